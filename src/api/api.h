@@ -1,0 +1,89 @@
+/*
+ * The operations of the API. dispatch.c takes a request through the checks that all share, in the contract's
+ * order, and calls the operation of its row in routes.c; each operation has a file of its own.
+ */
+#ifndef WAYBILL_API_API_H
+#define WAYBILL_API_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "access/identity.h"
+#include "base/compiler.h"
+#include "base/config.h"
+#include "base/error.h"
+#include "db/pool.h"
+#include "export/task.h"
+#include "export/workers.h"
+#include "http/query.h"
+#include "http/request.h"
+#include "http/response.h"
+#include "http/router.h"
+
+/* What the operations of a process work with. */
+struct api {
+    const struct config *config;
+    struct db_pool *pool;
+    struct workers *workers;
+    bool runs_exports_itself; /* a CGI program: there is nobody else to do it */
+};
+
+/* A request on its way through its operation. What is not said to be NULL is there once the checks are passed. */
+struct api_call {
+    struct api *api;
+    struct http_request *request;
+    struct http_response *response;
+    struct identity identity;          /* empty where the route needs none */
+    struct http_query query;
+    const char *project_id;
+    const char *id;                    /* the task or file of the path; NULL where it has none */
+    const char *enterprise_project_id; /* from the query, or the route's default; NULL if neither */
+    int export_size;
+};
+
+/* An operation fills the response, or fills err and returns false. */
+typedef bool (*api_operation)(struct api_call *call, struct error *err);
+
+bool api_create(struct api_call *call, struct error *err);
+bool api_status(struct api_call *call, struct error *err);
+bool api_download(struct api_call *call, struct error *err);
+bool api_health(struct api_call *call, struct error *err);
+
+/* A query parameter of a route. */
+struct api_parameter {
+    const char *name;
+    const char *standard; /* the value when it is absent; NULL is none */
+    /* Checks the value and puts it into the call. */
+    bool (*take)(struct api_call *call, const char *value, struct error *err);
+};
+
+#define API_MAX_PARAMETERS 4
+
+/* A row of the table of routes. */
+struct api_route {
+    struct http_route http;
+    const char *operation; /* its name in the log */
+    api_operation run;
+    bool open; /* needs no token */
+    const struct api_parameter *parameters[API_MAX_PARAMETERS]; /* ended by NULL */
+};
+
+extern const struct api_route api_routes[];
+extern const size_t api_route_count;
+
+/* Serves one request from its first check to its last byte, and logs it. `context` is a struct api. */
+void api_serve(void *context, struct fastcgi_exchange *exchange);
+
+/* The task's viewer that this call is. `ret_scope` must be freed after the viewer's last use. */
+struct task_viewer api_viewer(const struct api_call *call, char **ret_scope);
+
+/* Answers 200 with the task's status. */
+void api_answer_status(struct api_call *call, const struct task *task);
+
+/*
+ * Finds a task, and finds it again until it has ended or wait_ms have passed; other requests are served meanwhile.
+ */
+MUST_CHECK bool api_await_task(struct api_call *call, const struct task_viewer *viewer, const char *task_id, int wait_ms,
+                               struct task *ret_task, struct error *err);
+
+#endif

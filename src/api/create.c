@@ -1,0 +1,96 @@
+/* POST /v5/{project_id}/container/export-task: makes a task, and may wait for it. */
+#include <stdlib.h>
+
+#include "api/api.h"
+#include "export/request.h"
+#include "http/prefer.h"
+
+static struct export_request *read_request(struct api_call *call, struct error *err)
+{
+    struct export_request *request = NULL;
+    struct buffer body = {0};
+
+    if (http_request_is_json(call->request, err) && http_request_read_body(call->request, EXPORT_MAX_BODY, &body, err))
+        request = export_request_parse(body.data, body.length, err);
+    buffer_free(&body);
+    return request;
+}
+
+static bool create_task(struct api_call *call, const struct export_request *request, const char *scope,
+                        char task_id[TEXT_UUID_LENGTH + 1], struct error *err)
+{
+    const struct task_order order = {
+        .project_id = call->project_id,
+        .enterprise_project_id = call->enterprise_project_id,
+        .enterprise_projects = scope,
+        .export_size = call->export_size,
+        .request = request->json,
+        .request_id = call->request->id,
+    };
+    struct db *db = db_pool_take(call->api->pool, err);
+    bool created;
+
+    if (db == NULL)
+        return false;
+    created = task_create(db, &order, call->api->config->unfinished_tasks, task_id, err);
+    db_pool_give(call->api->pool, db);
+    return created;
+}
+
+/* How long to hold the answer: what the client prefers, else as configured if a thread takes the task at once. */
+static int wait_ms(const struct api_call *call, bool taken_at_once)
+{
+    const struct http_prefer prefer = http_prefer_parse(http_request_header(call->request, "Prefer"));
+
+    if (prefer.wait >= 0)
+        return prefer.wait * 1000;
+    if (prefer.respond_async || !taken_at_once)
+        return 0;
+    return call->api->config->wait_ms;
+}
+
+/* The task is committed: whatever happens from here on, its id is answered. */
+static void run_or_wait(struct api_call *call, const char *task_id)
+{
+    struct api *api = call->api;
+    struct task_viewer viewer;
+    struct task task;
+    struct error ignored;
+    char *scope;
+    int ms;
+
+    if (api->runs_exports_itself) {
+        workers_run(api->workers, task_id);
+        return;
+    }
+    ms = wait_ms(call, workers_offer(api->workers));
+    if (ms == 0)
+        return;
+    viewer = api_viewer(call, &scope);
+    (void) !api_await_task(call, &viewer, task_id, ms, &task, &ignored);
+    free(scope);
+}
+
+bool api_create(struct api_call *call, struct error *err)
+{
+    struct export_request *request = read_request(call, err);
+    char task_id[TEXT_UUID_LENGTH + 1];
+    struct json_object *answer;
+    char *scope;
+    bool created;
+
+    if (request == NULL)
+        return false;
+    scope = identity_scope(&call->identity, call->enterprise_project_id);
+    created = create_task(call, request, scope, task_id, err);
+    free(scope);
+    export_request_free(request);
+    if (!created)
+        return false;
+
+    run_or_wait(call, task_id);
+    answer = json_object_new_object();
+    json_object_object_add(answer, "task_id", json_object_new_string(task_id));
+    http_response_json(call->response, 200, answer);
+    return true;
+}

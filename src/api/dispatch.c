@@ -1,0 +1,153 @@
+/*
+ * A request's way through the checks, in the order of the contract: route and method, identity, path and query
+ * parameters, grants; then its operation.
+ */
+#include <string.h>
+
+#include "access/token.h"
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+static bool check_identity(struct api_call *call, struct error *err)
+{
+    const char *token = http_request_header(call->request, "X-Auth-Token");
+    struct db *db;
+    bool known;
+
+    if (!token_check(token, err))
+        return false;
+    db = db_pool_take(call->api->pool, err);
+    if (db == NULL)
+        return false;
+    known = token_identify(db, token, &call->identity, err);
+    db_pool_give(call->api->pool, db);
+    return known;
+}
+
+/* Decodes the path's segments in place. An id is not checked further: one that fits no task is not found. */
+static bool check_path(struct api_call *call, struct http_match *match, struct error *err)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < HTTP_ROUTE_MAX_CAPTURES && match->captures[i] != NULL; i++) {
+        char excerpt[TEXT_EXCERPT_SIZE];
+
+        text_excerpt(excerpt, match->captures[i], strlen(match->captures[i]));
+        if (!text_percent_decode(match->captures[i], false))
+            return error_set(err, ERROR_PARAMETER, "%s must be percent-encoded UTF-8 without U+0000, got %s",
+                             i == 0 ? "project_id" : "the id in the path", excerpt);
+    }
+    call->project_id = match->captures[0];
+    call->id = match->captures[1];
+    if (!text_utf8_count(call->project_id, strlen(call->project_id), &count) || count < 1 || count > 256)
+        return error_set(err, ERROR_PARAMETER, "project_id must have 1 to 256 characters, got %zu", count);
+    return true;
+}
+
+static bool check_query(struct api_call *call, const struct api_route *route, struct error *err)
+{
+    const struct api_parameter *const *parameters = route->parameters;
+
+    if (!http_query_parse(&call->query, call->request->query, err))
+        return false;
+    for (size_t i = 0; i < call->query.count; i++) {
+        const char *name = call->query.pairs[i].name;
+        char excerpt[TEXT_EXCERPT_SIZE];
+        size_t k = 0;
+
+        while (parameters[k] != NULL && strcmp(parameters[k]->name, name) != 0)
+            k++;
+        if (parameters[k] == NULL)
+            return error_set(err, ERROR_PARAMETER, "there is no query parameter %s here",
+                             text_excerpt(excerpt, name, strlen(name)));
+    }
+    for (size_t k = 0; parameters[k] != NULL; k++) {
+        const char *value = http_query_find(&call->query, parameters[k]->name);
+
+        if (value == NULL)
+            value = parameters[k]->standard;
+        if (value != NULL && !parameters[k]->take(call, value, err))
+            return false;
+    }
+    return true;
+}
+
+static bool check_grants(struct api_call *call, struct error *err)
+{
+    return identity_may_use_project(&call->identity, call->project_id, err)
+           && (call->enterprise_project_id == NULL || identity_may_see(&call->identity, call->enterprise_project_id, err));
+}
+
+static bool serve(struct api_call *call, struct http_match *match, struct error *err)
+{
+    const struct api_route *route;
+
+    if (!http_match(match, api_routes, api_route_count, sizeof(api_routes[0]), call->request, err))
+        return false;
+    route = (const struct api_route *) match->route;
+    if (route->open)
+        return check_query(call, route, err) && route->run(call, err);
+    return check_identity(call, err)
+           && check_path(call, match, err)
+           && check_query(call, route, err)
+           && check_grants(call, err)
+           && route->run(call, err);
+}
+
+static void log_served(const struct api_call *call, const struct http_match *match, bool sent)
+{
+    const struct api_route *route = (const struct api_route *) match->route;
+    const struct error *err = &call->response->error;
+    struct log_line line;
+
+    log_begin(&line, call->response->status >= 500 ? LOG_ERROR : LOG_INFO, "request");
+    log_text(&line, "request_id", call->request->id);
+    log_text(&line, "operation", route == NULL ? "none" : route->operation);
+    log_text(&line, "project_id", call->project_id);
+    log_number(&line, "status", call->response->status);
+    log_number(&line, "ms", clock_monotonic_ms() - call->request->started);
+    if (err->code != ERROR_NONE)
+        log_error(&line, err);
+    if (!sent)
+        log_text(&line, "sent", "no");
+    log_end(&line);
+}
+
+void api_serve(void *context, struct fastcgi_exchange *exchange)
+{
+    struct http_response response;
+    struct http_request request;
+    struct http_match match = {0};
+    struct api_call call = {.api = context, .request = &request, .response = &response};
+    struct error err = {0};
+    bool sent;
+
+    http_request_begin(&request, exchange);
+    http_response_begin(&response);
+    if (!serve(&call, &match, &err)) {
+        http_response_end(&response);
+        http_response_begin(&response);
+        if (err.code == ERROR_METHOD)
+            http_response_header(&response, "Allow", "%s", match.allow);
+        http_response_error(&response, &err, &request);
+    }
+    sent = http_response_send(&response, &request);
+    log_served(&call, &match, sent);
+
+    http_query_end(&call.query);
+    identity_clear(&call.identity);
+    http_match_end(&match);
+    http_response_end(&response);
+    http_request_end(&request);
+}
+
+struct task_viewer api_viewer(const struct api_call *call, char **ret_scope)
+{
+    *ret_scope = identity_scope(&call->identity, TASK_ALL_GRANTED);
+    return (struct task_viewer) {
+        .project_id = call->project_id,
+        .enterprise_projects = *ret_scope,
+        .enterprise_project_id = call->enterprise_project_id,
+    };
+}

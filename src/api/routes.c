@@ -1,0 +1,49 @@
+/* The one table of routes, and the query parameters that they take. */
+#include <string.h>
+
+#include "api/api.h"
+#include "base/text.h"
+#include "export/request.h"
+
+/* 1 to 256 characters, as the API page has it for project_id and enterprise_project_id. */
+static bool take_enterprise_project_id(struct api_call *call, const char *value, struct error *err)
+{
+    size_t count = 0;
+
+    if (!text_utf8_count(value, strlen(value), &count) || count < 1 || count > 256)
+        return error_set(err, ERROR_PARAMETER, "enterprise_project_id must have 1 to 256 characters, got %zu", count);
+    call->enterprise_project_id = value;
+    return true;
+}
+
+static bool take_export_size(struct api_call *call, const char *value, struct error *err)
+{
+    char excerpt[TEXT_EXCERPT_SIZE];
+    int64_t size = 0;
+
+    if (!text_parse_digits(value, 6, &size) || size < 1 || size > EXPORT_MAX_SIZE)
+        return error_set(err, ERROR_PARAMETER, "export_size must be an integer from 1 to %d in 1 to 6 digits, got %s",
+                         EXPORT_MAX_SIZE, text_excerpt(excerpt, value, strlen(value)));
+    call->export_size = (int) size;
+    return true;
+}
+
+static const struct api_parameter enterprise_project_id = {"enterprise_project_id", "0", take_enterprise_project_id};
+static const struct api_parameter optional_enterprise_project_id = {"enterprise_project_id", NULL,
+                                                                    take_enterprise_project_id};
+static const struct api_parameter export_size = {"export_size", "100000", take_export_size};
+
+const struct api_route api_routes[] = {
+    {{HTTP_POST, "/v5/{project_id}/container/export-task"}, "create", api_create, false,
+     {&enterprise_project_id, &export_size}},
+    {{HTTP_GET, "/v5/{project_id}/export-task/{task_id}"}, "status", api_status, false,
+     {&optional_enterprise_project_id}},
+    {{HTTP_GET, "/v5/{project_id}/download/{file_id}"}, "download", api_download, false,
+     {&optional_enterprise_project_id}},
+    {{HTTP_HEAD, "/v5/{project_id}/download/{file_id}"}, "download", api_download, false,
+     {&optional_enterprise_project_id}},
+    {{HTTP_GET, "/healthz"}, "health", api_health, true, {NULL}},
+    {{HTTP_HEAD, "/healthz"}, "health", api_health, true, {NULL}},
+};
+
+const size_t api_route_count = ARRAY_SIZE(api_routes);

@@ -1,0 +1,120 @@
+#include "base/clock.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static int64_t read_clock(clockid_t id)
+{
+    struct timespec now;
+
+    clock_gettime(id, &now);
+    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t clock_now_ms(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
+
+int64_t clock_monotonic_ms(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+int clock_remaining_ms(int64_t deadline)
+{
+    int64_t left = deadline - clock_monotonic_ms();
+
+    if (left < 0)
+        return 0;
+    return left > INT_MAX ? INT_MAX : (int) left;
+}
+
+struct timespec clock_timespec_after(int ms)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    return until;
+}
+
+void clock_init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+void clock_format_iso8601(char out[CLOCK_ISO8601_SIZE], int64_t instant)
+{
+    time_t seconds = (time_t) (instant / 1000);
+    struct tm tm;
+    size_t length;
+
+    gmtime_r(&seconds, &tm);
+    length = strftime(out, CLOCK_ISO8601_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(out + length, CLOCK_ISO8601_SIZE - length, ".%03dZ", (int) (instant % 1000));
+}
+
+/* The programs never leave the C locale, so the names of days and months are the RFC's. */
+static const char http_date_format[] = "%a, %d %b %Y %H:%M:%S GMT";
+
+void clock_format_http_date(char out[CLOCK_HTTP_DATE_SIZE], int64_t instant)
+{
+    time_t seconds = (time_t) (instant / 1000);
+    struct tm tm;
+
+    gmtime_r(&seconds, &tm);
+    if (strftime(out, CLOCK_HTTP_DATE_SIZE, http_date_format, &tm) == 0)
+        out[0] = '\0';
+}
+
+bool clock_parse_http_date(const char *text, int64_t *ret_instant)
+{
+    struct tm tm = {0};
+    const char *end = strptime(text, http_date_format, &tm);
+
+    if (end == NULL || *end != '\0')
+        return false;
+    *ret_instant = (int64_t) timegm(&tm) * 1000;
+    return true;
+}
+
+bool clock_parse_span(const char *text, int64_t *ret_span)
+{
+    static const struct {
+        char suffix;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
+    const int64_t longest = INT64_C(100) * 366 * 86400;
+    size_t length = strlen(text);
+    char digits[16];
+    int64_t number;
+
+    if (length < 2 || length > sizeof(digits))
+        return false;
+    memcpy(digits, text, length - 1);
+    digits[length - 1] = '\0';
+    if (!text_parse_digits(digits, 10, &number))
+        return false;
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (text[length - 1] == units[i].suffix && number >= 1 && number <= longest / units[i].seconds) {
+            *ret_span = number * units[i].seconds * 1000;
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,41 @@
+/* Time: instants are milliseconds since 1970-01-01T00:00:00Z, spans are milliseconds. */
+#ifndef WAYBILL_BASE_CLOCK_H
+#define WAYBILL_BASE_CLOCK_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#define CLOCK_ISO8601_SIZE 40
+#define CLOCK_HTTP_DATE_SIZE 32
+
+/* The last instant that PostgreSQL's timestamptz can hold: 294276-12-31T23:59:59.999Z. */
+#define CLOCK_MAX_MS INT64_C(9224318015999999)
+
+/* Now. */
+int64_t clock_now_ms(void);
+
+/* A clock that is never set; for deadlines. */
+int64_t clock_monotonic_ms(void);
+
+/* Milliseconds from now to a deadline of the monotonic clock, at least 0 and at most INT_MAX. */
+int clock_remaining_ms(int64_t deadline);
+
+/* The monotonic instant so many milliseconds from now, and a condition variable whose timed waits go by that clock. */
+struct timespec clock_timespec_after(int ms);
+void clock_init_condition(pthread_cond_t *condition);
+
+/* Writes an instant of 0 to CLOCK_MAX_MS as 2026-04-03T08:15:00.123Z. */
+void clock_format_iso8601(char out[CLOCK_ISO8601_SIZE], int64_t instant);
+
+/* Writes an instant as Fri, 03 Apr 2026 08:15:00 GMT (RFC 9110 section 5.6.7). */
+void clock_format_http_date(char out[CLOCK_HTTP_DATE_SIZE], int64_t instant);
+
+/* Reads such a date. False if it is none. The milliseconds of the instant are 0. */
+bool clock_parse_http_date(const char *text, int64_t *ret_instant);
+
+/* Reads a span such as 90s, 15m, 12h, 30d or 4w, of 1 s to 100 years. False if it is none. */
+bool clock_parse_span(const char *text, int64_t *ret_span);
+
+#endif

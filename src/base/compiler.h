@@ -1,0 +1,11 @@
+#ifndef WAYBILL_BASE_COMPILER_H
+#define WAYBILL_BASE_COMPILER_H
+
+/* What a prototype can tell the compiler (GCC and Clang). */
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
+#define NORETURN __attribute__((noreturn))
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+#endif

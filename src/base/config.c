@@ -1,0 +1,321 @@
+#include "base/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+enum kind {
+    KIND_TEXT,
+    KIND_INTEGER,
+    KIND_BOOLEAN,
+    KIND_CHOICE, /* stored as the position among the choices */
+};
+
+struct option {
+    const char *section;
+    const char *name;
+    enum kind kind;
+    size_t offset;
+    const char *standard; /* the default, as it would stand in the file */
+    int min, max;                              /* KIND_INTEGER */
+    const char *choices[5];                    /* KIND_CHOICE, ended by NULL */
+    const char *(*check)(const char *value);   /* KIND_TEXT: why it is refused, or NULL; may be NULL */
+};
+
+static const char *check_relation(const char *value);
+static const char *check_directory(const char *value);
+static const char *check_location(const char *value);
+static const char *check_time_zone(const char *value);
+
+#define AT(member) offsetof(struct config, member)
+
+static const struct option options[] = {
+    {"server", "listen", KIND_TEXT, AT(listen), "", .check = NULL},
+    {"server", "request_threads", KIND_INTEGER, AT(request_threads), "16", .min = 1, .max = 1000},
+    {"server", "wait_ms", KIND_INTEGER, AT(wait_ms), "2000", .min = 0, .max = 60000},
+    {"server", "grace", KIND_INTEGER, AT(grace), "10", .min = 0, .max = 3600},
+    {"database", "conninfo", KIND_TEXT, AT(conninfo), "dbname=waybill user=waybill_service", .check = NULL},
+    {"database", "owner_conninfo", KIND_TEXT, AT(owner_conninfo), "", .check = NULL},
+    {"database", "pool_size", KIND_INTEGER, AT(pool_size), "8", .min = 1, .max = 1000},
+    {"database", "connect_timeout_ms", KIND_INTEGER, AT(connect_timeout_ms), "2000", .min = 100, .max = 60000},
+    {"database", "query_timeout_ms", KIND_INTEGER, AT(query_timeout_ms), "4000", .min = 100, .max = 600000},
+    {"inventory", "relation", KIND_TEXT, AT(relation), "waybill.container", .check = check_relation},
+    {"export", "threads", KIND_INTEGER, AT(export_threads), "2", .min = 0, .max = 1000},
+    {"export", "timeout", KIND_INTEGER, AT(export_timeout), "900", .min = 1, .max = 86400},
+    {"export", "lease", KIND_INTEGER, AT(lease), "30", .min = 3, .max = 3600},
+    {"files", "directory", KIND_TEXT, AT(directory), "/var/lib/waybill/files", .check = check_directory},
+    {"files", "retention_hours", KIND_INTEGER, AT(retention_hours), "168", .min = 1, .max = 876000},
+    {"files", "offload", KIND_CHOICE, AT(offload), "none",
+     .choices = {[CONFIG_OFFLOAD_NONE] = "none",
+                 [CONFIG_OFFLOAD_X_SENDFILE] = "x-sendfile",
+                 [CONFIG_OFFLOAD_X_ACCEL_REDIRECT] = "x-accel-redirect"}},
+    {"files", "accel_location", KIND_TEXT, AT(accel_location), "/waybill-files/", .check = check_location},
+    {"csv", "time_zone", KIND_TEXT, AT(time_zone), "UTC", .check = check_time_zone},
+    {"csv", "bom", KIND_BOOLEAN, AT(bom), "off", .check = NULL},
+    {"csv", "formula_guard", KIND_BOOLEAN, AT(formula_guard), "on", .check = NULL},
+    {"limits", "unfinished_tasks", KIND_INTEGER, AT(unfinished_tasks), "200", .min = 1, .max = 1000000},
+    {"log", "level", KIND_CHOICE, AT(log_level), "info",
+     .choices = {[LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"}},
+};
+
+/* schema.name or name, each an SQL identifier; taken as written, without folding of case. */
+static const char *check_relation(const char *value)
+{
+    static const char reason[] = "must be the name of a table or view: schema.name";
+    int parts = 1;
+    bool at_start = true;
+
+    for (; *value != '\0'; value++) {
+        unsigned char c = (unsigned char) *value;
+
+        if (c == '.') {
+            if (at_start || ++parts > 2)
+                return reason;
+            at_start = true;
+            continue;
+        }
+        if (!(isalpha(c) || c == '_' || c >= 0x80 || (!at_start && (isdigit(c) || c == '$'))))
+            return reason;
+        at_start = false;
+    }
+    return at_start ? reason : NULL;
+}
+
+static const char *check_directory(const char *value)
+{
+    return value[0] == '/' ? NULL : "must be an absolute path";
+}
+
+static const char *check_location(const char *value)
+{
+    size_t length = strlen(value);
+
+    if (length < 2 || value[0] != '/' || value[length - 1] != '/')
+        return "must begin and end with /";
+    return NULL;
+}
+
+/*
+ * A name, so that nothing else can be read into it. Where this host has the time zone database the
+ * name must be in it; where it has not, PostgreSQL judges at the first export.
+ */
+static const char *check_time_zone(const char *value)
+{
+    static const char zones[] = "/usr/share/zoneinfo";
+    static const char reason[] = "must be a name of the time zone database, such as UTC or Europe/Berlin";
+    char path[160];
+    struct stat status;
+
+    if (*value == '\0' || strlen(value) > 100 || !isalpha((unsigned char) value[0]))
+        return reason;
+    for (const char *c = value; *c != '\0'; c++) {
+        if (!isalnum((unsigned char) *c) && strchr("/_+-", *c) == NULL)
+            return reason;
+    }
+    if (stat(zones, &status) != 0)
+        return NULL;
+    snprintf(path, sizeof(path), "%s/%s", zones, value);
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return reason;
+    return NULL;
+}
+
+struct reading {
+    struct config *config;
+    FILE *file;
+    int line;        /* of the line that inih has read last */
+    int error_line;  /* 0: none yet */
+    char reason[256];
+};
+
+static bool refuse(struct reading *reading, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static bool refuse(struct reading *reading, const char *format, ...)
+{
+    va_list arguments;
+
+    if (reading->error_line != 0)
+        return false;
+    reading->error_line = reading->line;
+    va_start(arguments, format);
+    vsnprintf(reading->reason, sizeof(reading->reason), format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+static bool parse_boolean(const char *value, bool *ret_boolean)
+{
+    static const char *const yes[] = {"on", "true", "yes", "1"};
+    static const char *const no[] = {"off", "false", "no", "0"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
+        if (text_equal_ignoring_case(value, yes[i]) || text_equal_ignoring_case(value, no[i])) {
+            *ret_boolean = text_equal_ignoring_case(value, yes[i]);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Puts the value into the configuration, or says why not: `reason` is untouched on success. */
+static bool assign(struct config *config, const struct option *option, const char *value, char *reason, size_t size)
+{
+    void *member = (char *) config + option->offset;
+    int64_t number;
+
+    switch (option->kind) {
+    case KIND_TEXT: {
+        const char *refusal = option->check == NULL ? NULL : option->check(value);
+
+        if (refusal != NULL) {
+            snprintf(reason, size, "%s", refusal);
+            return false;
+        }
+        free(*(char **) member);
+        *(char **) member = memory_copy_text(value);
+        return true;
+    }
+    case KIND_INTEGER:
+        if (!text_parse_digits(value, 9, &number) || number < option->min || number > option->max) {
+            snprintf(reason, size, "must be a whole number from %d to %d", option->min, option->max);
+            return false;
+        }
+        *(int *) member = (int) number;
+        return true;
+    case KIND_BOOLEAN:
+        if (!parse_boolean(value, member)) {
+            snprintf(reason, size, "must be on or off");
+            return false;
+        }
+        return true;
+    case KIND_CHOICE:
+        for (int i = 0; option->choices[i] != NULL; i++) {
+            if (strcmp(value, option->choices[i]) == 0) {
+                *(int *) member = i;
+                return true;
+            }
+        }
+        snprintf(reason, size, "must be one of");
+        for (int i = 0; option->choices[i] != NULL; i++) {
+            size_t used = strlen(reason);
+
+            snprintf(reason + used, size - used, " %s", option->choices[i]);
+        }
+        return false;
+    }
+    return false;
+}
+
+/* Called by inih for each `name = value`. Returns 1 when it is fine, as inih wants it. */
+static int take_option(void *user, const char *section, const char *name, const char *value)
+{
+    struct reading *reading = user;
+    char excerpt[TEXT_EXCERPT_SIZE];
+    char reason[128];
+
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        if (strcmp(options[i].section, section) != 0 || strcmp(options[i].name, name) != 0)
+            continue;
+        if (assign(reading->config, &options[i], value, reason, sizeof(reason)))
+            return 1;
+        return refuse(reading, "[%s] %s %s, got %s", section, name, reason,
+                      text_excerpt(excerpt, value, strlen(value)));
+    }
+    text_excerpt(excerpt, name, strlen(name));
+    return refuse(reading, "unknown option %s in section [%.40s]", excerpt, section);
+}
+
+/*
+ * Called by inih for each line, like fgets. Counts them, and refuses what inih would take for something
+ * else: it cuts a long line in two, and reads an indented one as more of the value above it.
+ */
+static char *read_line(char *line, int size, void *user)
+{
+    struct reading *reading = user;
+    char *got = fgets(line, size, reading->file);
+
+    if (got == NULL)
+        return NULL;
+    reading->line++;
+    if (strchr(line, '\n') == NULL && !feof(reading->file))
+        refuse(reading, "the line is longer than %d characters", size - 2);
+    if ((line[0] == ' ' || line[0] == '\t') && strchr(";#\r\n", line[strspn(line, " \t")]) == NULL)
+        refuse(reading, "the line begins with a blank");
+    return got;
+}
+
+static bool set_defaults(struct config *config, struct error *err)
+{
+    char reason[128];
+
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        struct option option = options[i];
+
+        option.check = NULL; /* a host without the directory or the zone can still name others */
+        if (!assign(config, &option, option.standard, reason, sizeof(reason)))
+            return error_set(err, ERROR_INTERNAL, "the default of [%s] %s %s", option.section, option.name, reason);
+    }
+    return true;
+}
+
+struct config *config_read(const char *path, struct error *err)
+{
+    struct reading reading = {0};
+    int bad_line;
+
+    if (path == NULL)
+        path = getenv("WAYBILL_CONFIG");
+    if (path == NULL || *path == '\0')
+        path = CONFIG_DEFAULT_PATH;
+
+    reading.file = fopen(path, "re");
+    if (reading.file == NULL) {
+        error_set(err, ERROR_CONFIG, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    reading.config = memory_zeroed(1, sizeof(*reading.config));
+    if (!set_defaults(reading.config, err))
+        goto fail;
+
+    bad_line = ini_parse_stream(read_line, &reading, take_option, &reading);
+    if (bad_line > 0 && (reading.error_line == 0 || bad_line < reading.error_line)) {
+        error_set(err, ERROR_CONFIG, "%s:%d: neither [section], name = value nor a comment", path, bad_line);
+        goto fail;
+    }
+    if (reading.error_line != 0) {
+        error_set(err, ERROR_CONFIG, "%s:%d: %s", path, reading.error_line, reading.reason);
+        goto fail;
+    }
+    if (bad_line < 0 || ferror(reading.file)) {
+        error_set(err, ERROR_CONFIG, "%s: can't be read", path);
+        goto fail;
+    }
+    fclose(reading.file);
+    return reading.config;
+
+fail:
+    fclose(reading.file);
+    config_free(reading.config);
+    return NULL;
+}
+
+void config_free(struct config *config)
+{
+    if (config == NULL)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        if (options[i].kind == KIND_TEXT)
+            free(*(char **) ((char *) config + options[i].offset));
+    }
+    free(config);
+}

@@ -1,0 +1,65 @@
+/*
+ * The configuration file: INI, read by inih, checked against one table of options (config.c).
+ * Mains read it once and pass values down.
+ */
+#ifndef WAYBILL_BASE_CONFIG_H
+#define WAYBILL_BASE_CONFIG_H
+
+#include <stdbool.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+
+#define CONFIG_DEFAULT_PATH "/etc/waybill/waybill.conf"
+
+enum config_offload {
+    CONFIG_OFFLOAD_NONE,
+    CONFIG_OFFLOAD_X_SENDFILE,
+    CONFIG_OFFLOAD_X_ACCEL_REDIRECT,
+};
+
+/* The meaning of each option is in conf/waybill.conf. Texts are never NULL. */
+struct config {
+    /* [server] */
+    char *listen;
+    int request_threads;
+    int wait_ms;
+    int grace; /* seconds */
+    /* [database] */
+    char *conninfo;
+    char *owner_conninfo;
+    int pool_size;
+    int connect_timeout_ms;
+    int query_timeout_ms;
+    /* [inventory] */
+    char *relation;
+    /* [export] */
+    int export_threads;
+    int export_timeout; /* seconds */
+    int lease;          /* seconds */
+    /* [files] */
+    char *directory;
+    int retention_hours;
+    int offload; /* enum config_offload */
+    char *accel_location;
+    /* [csv] */
+    char *time_zone;
+    bool bom;
+    bool formula_guard;
+    /* [limits] */
+    int unfinished_tasks;
+    /* [log] */
+    int log_level; /* enum log_level */
+};
+
+/*
+ * Reads the file that `path` names; NULL stands for WAYBILL_CONFIG in the environment, else
+ * CONFIG_DEFAULT_PATH. On failure the error (ERROR_CONFIG) names file, line and reason, and nothing
+ * needs to be freed. Call config_free at the end.
+ */
+MUST_CHECK struct config *config_read(const char *path, struct error *err);
+
+/* NULL is fine. */
+void config_free(struct config *config);
+
+#endif

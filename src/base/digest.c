@@ -1,0 +1,61 @@
+#include "base/digest.h"
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* libcrypto fails here only when memory or the kernel's random numbers are out of reach. */
+static void require(int good)
+{
+    if (good != 1) {
+        fputs("waybill: libcrypto failed\n", stderr);
+        abort();
+    }
+}
+
+struct digest *digest_new(void)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+    require(context != NULL);
+    require(EVP_DigestInit_ex(context, EVP_sha256(), NULL));
+    return (struct digest *) context;
+}
+
+void digest_update(struct digest *digest, const void *data, size_t length)
+{
+    require(EVP_DigestUpdate((EVP_MD_CTX *) digest, data, length));
+}
+
+void digest_finish(struct digest *digest, unsigned char out[SHA256_SIZE])
+{
+    require(EVP_DigestFinal_ex((EVP_MD_CTX *) digest, out, NULL));
+}
+
+void digest_free(struct digest *digest)
+{
+    EVP_MD_CTX_free((EVP_MD_CTX *) digest);
+}
+
+void digest_sha256(const void *data, size_t length, unsigned char out[SHA256_SIZE])
+{
+    require(EVP_Digest(data, length, out, NULL, EVP_sha256(), NULL));
+}
+
+void random_bytes(void *out, size_t length)
+{
+    require(RAND_bytes(out, (int) length));
+}
+
+void random_uuid(char out[TEXT_UUID_LENGTH + 1])
+{
+    unsigned char bytes[16];
+    char hex[2 * sizeof(bytes) + 1];
+
+    random_bytes(bytes, sizeof(bytes));
+    bytes[6] = (unsigned char) ((bytes[6] & 0x0F) | 0x40);
+    bytes[8] = (unsigned char) ((bytes[8] & 0x3F) | 0x80);
+    text_hex(hex, bytes, sizeof(bytes));
+    snprintf(out, TEXT_UUID_LENGTH + 1, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+}

@@ -1,0 +1,299 @@
+#include "base/json.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+/* The check reads the text once, by the grammar; each function below reads one production. */
+struct check {
+    const char *text;
+    size_t length;
+    size_t at;
+    struct error *err;
+};
+
+static bool check_value(struct check *check, int level);
+
+static bool refuse(struct check *check, size_t offset, const char *reason)
+{
+    return error_set(check->err, ERROR_BODY, "the body is not JSON: at offset %zu: %s", offset, reason);
+}
+
+/* The next byte, or -1 at the end. */
+static int peek(const struct check *check)
+{
+    return check->at < check->length ? (unsigned char) check->text[check->at] : -1;
+}
+
+static bool skip(struct check *check, char wanted)
+{
+    if (peek(check) != (unsigned char) wanted)
+        return false;
+    check->at++;
+    return true;
+}
+
+static void skip_blanks(struct check *check)
+{
+    while (check->at < check->length && memchr(" \t\r\n", check->text[check->at], 4) != NULL)
+        check->at++;
+}
+
+static bool skip_digits(struct check *check)
+{
+    size_t start = check->at;
+
+    while (peek(check) >= '0' && peek(check) <= '9')
+        check->at++;
+    return check->at > start;
+}
+
+static bool check_literal(struct check *check, const char *literal)
+{
+    size_t length = strlen(literal);
+
+    if (check->length - check->at < length || memcmp(check->text + check->at, literal, length) != 0)
+        return refuse(check, check->at, "a value was expected");
+    check->at += length;
+    return true;
+}
+
+static bool fits_int64(const char *digits, size_t length)
+{
+    char copy[24];
+
+    if (length >= sizeof(copy))
+        return false;
+    memcpy(copy, digits, length);
+    copy[length] = '\0';
+    errno = 0;
+    (void) strtoll(copy, NULL, 10);
+    return errno != ERANGE;
+}
+
+static bool check_number(struct check *check)
+{
+    size_t start = check->at;
+    bool is_integer = true;
+
+    skip(check, '-');
+    if (!skip(check, '0') && !skip_digits(check))
+        return refuse(check, check->at, "a digit was expected");
+    if (skip(check, '.')) {
+        is_integer = false;
+        if (!skip_digits(check))
+            return refuse(check, check->at, "a digit was expected");
+    }
+    if (skip(check, 'e') || skip(check, 'E')) {
+        is_integer = false;
+        if (!skip(check, '+'))
+            skip(check, '-');
+        if (!skip_digits(check))
+            return refuse(check, check->at, "a digit was expected");
+    }
+    if (is_integer && !fits_int64(check->text + start, check->at - start))
+        return refuse(check, start, "the integer is beyond 64 bits");
+    return true;
+}
+
+/* Reads the four digits after \u. False if there are none; then nothing is read. */
+static bool read_hex4(struct check *check, unsigned *ret_unit)
+{
+    char digits[5] = {0};
+
+    if (check->length - check->at < 4)
+        return false;
+    memcpy(digits, check->text + check->at, 4);
+    for (size_t i = 0; i < 4; i++) {
+        if (!isxdigit((unsigned char) digits[i]))
+            return false;
+    }
+    *ret_unit = (unsigned) strtoul(digits, NULL, 16);
+    check->at += 4;
+    return true;
+}
+
+/* From behind the backslash. */
+static bool check_escape(struct check *check)
+{
+    size_t start = check->at - 1;
+    unsigned unit, low;
+    int kind = peek(check);
+
+    if (kind == -1 || memchr("\"\\/bfnrtu", kind, 9) == NULL)
+        return refuse(check, start, "no such escape sequence");
+    check->at++;
+    if (kind != 'u')
+        return true;
+
+    if (!read_hex4(check, &unit))
+        return refuse(check, start, "\\u needs four hex digits");
+    if (unit == 0)
+        return refuse(check, start, "U+0000 is not allowed");
+    if (unit >= 0xDC00 && unit <= 0xDFFF)
+        return refuse(check, start, "a lone surrogate");
+    if (unit >= 0xD800 && unit <= 0xDBFF) {
+        if (!skip(check, '\\') || !skip(check, 'u') || !read_hex4(check, &low) || low < 0xDC00 || low > 0xDFFF)
+            return refuse(check, start, "a lone surrogate");
+    }
+    return true;
+}
+
+static bool check_string(struct check *check)
+{
+    if (!skip(check, '"'))
+        return refuse(check, check->at, "a string was expected");
+    for (;;) {
+        size_t size;
+
+        if (skip(check, '"'))
+            return true;
+        if (skip(check, '\\')) {
+            if (!check_escape(check))
+                return false;
+            continue;
+        }
+        if (peek(check) == -1)
+            return refuse(check, check->at, "the text ends within a string");
+        if (peek(check) < 0x20)
+            return refuse(check, check->at, "a control character in a string must be escaped");
+        size = text_utf8_decode(check->text + check->at, check->length - check->at, NULL);
+        if (size == 0)
+            return refuse(check, check->at, "not UTF-8");
+        check->at += size;
+    }
+}
+
+static bool check_array(struct check *check, int level)
+{
+    check->at++;
+    skip_blanks(check);
+    if (skip(check, ']'))
+        return true;
+    for (;;) {
+        if (!check_value(check, level))
+            return false;
+        if (skip(check, ']'))
+            return true;
+        if (!skip(check, ','))
+            return refuse(check, check->at, "a comma or ] was expected");
+    }
+}
+
+static bool check_object(struct check *check, int level)
+{
+    check->at++;
+    skip_blanks(check);
+    if (skip(check, '}'))
+        return true;
+    for (;;) {
+        skip_blanks(check);
+        if (!check_string(check))
+            return false;
+        skip_blanks(check);
+        if (!skip(check, ':'))
+            return refuse(check, check->at, "a colon was expected");
+        if (!check_value(check, level))
+            return false;
+        if (skip(check, '}'))
+            return true;
+        if (!skip(check, ','))
+            return refuse(check, check->at, "a comma or } was expected");
+    }
+}
+
+/* A value with the blanks around it. `level` counts the arrays and objects that it is in. */
+static bool check_value(struct check *check, int level)
+{
+    bool good;
+
+    skip_blanks(check);
+    switch (peek(check)) {
+    case '{':
+    case '[':
+        if (level == JSON_MAX_LEVELS)
+            return refuse(check, check->at, "more than 8 levels of arrays and objects");
+        good = peek(check) == '{' ? check_object(check, level + 1) : check_array(check, level + 1);
+        break;
+    case '"':
+        good = check_string(check);
+        break;
+    case 't':
+        good = check_literal(check, "true");
+        break;
+    case 'f':
+        good = check_literal(check, "false");
+        break;
+    case 'n':
+        good = check_literal(check, "null");
+        break;
+    case '-':
+    case '0': case '1': case '2': case '3': case '4':
+    case '5': case '6': case '7': case '8': case '9':
+        good = check_number(check);
+        break;
+    case -1:
+        return refuse(check, check->at, "the text ends where a value was expected");
+    default:
+        return refuse(check, check->at, "a value was expected");
+    }
+    if (good)
+        skip_blanks(check);
+    return good;
+}
+
+bool json_parse(const char *text, size_t length, struct json_object **ret_value, struct error *err)
+{
+    struct check check = {.text = text, .length = length, .err = err};
+    struct json_tokener *tokener;
+    struct json_object *value;
+    enum json_tokener_error state;
+
+    if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
+        return refuse(&check, 0, "a byte order mark");
+    if (!check_value(&check, 0))
+        return false;
+    if (check.at < length)
+        return refuse(&check, check.at, "bytes after the end of the JSON text");
+
+    /* json-c counts a scalar as a level of its own. */
+    tokener = json_tokener_new_ex(JSON_MAX_LEVELS + 2);
+    if (tokener == NULL)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    value = json_tokener_parse_ex(tokener, text, (int) length);
+    state = json_tokener_get_error(tokener);
+    if (state == json_tokener_continue) { /* a number at the very end: only a NUL tells json-c that it is over */
+        value = json_tokener_parse_ex(tokener, "", 1);
+        state = json_tokener_get_error(tokener);
+    }
+    json_tokener_free(tokener);
+    if (state != json_tokener_success)
+        return refuse(&check, length, json_tokener_error_desc(state));
+    *ret_value = value;
+    return true;
+}
+
+const char *json_type_of(struct json_object *value)
+{
+    switch (json_object_get_type(value)) {
+    case json_type_null:
+        return "null";
+    case json_type_boolean:
+        return "a boolean";
+    case json_type_double:
+        return "a number that is no integer";
+    case json_type_int:
+        return "an integer";
+    case json_type_object:
+        return "an object";
+    case json_type_array:
+        return "an array";
+    case json_type_string:
+        return "a string";
+    }
+    return "something else";
+}

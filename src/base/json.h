@@ -1,0 +1,25 @@
+/* JSON as RFC 8259 has it and nothing beyond: json-c alone is more lenient, even in its strict mode. */
+#ifndef WAYBILL_BASE_JSON_H
+#define WAYBILL_BASE_JSON_H
+
+#include <json-c/json.h>
+#include <stddef.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+
+#define JSON_MAX_LEVELS 8
+
+/*
+ * Parses `length` bytes as one JSON text. Refused, with the byte offset in the message (ERROR_BODY):
+ * what RFC 8259 does not allow, bytes after the text, a byte order mark, invalid UTF-8, a lone
+ * surrogate, U+0000, an integer beyond a signed 64-bit number, more than JSON_MAX_LEVELS of arrays and
+ * objects in each other. Of a name given twice in an object the last counts.
+ * On success *ret_value (NULL for the text `null`) is freed with json_object_put.
+ */
+MUST_CHECK bool json_parse(const char *text, size_t length, struct json_object **ret_value, struct error *err);
+
+/* What a message calls the type of a value: "string", "null", ... */
+const char *json_type_of(struct json_object *value);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * The log: one line per event on standard error, written with one call so that the lines of threads
+ * and processes never mix. A line is built field by field:
+ *
+ *     struct log_line line;
+ *     log_begin(&line, LOG_INFO, "request served");
+ *     log_text(&line, "path", path);
+ *     log_number(&line, "status", 200);
+ *     log_end(&line);
+ *
+ * Values are quoted where they need it, so that no value can look like a field or a line.
+ */
+#ifndef WAYBILL_BASE_LOG_H
+#define WAYBILL_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+
+enum log_level {
+    LOG_ERROR,
+    LOG_WARNING,
+    LOG_INFO,
+    LOG_DEBUG,
+};
+
+struct log_line {
+    bool wanted; /* false: the level is not logged, and the other calls do nothing */
+    size_t length;
+    char text[4096];
+};
+
+/* Sets what is logged from now on. Call it before the first thread starts; until then it is LOG_INFO. */
+void log_set_level(enum log_level level);
+
+void log_begin(struct log_line *line, enum log_level level, const char *event);
+void log_text(struct log_line *line, const char *key, const char *value); /* NULL leaves the field out */
+void log_number(struct log_line *line, const char *key, int64_t value);
+void log_error(struct log_line *line, const struct error *err); /* its name, message and detail */
+void log_end(struct log_line *line);
+
+/* A line without fields. */
+void log_event(enum log_level level, const char *event);
+
+#endif

@@ -1,0 +1,390 @@
+#include "db/db.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "db/internal.h"
+#include "db/statement.h"
+
+#define CANCEL_DRAIN_MS 1000
+#define SERVER_TIMEOUT_SLACK_MS 500 /* the server's own timeout comes first: it leaves the connection usable */
+
+static const char unavailable[] = "the database can't be reached at the moment; try again later";
+
+/* SQLSTATEs, or classes of them, that are not a fault of the statement. */
+static const struct {
+    const char *prefix;
+    enum error_code code;
+} sqlstates[] = {
+    {"08", ERROR_UNAVAILABLE},    /* connection exception */
+    {"25006", ERROR_UNAVAILABLE}, /* read-only: a server that is not (or no longer) the primary */
+    {"28", ERROR_UNAVAILABLE},    /* login refused */
+    {"3D000", ERROR_UNAVAILABLE}, /* no such database */
+    {"40001", ERROR_UNAVAILABLE}, /* serialization failure */
+    {"40P01", ERROR_UNAVAILABLE}, /* deadlock */
+    {"53300", ERROR_UNAVAILABLE}, /* too many connections */
+    {"55P03", ERROR_TIMEOUT},     /* lock not available */
+    {"57014", ERROR_TIMEOUT},     /* query cancelled */
+    {"57P", ERROR_UNAVAILABLE},   /* shutting down, crashed, starting */
+};
+
+bool db_fail(struct db *db, const PGresult *result, struct error *err)
+{
+    const char *state = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    enum error_code code = ERROR_INTERNAL;
+
+    if (PQstatus(db->connection) != CONNECTION_OK)
+        code = ERROR_UNAVAILABLE;
+    for (size_t i = 0; state != NULL && i < ARRAY_SIZE(sqlstates); i++) {
+        if (strncmp(state, sqlstates[i].prefix, strlen(sqlstates[i].prefix)) == 0)
+            code = sqlstates[i].code;
+    }
+
+    if (code == ERROR_UNAVAILABLE)
+        error_set(err, code, "%s", unavailable);
+    else if (code == ERROR_TIMEOUT)
+        error_set(err, code, "the database took too long to answer");
+    else
+        error_set(err, code, "the service failed on its side; its log has the details under the request_id");
+    if (message == NULL)
+        message = PQerrorMessage(db->connection);
+    return error_detail(err, "%s%s%.*s", state == NULL ? "" : state, state == NULL ? "" : ": ",
+                        (int) strcspn(message, "\n"), message);
+}
+
+static bool wait_socket(PGconn *connection, short events, int64_t deadline)
+{
+    struct pollfd socket = {.fd = PQsocket(connection), .events = events};
+    int ready;
+
+    do
+        ready = poll(&socket, 1, clock_remaining_ms(deadline));
+    while (ready < 0 && errno == EINTR);
+    return ready != 0; /* an error of poll is for libpq to find on the socket */
+}
+
+bool db_wait(struct db *db, int64_t deadline)
+{
+    int unsent = PQflush(db->connection);
+
+    return wait_socket(db->connection, unsent > 0 ? POLLIN | POLLOUT : POLLIN, deadline);
+}
+
+static PGconn *connect_within(const struct db_settings *settings, int64_t deadline)
+{
+    const char *const keywords[] = {"dbname", "client_encoding", "fallback_application_name", NULL};
+    const char *const values[] = {settings->conninfo, "UTF8", settings->application_name, NULL};
+    PGconn *connection = PQconnectStartParams(keywords, values, 1);
+    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+
+    if (connection == NULL)
+        return NULL;
+    while (PQstatus(connection) != CONNECTION_BAD && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
+        if (!wait_socket(connection, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
+            break;
+        state = PQconnectPoll(connection);
+    }
+    return connection;
+}
+
+/* Pins what the SQL of this program relies on, whatever the role or the database has set. */
+static bool pin_session(struct db *db, const struct db_settings *settings, struct error *err)
+{
+    char *zone = PQescapeLiteral(db->connection, settings->time_zone, strlen(settings->time_zone));
+    struct buffer script = {0};
+    bool done;
+
+    if (zone == NULL)
+        return db_fail(db, NULL, err);
+    buffer_printf(&script,
+                  "SET search_path = '';"
+                  "SET standard_conforming_strings = on;"
+                  "SET DateStyle = 'ISO, YMD';"
+                  "SET TimeZone = %s;"
+                  "SET statement_timeout = %d;"
+                  "SET lock_timeout = %d;"
+                  "SET idle_in_transaction_session_timeout = 60000;"
+                  "SET client_min_messages = warning;"
+                  "SET jit = off", /* exports are scans of rows as they are: compiling them never pays */
+                  zone, settings->query_timeout_ms, settings->query_timeout_ms);
+    PQfreemem(zone);
+    done = db_run_script(db, buffer_text(&script), err);
+    buffer_free(&script);
+    return done;
+}
+
+struct db *db_open(const struct db_settings *settings, struct error *err)
+{
+    int64_t deadline = clock_monotonic_ms() + settings->connect_timeout_ms;
+    struct db *db = memory_zeroed(1, sizeof(*db));
+    const char *encoding;
+
+    db->query_timeout_ms = settings->query_timeout_ms;
+    db->connection = connect_within(settings, deadline);
+    if (db->connection == NULL || PQstatus(db->connection) != CONNECTION_OK) {
+        const char *reason = db->connection == NULL ? "out of memory" : PQerrorMessage(db->connection);
+
+        error_set(err, ERROR_UNAVAILABLE, "%s", unavailable);
+        error_detail(err, "%s", *reason == '\0' ? "no connection within the time allowed" : reason);
+        goto fail;
+    }
+    if (PQsetnonblocking(db->connection, 1) != 0) {
+        db_fail(db, NULL, err);
+        goto fail;
+    }
+    encoding = PQparameterStatus(db->connection, "server_encoding");
+    if (encoding == NULL || strcmp(encoding, "UTF8") != 0) {
+        error_set(err, ERROR_CONFIG, "the database must have the encoding UTF8");
+        goto fail;
+    }
+    if (!pin_session(db, settings, err))
+        goto fail;
+    return db;
+
+fail:
+    db_close(db);
+    return NULL;
+}
+
+void db_close(struct db *db)
+{
+    if (db == NULL)
+        return;
+    PQfinish(db->connection);
+    free(db);
+}
+
+bool db_is_usable(struct db *db)
+{
+    if (PQstatus(db->connection) != CONNECTION_OK || PQtransactionStatus(db->connection) != PQTRANS_IDLE)
+        return false;
+    /* An idle server says nothing unless it is going away: then there is a message or an end of file. */
+    if (wait_socket(db->connection, POLLIN, 0) && PQconsumeInput(db->connection) == 0)
+        return false;
+    return PQstatus(db->connection) == CONNECTION_OK;
+}
+
+void db_cancel(struct db *db)
+{
+    int64_t deadline = clock_monotonic_ms() + CANCEL_DRAIN_MS;
+    PGcancel *cancel = PQgetCancel(db->connection);
+    struct error ignored;
+    char reason[256];
+    bool failed = false;
+    PGresult *result;
+
+    if (cancel != NULL) {
+        (void) PQcancel(cancel, reason, sizeof(reason));
+        PQfreeCancel(cancel);
+    }
+    while ((result = db_next_result(db, deadline, &failed, &ignored)) != NULL) {
+        ExecStatusType status = PQresultStatus(result);
+        char *row;
+
+        PQclear(result);
+        if (status != PGRES_COPY_OUT)
+            continue;
+        for (;;) { /* the rows that were on their way */
+            int length = PQgetCopyData(db->connection, &row, 1);
+
+            if (length > 0)
+                PQfreemem(row);
+            else if (length < 0)
+                break;
+            else if (!db_wait(db, deadline) || PQconsumeInput(db->connection) == 0)
+                return;
+        }
+    }
+}
+
+PGresult *db_next_result(struct db *db, int64_t deadline, bool *ret_failed, struct error *err)
+{
+    *ret_failed = false;
+    while (PQisBusy(db->connection)) {
+        if (!db_wait(db, deadline)) {
+            error_set(err, ERROR_TIMEOUT, "the database took too long to answer");
+            *ret_failed = true;
+            return NULL;
+        }
+        if (PQconsumeInput(db->connection) == 0) {
+            db_fail(db, NULL, err);
+            *ret_failed = true;
+            return NULL;
+        }
+    }
+    return PQgetResult(db->connection);
+}
+
+/* Reads all results and returns the last one, or the first that is an error; the caller clears it. */
+static PGresult *collect(struct db *db, struct error *err)
+{
+    int64_t deadline = clock_monotonic_ms() + db->query_timeout_ms + SERVER_TIMEOUT_SLACK_MS;
+    PGresult *kept = NULL;
+    PGresult *result;
+    bool failed;
+
+    while ((result = db_next_result(db, deadline, &failed, err)) != NULL) {
+        if (kept != NULL && PQresultStatus(kept) == PGRES_FATAL_ERROR) {
+            PQclear(result);
+            continue;
+        }
+        PQclear(kept);
+        kept = result;
+    }
+    if (failed) {
+        PQclear(kept);
+        if (err->code == ERROR_TIMEOUT)
+            db_cancel(db);
+        return NULL;
+    }
+    if (kept == NULL || PQresultStatus(kept) == PGRES_FATAL_ERROR || PQresultStatus(kept) == PGRES_BAD_RESPONSE) {
+        db_fail(db, kept, err);
+        PQclear(kept);
+        return NULL;
+    }
+    return kept;
+}
+
+static bool as_expected(const PGresult *result, enum db_expect expect)
+{
+    int rows = PQntuples(result);
+
+    switch (expect) {
+    case DB_NOTHING:
+        return PQresultStatus(result) == PGRES_COMMAND_OK;
+    case DB_ONE_ROW:
+        return PQresultStatus(result) == PGRES_TUPLES_OK && rows == 1;
+    case DB_ONE_OR_NO_ROW:
+        return PQresultStatus(result) == PGRES_TUPLES_OK && rows <= 1;
+    case DB_ROWS:
+        return PQresultStatus(result) == PGRES_TUPLES_OK;
+    }
+    return false;
+}
+
+struct db_result *db_query(struct db *db, enum db_expect expect, const char *sql, size_t count,
+                           const char *const *values, struct error *err)
+{
+    PGresult *result;
+
+    if (PQsendQueryParams(db->connection, sql, (int) count, NULL, values, NULL, NULL, 0) == 0) {
+        db_fail(db, NULL, err);
+        return NULL;
+    }
+    result = collect(db, err);
+    if (result != NULL && !as_expected(result, expect)) {
+        error_set(err, ERROR_INTERNAL, "the service failed on its side; its log has the details under the request_id");
+        error_detail(err, "unexpected result: %s, %d rows", PQresStatus(PQresultStatus(result)), PQntuples(result));
+        PQclear(result);
+        return NULL;
+    }
+    return (struct db_result *) result;
+}
+
+bool db_execute(struct db *db, const char *sql, size_t count, const char *const *values, int64_t *ret_changed,
+                struct error *err)
+{
+    PGresult *result = (PGresult *) db_query(db, DB_NOTHING, sql, count, values, err);
+
+    if (result == NULL)
+        return false;
+    if (ret_changed != NULL)
+        *ret_changed = strtoll(PQcmdTuples(result), NULL, 10);
+    PQclear(result);
+    return true;
+}
+
+bool db_run_script(struct db *db, const char *script, struct error *err)
+{
+    PGresult *result;
+
+    if (PQsendQuery(db->connection, script) == 0)
+        return db_fail(db, NULL, err);
+    result = collect(db, err);
+    PQclear(result);
+    return result != NULL;
+}
+
+bool db_ping(struct db *db, struct error *err)
+{
+    return db_run_script(db, "SELECT 1", err);
+}
+
+static const PGresult *result_of(const struct db_result *result)
+{
+    return (const PGresult *) result;
+}
+
+size_t db_rows(const struct db_result *result)
+{
+    return (size_t) PQntuples(result_of(result));
+}
+
+bool db_is_null(const struct db_result *result, size_t row, size_t column)
+{
+    return PQgetisnull(result_of(result), (int) row, (int) column) != 0;
+}
+
+const char *db_text(const struct db_result *result, size_t row, size_t column)
+{
+    return db_is_null(result, row, column) ? NULL : PQgetvalue(result_of(result), (int) row, (int) column);
+}
+
+int64_t db_integer(const struct db_result *result, size_t row, size_t column)
+{
+    return strtoll(PQgetvalue(result_of(result), (int) row, (int) column), NULL, 10);
+}
+
+bool db_boolean(const struct db_result *result, size_t row, size_t column)
+{
+    return PQgetvalue(result_of(result), (int) row, (int) column)[0] == 't';
+}
+
+void db_result_free(struct db_result *result)
+{
+    PQclear((PGresult *) result);
+}
+
+char *db_array_literal(const char *const *texts, size_t count)
+{
+    struct buffer literal = {0};
+
+    buffer_append_text(&literal, "{");
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_text(&literal, i == 0 ? "\"" : ",\"");
+        for (const char *c = texts[i]; *c != '\0'; c++) {
+            if (*c == '"' || *c == '\\')
+                buffer_append_text(&literal, "\\");
+            buffer_append(&literal, c, 1);
+        }
+        buffer_append_text(&literal, "\"");
+    }
+    buffer_append_text(&literal, "}");
+    return literal.data;
+}
+
+bool db_estimate_rows(struct db *db, const struct statement *query, int64_t *ret_rows, struct error *err)
+{
+    struct buffer sql = {0};
+    struct db_result *plan;
+    const char *rows;
+
+    buffer_printf(&sql, "EXPLAIN %s", buffer_text(&query->sql));
+    plan = db_query(db, DB_ROWS, buffer_text(&sql), query->count, (const char *const *) query->values, err);
+    buffer_free(&sql);
+    if (plan == NULL)
+        return false;
+
+    /* The first line is the outermost node: Limit  (cost=0.42..8.44 rows=1 width=32) */
+    rows = db_rows(plan) == 0 ? NULL : strstr(db_text(plan, 0, 0), " rows=");
+    *ret_rows = rows == NULL ? 0 : strtoll(rows + strlen(" rows="), NULL, 10);
+    db_result_free(plan);
+    return true;
+}

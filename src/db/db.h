@@ -1,0 +1,116 @@
+/*
+ * Connections to PostgreSQL, and the only place that knows libpq. What the SQL means stands with its
+ * callers, each table in one file: export/task.c, export/inventory_query.c, access/token.c,
+ * db/migrations.c. Every name in that SQL is schema-qualified: the search path is empty.
+ *
+ * A connection belongs to one thread at a time. Errors: ERROR_UNAVAILABLE when PostgreSQL can't be
+ * reached or is going down, ERROR_TIMEOUT when a deadline passed, else ERROR_INTERNAL with the SQLSTATE
+ * and PostgreSQL's message in the detail.
+ */
+#ifndef WAYBILL_DB_DB_H
+#define WAYBILL_DB_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+
+struct db;
+struct db_result;
+struct statement;
+
+struct db_settings {
+    const char *conninfo;         /* libpq's connection string */
+    const char *application_name; /* as pg_stat_activity shows it */
+    const char *time_zone;        /* how timestamps are written as text */
+    int connect_timeout_ms;
+    int query_timeout_ms;         /* per statement, enforced by both sides */
+};
+
+/* What a query must give; anything else is ERROR_INTERNAL. */
+enum db_expect {
+    DB_NOTHING,    /* no rows: INSERT, UPDATE ... without RETURNING */
+    DB_ONE_ROW,
+    DB_ONE_OR_NO_ROW,
+    DB_ROWS,       /* any number */
+};
+
+/* Opens a connection and pins what the SQL relies on. NULL on failure. */
+MUST_CHECK struct db *db_open(const struct db_settings *settings, struct error *err);
+
+/* NULL is fine. */
+void db_close(struct db *db);
+
+/* False if the connection is known to be lost: noticed without a round trip, while it is idle. */
+bool db_is_usable(struct db *db);
+
+/* Asks the server for a sign of life. */
+MUST_CHECK bool db_ping(struct db *db, struct error *err);
+
+/*
+ * Sends one statement with its values as text parameters ($1 ...; a NULL value is SQL NULL), waits, and
+ * checks what came back. NULL on failure, else free it with db_result_free.
+ */
+MUST_CHECK struct db_result *db_query(struct db *db, enum db_expect expect, const char *sql, size_t count,
+                                      const char *const *values, struct error *err);
+
+/* As db_query with DB_NOTHING; the number of rows it changed goes to *ret_changed, which may be NULL. */
+MUST_CHECK bool db_execute(struct db *db, const char *sql, size_t count, const char *const *values,
+                           int64_t *ret_changed, struct error *err);
+
+/* Runs a script of several statements, without values. */
+MUST_CHECK bool db_run_script(struct db *db, const char *script, struct error *err);
+
+size_t db_rows(const struct db_result *result);
+bool db_is_null(const struct db_result *result, size_t row, size_t column);
+const char *db_text(const struct db_result *result, size_t row, size_t column); /* NULL for SQL NULL; lives as the result */
+int64_t db_integer(const struct db_result *result, size_t row, size_t column);  /* 0 for SQL NULL */
+bool db_boolean(const struct db_result *result, size_t row, size_t column);     /* false for SQL NULL */
+void db_result_free(struct db_result *result); /* NULL is fine */
+
+/*
+ * Writes texts as the input form of text[]: {"a","b"}. Free with free().
+ */
+char *db_array_literal(const char *const *texts, size_t count);
+
+/*
+ * A row stream: COPY of a query's rows, in which every column is text, one row in memory at a time.
+ * Between begin and end the connection serves nothing else.
+ */
+struct db_stream;
+
+#define DB_STREAM_MAX_FIELDS 32
+
+struct db_field {
+    const char *data; /* NULL is SQL NULL; not followed by a NUL byte */
+    size_t length;
+};
+
+enum db_stream_state {
+    DB_STREAM_ROW,     /* a row was filled in */
+    DB_STREAM_WAITING, /* none has come within the time given; call again */
+    DB_STREAM_END,     /* there are no more */
+    DB_STREAM_FAILED,  /* err says why */
+};
+
+struct db_row {
+    size_t count;
+    struct db_field fields[DB_STREAM_MAX_FIELDS]; /* valid until the next call for this stream */
+};
+
+/* Starts the query. NULL on failure. */
+MUST_CHECK struct db_stream *db_stream_begin(struct db *db, const struct statement *query, struct error *err);
+
+/* The next row, waiting for it up to wait_ms. */
+MUST_CHECK enum db_stream_state db_stream_next(struct db_stream *stream, int wait_ms, struct db_row *row,
+                                               struct error *err);
+
+/* Ends it, cancelling the query if it still runs. The connection is idle again, or no longer usable. NULL is fine. */
+void db_stream_end(struct db_stream *stream);
+
+/* The planner's guess of how many rows the query gives. False on failure. */
+MUST_CHECK bool db_estimate_rows(struct db *db, const struct statement *query, int64_t *ret_rows, struct error *err);
+
+#endif

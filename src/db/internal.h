@@ -1,0 +1,34 @@
+/* What the files of src/db share: the one place that includes libpq's header. */
+#ifndef WAYBILL_DB_INTERNAL_H
+#define WAYBILL_DB_INTERNAL_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "db/db.h"
+
+struct db {
+    PGconn *connection;
+    int query_timeout_ms;
+};
+
+/* Fills err from a result, or from the connection where there is none. Always returns false. */
+bool db_fail(struct db *db, const PGresult *result, struct error *err);
+
+/*
+ * Waits until the connection's socket has something to read, or takes more if something is left to
+ * send, up to the monotonic deadline. False if the deadline passed.
+ */
+bool db_wait(struct db *db, int64_t deadline);
+
+/* Asks the server to end the running query and reads what is left of it, for a second at most. */
+void db_cancel(struct db *db);
+
+/*
+ * Waits for the next result of the statement that was sent. NULL when there are no more, or on failure;
+ * then *ret_failed says which of the two. A result that holds an error is returned like any other.
+ */
+PGresult *db_next_result(struct db *db, int64_t deadline, bool *ret_failed, struct error *err);
+
+#endif

@@ -1,0 +1,119 @@
+#include "db/migrations.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+
+static int is_migration(const struct dirent *entry)
+{
+    const char *name = entry->d_name;
+    size_t length = strlen(name);
+
+    for (size_t i = 0; i < 4; i++) {
+        if (!isdigit((unsigned char) name[i]))
+            return 0;
+    }
+    return name[4] == '_' && length > 4 && strcmp(name + length - 4, ".sql") == 0;
+}
+
+static bool read_file(const char *directory, const char *name, struct buffer *text, struct error *err)
+{
+    char path[4096];
+    char chunk[8192];
+    size_t got;
+    FILE *file;
+    bool failed;
+
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return error_set(err, ERROR_CONFIG, "%s: %s", path, strerror(errno));
+    while ((got = fread(chunk, 1, sizeof(chunk), file)) > 0)
+        buffer_append(text, chunk, got);
+    failed = ferror(file) != 0;
+    fclose(file);
+    return failed ? error_set(err, ERROR_CONFIG, "%s can't be read", path) : true;
+}
+
+/* In the transaction that is open: runs the file unless it has been, and writes it down. */
+static bool apply_one(struct db *db, const char *directory, const char *name, bool *ret_applied, struct error *err)
+{
+    const char *values[] = {name};
+    struct buffer script = {0};
+    struct db_result *known;
+    bool done;
+
+    known = db_query(db, DB_ROWS, "SELECT FROM waybill.schema_migration WHERE name = $1", 1, values, err);
+    if (known == NULL)
+        return false;
+    *ret_applied = db_rows(known) == 0;
+    db_result_free(known);
+    if (!*ret_applied)
+        return true;
+
+    done = read_file(directory, name, &script, err)
+           && db_run_script(db, buffer_text(&script), err)
+           && db_execute(db, "INSERT INTO waybill.schema_migration (name) VALUES ($1)", 1, values, NULL, err);
+    buffer_free(&script);
+    return done;
+}
+
+/* The lock is for the whole transaction; its number only has to be nobody else's. */
+static const char begin[] =
+    "BEGIN;"
+    "SET LOCAL client_min_messages = warning;"
+    "SELECT pg_advisory_xact_lock(7305511990);"
+    "CREATE TABLE IF NOT EXISTS waybill.schema_migration ("
+    "    name text PRIMARY KEY,"
+    "    apply_time timestamptz NOT NULL DEFAULT now());"
+    "GRANT SELECT ON waybill.schema_migration TO waybill_service";
+
+/* Roles and schema are a superuser's to make. */
+static bool check_schema(struct db *db, struct error *err)
+{
+    struct db_result *row = db_query(db, DB_ONE_ROW, "SELECT to_regnamespace('waybill') IS NOT NULL", 0, NULL, err);
+    bool exists;
+
+    if (row == NULL)
+        return false;
+    exists = db_boolean(row, 0, 0);
+    db_result_free(row);
+    return exists ? true : error_set(err, ERROR_CONFIG, "the database has no schema waybill: run setup.sql there first");
+}
+
+bool migrations_apply(struct db *db, const char *directory, void (*applied)(const char *name), struct error *err)
+{
+    struct dirent **entries;
+    int count = scandir(directory, &entries, is_migration, alphasort);
+    bool good = true;
+
+    if (count < 0)
+        return error_set(err, ERROR_CONFIG, "%s: %s", directory, strerror(errno));
+    if (count == 0)
+        good = error_set(err, ERROR_CONFIG, "%s holds no migration NNNN_name.sql", directory);
+    good = good && check_schema(db, err);
+
+    for (int i = 0; i < count; i++) {
+        bool is_new = false;
+
+        if (good) {
+            struct error ignored;
+
+            good = db_run_script(db, begin, err) && apply_one(db, directory, entries[i]->d_name, &is_new, err);
+            if (good)
+                good = db_run_script(db, "COMMIT", err);
+            else
+                (void) !db_run_script(db, "ROLLBACK", &ignored);
+        }
+        if (good && is_new)
+            applied(entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    return good;
+}

@@ -1,0 +1,14 @@
+/* The schema's versions: numbered files of SQL, each applied once, in a transaction of its own. */
+#ifndef WAYBILL_DB_MIGRATIONS_H
+#define WAYBILL_DB_MIGRATIONS_H
+
+#include "db/db.h"
+
+/*
+ * Applies the files NNNN_name.sql of the directory that the database doesn't have yet, in their order, and
+ * calls `applied` with the name of each. One process at a time does so; another waits for it.
+ */
+MUST_CHECK bool migrations_apply(struct db *db, const char *directory, void (*applied)(const char *name),
+                                 struct error *err);
+
+#endif

@@ -1,0 +1,42 @@
+#include "db/statement.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+void statement_append(struct statement *statement, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    buffer_vprintf(&statement->sql, format, arguments);
+    va_end(arguments);
+}
+
+void statement_bind(struct statement *statement, const char *value)
+{
+    assert(statement->count < STATEMENT_MAX_VALUES);
+    statement->values[statement->count++] = memory_copy_text(value);
+    buffer_printf(&statement->sql, "$%zu", statement->count);
+}
+
+void statement_identifier(struct statement *statement, const char *name, size_t length)
+{
+    buffer_append(&statement->sql, "\"", 1);
+    for (size_t i = 0; i < length; i++) {
+        if (name[i] == '"')
+            buffer_append(&statement->sql, "\"", 1);
+        buffer_append(&statement->sql, name + i, 1);
+    }
+    buffer_append(&statement->sql, "\"", 1);
+}
+
+void statement_free(struct statement *statement)
+{
+    for (size_t i = 0; i < statement->count; i++)
+        free(statement->values[i]);
+    buffer_free(&statement->sql);
+    *statement = (struct statement) {0};
+}

@@ -1,0 +1,231 @@
+/* The row stream: COPY (query) TO STDOUT in binary, read message by message. */
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "db/internal.h"
+#include "db/statement.h"
+
+#define SIGNATURE "PGCOPY\n\377\r\n"
+#define SIGNATURE_SIZE 11 /* with the NUL */
+
+struct db_stream {
+    struct db *db;
+    bool has_header; /* the file header has been read */
+    bool ended;      /* nothing is left to read or to cancel */
+    char *message;   /* what the row's fields point into */
+    size_t length;
+    size_t at;
+};
+
+/* Replaces each $n by its value as a quoted literal: COPY takes no bound parameters. */
+static bool quote_values(struct db *db, const struct statement *query, struct buffer *sql, struct error *err)
+{
+    const char *text = buffer_text(&query->sql);
+
+    while (*text != '\0') {
+        size_t plain = strcspn(text, "$");
+        char *end;
+        size_t number;
+        char *literal;
+
+        buffer_append(sql, text, plain);
+        text += plain;
+        if (*text == '\0')
+            break;
+        number = strtoul(text + 1, &end, 10);
+        assert(number >= 1 && number <= query->count);
+        literal = PQescapeLiteral(db->connection, query->values[number - 1], strlen(query->values[number - 1]));
+        if (literal == NULL)
+            return db_fail(db, NULL, err);
+        buffer_append_text(sql, literal);
+        PQfreemem(literal);
+        text = end;
+    }
+    return true;
+}
+
+struct db_stream *db_stream_begin(struct db *db, const struct statement *query, struct error *err)
+{
+    int64_t deadline = clock_monotonic_ms() + db->query_timeout_ms;
+    struct db_stream *stream = NULL;
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    bool failed = false;
+
+    buffer_append_text(&sql, "COPY (");
+    if (!quote_values(db, query, &sql, err))
+        goto done;
+    buffer_append_text(&sql, ") TO STDOUT (FORMAT binary)");
+
+    if (PQsendQuery(db->connection, buffer_text(&sql)) == 0) {
+        db_fail(db, NULL, err);
+        goto done;
+    }
+    result = db_next_result(db, deadline, &failed, err);
+    if (failed)
+        goto done;
+    if (PQresultStatus(result) != PGRES_COPY_OUT) {
+        db_fail(db, result, err);
+        db_cancel(db);
+        goto done;
+    }
+    stream = memory_zeroed(1, sizeof(*stream));
+    stream->db = db;
+
+done:
+    PQclear(result);
+    buffer_free(&sql);
+    return stream;
+}
+
+/* Takes the next `count` bytes of the message; NULL if it has fewer. */
+static const char *take(struct db_stream *stream, size_t count)
+{
+    const char *data = stream->message + stream->at;
+
+    if (stream->length - stream->at < count)
+        return NULL;
+    stream->at += count;
+    return data;
+}
+
+static bool take_int16(struct db_stream *stream, int *ret_number)
+{
+    const char *data = take(stream, 2);
+    uint16_t raw;
+
+    if (data == NULL)
+        return false;
+    memcpy(&raw, data, sizeof(raw));
+    *ret_number = (int16_t) ntohs(raw);
+    return true;
+}
+
+static bool take_int32(struct db_stream *stream, int32_t *ret_number)
+{
+    const char *data = take(stream, 4);
+    uint32_t raw;
+
+    if (data == NULL)
+        return false;
+    memcpy(&raw, data, sizeof(raw));
+    *ret_number = (int32_t) ntohl(raw);
+    return true;
+}
+
+static bool take_header(struct db_stream *stream)
+{
+    const char *signature = take(stream, SIGNATURE_SIZE);
+    int32_t flags, extension;
+
+    return signature != NULL && memcmp(signature, SIGNATURE, SIGNATURE_SIZE) == 0
+           && take_int32(stream, &flags) && flags == 0
+           && take_int32(stream, &extension) && extension >= 0 && take(stream, (size_t) extension) != NULL;
+}
+
+/* Reads the message as one row, or as the mark that ends the rows: then *ret_last is true. */
+static bool parse_row(struct db_stream *stream, struct db_row *row, bool *ret_last)
+{
+    int count;
+
+    if (!stream->has_header && !take_header(stream))
+        return false;
+    stream->has_header = true;
+    if (!take_int16(stream, &count))
+        return false;
+    *ret_last = count == -1;
+    if (*ret_last)
+        return true;
+    if (count < 0 || count > DB_STREAM_MAX_FIELDS)
+        return false;
+
+    row->count = (size_t) count;
+    for (size_t i = 0; i < row->count; i++) {
+        int32_t length;
+
+        if (!take_int32(stream, &length))
+            return false;
+        if (length < 0) {
+            row->fields[i] = (struct db_field) {NULL, 0};
+            continue;
+        }
+        row->fields[i].length = (size_t) length;
+        row->fields[i].data = take(stream, (size_t) length);
+        if (row->fields[i].data == NULL)
+            return false;
+    }
+    return stream->at == stream->length;
+}
+
+/* After the last row: the command's own result, which may still be an error. */
+static bool finish(struct db_stream *stream, struct error *err)
+{
+    struct db *db = stream->db;
+    int64_t deadline = clock_monotonic_ms() + db->query_timeout_ms;
+    bool good = true;
+    bool failed;
+    PGresult *result;
+
+    stream->ended = true;
+    while ((result = db_next_result(db, deadline, &failed, err)) != NULL) {
+        if (good && PQresultStatus(result) != PGRES_COMMAND_OK)
+            good = db_fail(db, result, err);
+        PQclear(result);
+    }
+    return good && !failed;
+}
+
+enum db_stream_state db_stream_next(struct db_stream *stream, int wait_ms, struct db_row *row, struct error *err)
+{
+    PGconn *connection = stream->db->connection;
+    int64_t deadline = clock_monotonic_ms() + wait_ms;
+
+    if (stream->ended)
+        return DB_STREAM_END;
+    for (;;) {
+        bool last = false;
+        int length;
+
+        PQfreemem(stream->message);
+        stream->message = NULL;
+        length = PQgetCopyData(connection, &stream->message, 1);
+        if (length > 0) {
+            stream->length = (size_t) length;
+            stream->at = 0;
+            if (!parse_row(stream, row, &last)) {
+                error_set(err, ERROR_INTERNAL, "the service failed on its side");
+                error_detail(err, "a row of the database's answer is malformed");
+                return DB_STREAM_FAILED;
+            }
+            if (!last)
+                return DB_STREAM_ROW;
+        } else if (length == -1) {
+            return finish(stream, err) ? DB_STREAM_END : DB_STREAM_FAILED;
+        } else if (length < -1) {
+            db_fail(stream->db, NULL, err);
+            return DB_STREAM_FAILED;
+        } else {
+            if (!db_wait(stream->db, deadline))
+                return DB_STREAM_WAITING;
+            if (PQconsumeInput(connection) == 0) {
+                db_fail(stream->db, NULL, err);
+                return DB_STREAM_FAILED;
+            }
+        }
+    }
+}
+
+void db_stream_end(struct db_stream *stream)
+{
+    if (stream == NULL)
+        return;
+    if (!stream->ended)
+        db_cancel(stream->db);
+    PQfreemem(stream->message);
+    free(stream);
+}

@@ -1,0 +1,122 @@
+#include "export/csv_writer.h"
+
+#include <csv.h>
+#include <string.h>
+
+#define FLUSH_SIZE (64 * 1024)
+#define TIME_SIZE 64
+
+void csv_writer_begin(struct csv_writer *writer, const struct csv_options *options, csv_sink sink, void *context)
+{
+    *writer = (struct csv_writer) {.options = *options, .sink = sink, .context = context};
+    if (options->bom)
+        buffer_append_text(&writer->buffer, "\xEF\xBB\xBF");
+}
+
+/*
+ * Appends the field as libcsv quotes it. In the worst case each byte is a quote that is doubled; libcsv
+ * writes no NUL, and cuts what doesn't fit, so the room is made first.
+ */
+static void append_quoted(struct buffer *buffer, const char *data, size_t length)
+{
+    size_t room = 2 * length + 2;
+
+    buffer_reserve(buffer, room);
+    buffer->length += csv_write(buffer->data + buffer->length, room, data, length);
+}
+
+/*
+ * Turns PostgreSQL's `2026-04-03 08:15:00.12+00` into ISO 8601 with three decimals and an offset in hours
+ * and minutes: 2026-04-03T08:15:00.120Z. What has another form (infinity, years before Christ) stays as it is.
+ */
+static size_t format_time(char out[TIME_SIZE], const char *data, size_t length, bool utc)
+{
+    const char *end = data + length;
+    const char *time = memchr(data, ' ', length);
+    const char *offset;
+    size_t decimals = 0;
+    size_t used;
+
+    if (time == NULL || end - time < (ptrdiff_t) sizeof(" hh:mm:ss+hh") - 1 || length > TIME_SIZE - 8)
+        goto as_it_is;
+    for (offset = time + 9; offset < end && *offset != '+' && *offset != '-'; offset++)
+        continue;
+    if (offset == end || memchr(offset, ' ', (size_t) (end - offset)) != NULL)
+        goto as_it_is;
+
+    used = (size_t) (time + 9 - data);
+    memcpy(out, data, used);
+    out[time - data] = 'T';
+    out[used++] = '.';
+    for (const char *digit = time + 10; decimals < 3; decimals++)
+        out[used++] = digit + decimals < offset ? digit[decimals] : '0';
+    if (utc) {
+        out[used++] = 'Z';
+        return used;
+    }
+    memcpy(out + used, offset, (size_t) (end - offset));
+    used += (size_t) (end - offset);
+    if (end - offset == 3) {
+        memcpy(out + used, ":00", 3);
+        used += 3;
+    }
+    return used;
+
+as_it_is:
+    length = length < TIME_SIZE ? length : TIME_SIZE;
+    memcpy(out, data, length);
+    return length;
+}
+
+static bool looks_like_formula(const char *data, size_t length)
+{
+    return length > 0 && memchr("=+-@\t\r", data[0], 6) != NULL;
+}
+
+void csv_writer_field(struct csv_writer *writer, enum column_type type, const char *data, size_t length)
+{
+    struct buffer *buffer = &writer->buffer;
+    char time[TIME_SIZE];
+
+    if (writer->in_line)
+        buffer_append(buffer, ",", 1);
+    writer->in_line = true;
+    if (data == NULL)
+        return;
+
+    if (type == COLUMN_TIME) {
+        length = format_time(time, data, length, writer->options.utc);
+        data = time;
+    }
+    if (type == COLUMN_TEXT && writer->options.formula_guard && looks_like_formula(data, length)) {
+        size_t start = buffer->length;
+
+        /* The guard goes inside the quotes, so the opening one moves one byte to the left. */
+        buffer_append(buffer, "\"", 1);
+        append_quoted(buffer, data, length);
+        buffer->data[start + 1] = '\'';
+        return;
+    }
+    append_quoted(buffer, data, length);
+}
+
+bool csv_writer_end_line(struct csv_writer *writer, struct error *err)
+{
+    buffer_append(&writer->buffer, "\r\n", 2);
+    writer->in_line = false;
+    return writer->buffer.length < FLUSH_SIZE || csv_writer_flush(writer, err);
+}
+
+bool csv_writer_flush(struct csv_writer *writer, struct error *err)
+{
+    bool taken = writer->buffer.length == 0
+                 || writer->sink(writer->context, writer->buffer.data, writer->buffer.length, err);
+
+    buffer_clear(&writer->buffer);
+    return taken;
+}
+
+void csv_writer_end(struct csv_writer *writer)
+{
+    buffer_free(&writer->buffer);
+}

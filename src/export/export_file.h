@@ -1,0 +1,43 @@
+/*
+ * A file in the directory of exports. Until it is published it has no name there (or, where the file system
+ * can't have that, the name FILE_ID.part), so that nobody ever sees a part of a file.
+ */
+#ifndef WAYBILL_EXPORT_EXPORT_FILE_H
+#define WAYBILL_EXPORT_EXPORT_FILE_H
+
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/digest.h"
+#include "base/error.h"
+
+struct export_file;
+
+/* Begins a file with a new file id. NULL on failure (all errors here are ERROR_STORAGE). */
+MUST_CHECK struct export_file *export_file_begin(const char *directory, struct error *err);
+
+/* Appends all of the bytes. */
+MUST_CHECK bool export_file_write(struct export_file *file, const char *data, size_t length, struct error *err);
+
+/*
+ * Makes it durable and gives it its name: data first, then the name, then the directory. When it returns true
+ * the file survives a power failure.
+ */
+MUST_CHECK bool export_file_publish(struct export_file *file, struct error *err);
+
+const char *export_file_id(const struct export_file *file);
+int64_t export_file_size(const struct export_file *file);
+
+/* The SHA-256 of a published file. */
+void export_file_sha256(const struct export_file *file, unsigned char out[SHA256_SIZE]);
+
+/* Removes a published file again. */
+void export_file_unpublish(struct export_file *file);
+
+/* Frees it; what was not published is gone. NULL is fine. */
+void export_file_free(struct export_file *file);
+
+/* Opens a published file for reading. -1 on failure: ERROR_NOT_FOUND if there is none, else ERROR_STORAGE. */
+MUST_CHECK int export_file_open(const char *directory, const char *file_id, struct error *err);
+
+#endif

@@ -1,0 +1,138 @@
+#include "export/inventory_query.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* A relation without a schema is one of schema public. */
+static void append_relation(struct statement *statement, const char *relation)
+{
+    const char *dot = strchr(relation, '.');
+
+    if (dot == NULL) {
+        statement_append(statement, "public.");
+        statement_identifier(statement, relation, strlen(relation));
+    } else {
+        statement_identifier(statement, relation, (size_t) (dot - relation));
+        statement_append(statement, ".");
+        statement_identifier(statement, dot + 1, strlen(dot + 1));
+    }
+}
+
+/*
+ * A text column as the filters and the order see it: bytes. The casts change nothing for waybill.container, whose
+ * indexes they leave usable; a site's view may have other types and collations.
+ */
+static void append_text_column(struct statement *statement, const char *name)
+{
+    statement_append(statement, "c.%s::text COLLATE \"C\"", name);
+}
+
+/* A pattern for LIKE: `*` is %, all else stands for itself. */
+static void bind_pattern(struct statement *statement, const char *text)
+{
+    struct buffer pattern = {0};
+
+    for (; *text != '\0'; text++) {
+        if (*text == '*') {
+            if (pattern.length == 0 || text[-1] != '*')
+                buffer_append(&pattern, "%", 1);
+            continue;
+        }
+        if (*text == '%' || *text == '_' || *text == '\\')
+            buffer_append(&pattern, "\\", 1);
+        buffer_append(&pattern, text, 1);
+    }
+    statement_bind(statement, buffer_text(&pattern));
+    buffer_free(&pattern);
+}
+
+/* One end of a time range, where `instant` is compared by `comparison`. */
+static void append_time_bound(struct statement *statement, const char *name, const char *comparison, int64_t instant)
+{
+    char text[CLOCK_ISO8601_SIZE];
+
+    clock_format_iso8601(text, instant);
+    statement_append(statement, " AND c.%s::timestamptz %s ", name, comparison);
+    statement_bind(statement, text);
+    statement_append(statement, "::timestamptz");
+}
+
+/*
+ * Both ends are included, to the millisecond that a file shows: a row at .1239 is in a range that ends at .123.
+ * A bound beyond what a timestamptz can hold is no bound above, and one that nothing reaches below.
+ */
+static void append_time_range(struct statement *statement, const char *name, const struct filter_value *value)
+{
+    if (value->start_time >= 0)
+        append_time_bound(statement, name, ">=", value->start_time < CLOCK_MAX_MS ? value->start_time : CLOCK_MAX_MS);
+    if (value->end_time >= CLOCK_MAX_MS)
+        statement_append(statement, " AND c.%s IS NOT NULL", name);
+    else if (value->end_time >= 0)
+        append_time_bound(statement, name, "<", value->end_time + 1);
+}
+
+static void append_filter(struct statement *statement, const struct filter *filter, const struct filter_value *value)
+{
+    if (!value->is_set)
+        return;
+    if (filter->kind == FILTER_TIME_RANGE) {
+        append_time_range(statement, filter->name, value);
+        return;
+    }
+
+    statement_append(statement, " AND ");
+    switch (filter->kind) {
+    case FILTER_BOOLEAN:
+        statement_append(statement, "c.%s::boolean = %s", filter->name, value->boolean ? "true" : "false");
+        break;
+    case FILTER_CHOICE:
+    case FILTER_NAME:
+        append_text_column(statement, filter->name);
+        if (filter->kind == FILTER_NAME && strchr(value->text, '*') != NULL) {
+            statement_append(statement, " LIKE ");
+            bind_pattern(statement, value->text);
+        } else {
+            statement_append(statement, " = ");
+            statement_bind(statement, value->text);
+        }
+        break;
+    case FILTER_QUANTITY:
+        statement_append(statement, "waybill.quantity_key(c.%s::text) = waybill.quantity_key(", filter->name);
+        statement_bind(statement, value->text);
+        statement_append(statement, ")");
+        break;
+    case FILTER_TIME_RANGE:
+        break;
+    }
+}
+
+void inventory_query_build(struct statement *statement, const struct inventory_scope *scope,
+                           const struct export_request *request, int64_t limit)
+{
+    statement_append(statement, "SELECT ");
+    for (size_t i = 0; i < request->header_count; i++)
+        statement_append(statement, "%sc.%s::text", i == 0 ? "" : ", ", request->headers[i].column->key);
+
+    statement_append(statement, " FROM ");
+    append_relation(statement, scope->relation);
+    statement_append(statement, " AS c WHERE ");
+    append_text_column(statement, "project_id");
+    statement_append(statement, " = ");
+    statement_bind(statement, scope->project_id);
+    if (scope->enterprise_projects != NULL) {
+        statement_append(statement, " AND ");
+        append_text_column(statement, "enterprise_project_id");
+        statement_append(statement, " = ANY (");
+        statement_bind(statement, scope->enterprise_projects);
+        statement_append(statement, "::text[])");
+    }
+    for (size_t i = 0; i < FILTER_COUNT; i++)
+        append_filter(statement, &filters[i], &request->filters[i]);
+
+    statement_append(statement, " ORDER BY ");
+    append_text_column(statement, "container_id");
+    statement_append(statement, " LIMIT %" PRId64, limit);
+}

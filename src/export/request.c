@@ -1,0 +1,270 @@
+#include "export/request.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+#define MAX_HEADER_NAME 255 /* characters */
+
+/* "got 7", "got an array": scalars as they stand in the body, shortened; the rest by type. */
+static bool refuse(struct error *err, const char *field, const char *rule, struct json_object *got)
+{
+    enum json_type type = json_object_get_type(got);
+    char excerpt[TEXT_EXCERPT_SIZE];
+
+    if (type == json_type_string)
+        text_excerpt(excerpt, json_object_get_string(got), (size_t) json_object_get_string_len(got));
+    if (type == json_type_boolean || type == json_type_int)
+        return error_set(err, ERROR_PARAMETER, "%s %s, got %s", field, rule, json_object_get_string(got));
+    return error_set(err, ERROR_PARAMETER, "%s %s, got %s", field, rule,
+                     type == json_type_string ? excerpt : json_type_of(got));
+}
+
+/* Reads a string of min to max characters. *ret_text is the value's own. */
+static bool read_text(struct json_object *value, const char *field, size_t min, size_t max, const char **ret_text,
+                      struct error *err)
+{
+    char rule[64];
+    size_t count = 0;
+
+    snprintf(rule, sizeof(rule), "must be a string of %zu to %zu characters", min, max);
+    if (!json_object_is_type(value, json_type_string))
+        return refuse(err, field, rule, value);
+    *ret_text = json_object_get_string(value);
+    if (!text_utf8_count(*ret_text, (size_t) json_object_get_string_len(value), &count))
+        return refuse(err, field, "must be UTF-8", value);
+    if (count < min || count > max)
+        return error_set(err, ERROR_PARAMETER, "%s %s, got %zu characters", field, rule, count);
+    return true;
+}
+
+static bool read_boolean(struct json_object *value, const char *field, bool *ret_boolean, struct error *err)
+{
+    const char *text;
+
+    if (json_object_is_type(value, json_type_boolean)) {
+        *ret_boolean = json_object_get_boolean(value);
+        return true;
+    }
+    text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+    if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+        return refuse(err, field, "must be true or false", value);
+    *ret_boolean = strcmp(text, "true") == 0;
+    return true;
+}
+
+static bool read_choice(struct json_object *value, const struct filter *filter, char **ret_text, struct error *err)
+{
+    const char *text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+    struct buffer rule = {0};
+
+    buffer_append_text(&rule, "must be one of");
+    for (size_t i = 0; filter->choices[i] != NULL; i++) {
+        if (strcmp(text, filter->choices[i]) == 0) {
+            buffer_free(&rule);
+            *ret_text = memory_copy_text(text);
+            return true;
+        }
+        buffer_printf(&rule, " %s", filter->choices[i]);
+    }
+    refuse(err, filter->name, buffer_text(&rule), value);
+    buffer_free(&rule);
+    return false;
+}
+
+static bool read_instant(struct json_object *value, const char *field, int64_t *ret_instant, struct error *err)
+{
+    if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
+        return refuse(err, field, "must be an integer of at least 0 (milliseconds since 1970)", value);
+    *ret_instant = json_object_get_int64(value);
+    return true;
+}
+
+/* create_time: {"start_time": ms, "end_time": ms}, each optional. Without either it is no filter. */
+static bool read_time_range(struct json_object *value, const struct filter *filter, struct filter_value *ret,
+                            struct error *err)
+{
+    char field[64];
+
+    if (!json_object_is_type(value, json_type_object))
+        return refuse(err, filter->name, "must be an object with start_time and end_time", value);
+
+    ret->start_time = ret->end_time = -1;
+    json_object_object_foreach(value, key, member) {
+        bool is_start = strcmp(key, "start_time") == 0;
+        char excerpt[TEXT_EXCERPT_SIZE];
+
+        if (!is_start && strcmp(key, "end_time") != 0)
+            return error_set(err, ERROR_PARAMETER, "%s has only start_time and end_time, got unknown field %s",
+                             filter->name, text_excerpt(excerpt, key, strlen(key)));
+        if (json_object_is_type(member, json_type_null))
+            continue;
+        snprintf(field, sizeof(field), "%s.%s", filter->name, key);
+        if (!read_instant(member, field, is_start ? &ret->start_time : &ret->end_time, err))
+            return false;
+    }
+    if (ret->start_time >= 0 && ret->end_time >= 0 && ret->start_time > ret->end_time)
+        return error_set(err, ERROR_PARAMETER,
+                         "%s.start_time must not be after end_time, got %" PRId64 " and %" PRId64, filter->name,
+                         ret->start_time, ret->end_time);
+    ret->is_set = ret->start_time >= 0 || ret->end_time >= 0;
+    return true;
+}
+
+static bool read_filter(struct json_object *value, const struct filter *filter, struct filter_value *ret,
+                        struct error *err)
+{
+    const char *text;
+
+    if (json_object_is_type(value, json_type_null))
+        return true;
+    switch (filter->kind) {
+    case FILTER_BOOLEAN:
+        ret->is_set = read_boolean(value, filter->name, &ret->boolean, err);
+        return ret->is_set;
+    case FILTER_CHOICE:
+        ret->is_set = read_choice(value, filter, &ret->text, err);
+        return ret->is_set;
+    case FILTER_TIME_RANGE:
+        return read_time_range(value, filter, ret, err);
+    case FILTER_NAME:
+    case FILTER_QUANTITY:
+        if (!read_text(value, filter->name, filter->kind == FILTER_NAME ? 1 : 0, filter->max_length, &text, err))
+            return false;
+        ret->is_set = *text != '\0';
+        if (ret->is_set)
+            ret->text = memory_copy_text(text);
+        return true;
+    }
+    return false;
+}
+
+/* One [key, header name] of export_headers; `index` counts from 0 and is how a message names it. */
+static bool read_header(struct json_object *pair, size_t index, struct export_request *request, struct error *err)
+{
+    struct export_header *header = &request->headers[index];
+    char excerpt[TEXT_EXCERPT_SIZE];
+    char field[48];
+    const char *text;
+
+    snprintf(field, sizeof(field), "export_headers[%zu]", index);
+    if (!json_object_is_type(pair, json_type_array))
+        return refuse(err, field, "must be an array [key, header name]", pair);
+    if (json_object_array_length(pair) != 2)
+        return error_set(err, ERROR_PARAMETER, "%s must be an array of two strings [key, header name], got %zu elements",
+                         field, json_object_array_length(pair));
+
+    snprintf(field, sizeof(field), "export_headers[%zu][0]", index);
+    if (!json_object_is_type(json_object_array_get_idx(pair, 0), json_type_string))
+        return refuse(err, field, "must be a string, the key of a column", json_object_array_get_idx(pair, 0));
+    text = json_object_get_string(json_object_array_get_idx(pair, 0));
+    header->column = column_find(text);
+    if (header->column == NULL) {
+        struct buffer keys = {0};
+
+        for (size_t i = 0; i < COLUMN_COUNT; i++)
+            buffer_printf(&keys, " %s", columns[i].key);
+        error_set(err, ERROR_PARAMETER, "%s must be one of%s, got %s", field, buffer_text(&keys),
+                  text_excerpt(excerpt, text, strlen(text)));
+        buffer_free(&keys);
+        return false;
+    }
+    for (size_t i = 0; i < index; i++) {
+        if (request->headers[i].column == header->column)
+            return error_set(err, ERROR_PARAMETER, "%s must not name a key twice, got \"%s\" again", field, text);
+    }
+
+    snprintf(field, sizeof(field), "export_headers[%zu][1]", index);
+    if (!read_text(json_object_array_get_idx(pair, 1), field, 1, MAX_HEADER_NAME, &text, err))
+        return false;
+    for (size_t at = 0, length = strlen(text); at < length;) {
+        uint32_t code_point = 0;
+        size_t size = text_utf8_decode(text + at, length - at, &code_point);
+
+        if (text_is_control(code_point))
+            return error_set(err, ERROR_PARAMETER, "%s must have no control characters, got U+%04" PRIX32, field,
+                             code_point);
+        at += size;
+    }
+    header->name = memory_copy_text(text);
+    request->header_count = index + 1;
+    return true;
+}
+
+static bool read_headers(struct json_object *body, struct export_request *request, struct error *err)
+{
+    static const char field[] = "export_headers";
+    struct json_object *value = NULL;
+    size_t count;
+
+    if (!json_object_object_get_ex(body, field, &value))
+        return error_set(err, ERROR_PARAMETER, "%s is required: an array of 1 to %d pairs [key, header name], got none",
+                         field, COLUMN_COUNT);
+    if (!json_object_is_type(value, json_type_array))
+        return refuse(err, field, "must be an array of pairs [key, header name]", value);
+    count = json_object_array_length(value);
+    if (count < 1 || count > COLUMN_COUNT)
+        return error_set(err, ERROR_PARAMETER, "%s must have 1 to %d pairs [key, header name], got %zu", field,
+                         COLUMN_COUNT, count);
+    for (size_t i = 0; i < count; i++) {
+        if (!read_header(json_object_array_get_idx(value, i), i, request, err))
+            return false;
+    }
+    return true;
+}
+
+static bool read_body(struct json_object *body, struct export_request *request, struct error *err)
+{
+    if (!json_object_is_type(body, json_type_object))
+        return refuse(err, "the body", "must be a JSON object", body);
+
+    json_object_object_foreach(body, key, value) {
+        const struct filter *filter = filter_find(key);
+        char excerpt[TEXT_EXCERPT_SIZE];
+
+        if (filter != NULL) {
+            if (!read_filter(value, filter, &request->filters[filter - filters], err))
+                return false;
+        } else if (strcmp(key, "export_headers") != 0) {
+            return error_set(err, ERROR_PARAMETER, "the body has an unknown field %s",
+                             text_excerpt(excerpt, key, strlen(key)));
+        }
+    }
+    return read_headers(body, request, err);
+}
+
+struct export_request *export_request_parse(const char *body, size_t length, struct error *err)
+{
+    struct export_request *request;
+    struct json_object *json = NULL;
+
+    if (!json_parse(body, length, &json, err))
+        return NULL;
+    request = memory_zeroed(1, sizeof(*request));
+    if (read_body(json, request, err)) {
+        request->json = memory_copy_text(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+    } else {
+        export_request_free(request);
+        request = NULL;
+    }
+    json_object_put(json);
+    return request;
+}
+
+void export_request_free(struct export_request *request)
+{
+    if (request == NULL)
+        return;
+    for (size_t i = 0; i < FILTER_COUNT; i++)
+        free(request->filters[i].text);
+    for (size_t i = 0; i < COLUMN_COUNT; i++)
+        free(request->headers[i].name);
+    free(request->json);
+    free(request);
+}

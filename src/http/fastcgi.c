@@ -1,0 +1,281 @@
+#include "http/fastcgi.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+#define THREAD_STACK (512 * 1024)
+#define RECEIVE_TIMEOUT 30 /* seconds without a byte of a request that has begun */
+#define SEND_TIMEOUT 60    /* seconds in which a response makes no headway */
+#define MAX_PAUSED 512     /* threads that may wait beside those that serve */
+#define MAX_UNREAD (64 * 1024 * 1024)
+
+struct fastcgi_server {
+    int socket;
+    int stop_event; /* readable once the server is closed */
+    fastcgi_handler handler;
+    void *context;
+
+    pthread_mutex_t accept_lock; /* one thread waits for a connection, the others for it */
+
+    pthread_mutex_t lock; /* for all below */
+    pthread_cond_t ended;
+    int wanted;  /* threads that serve */
+    int threads; /* all that are not over */
+    int paused;  /* of these, those that wait for something else */
+    bool closed;
+};
+
+struct fastcgi_exchange {
+    struct fastcgi_server *server; /* NULL: CGI */
+    FCGX_Request *request;         /* NULL: CGI */
+};
+
+const char *fastcgi_variable(const struct fastcgi_exchange *exchange, const char *name)
+{
+    return exchange->request == NULL ? getenv(name) : FCGX_GetParam(name, exchange->request->envp);
+}
+
+size_t fastcgi_read(struct fastcgi_exchange *exchange, char *data, size_t size)
+{
+    int got;
+
+    if (exchange->request == NULL)
+        return fread(data, 1, size, stdin);
+    got = FCGX_GetStr(data, (int) size, exchange->request->in);
+    return got > 0 ? (size_t) got : 0;
+}
+
+bool fastcgi_write(struct fastcgi_exchange *exchange, const char *data, size_t length)
+{
+    if (exchange->request == NULL)
+        return fwrite(data, 1, length, stdout) == length;
+    return FCGX_PutStr(data, (int) length, exchange->request->out) == (int) length;
+}
+
+static bool add_thread(struct fastcgi_server *server);
+
+void fastcgi_pause(struct fastcgi_exchange *exchange)
+{
+    struct fastcgi_server *server = exchange->server;
+
+    if (server == NULL)
+        return;
+    pthread_mutex_lock(&server->lock);
+    server->paused++;
+    if (!server->closed && server->threads - server->paused < server->wanted && server->paused < MAX_PAUSED)
+        (void) add_thread(server); /* without it, the others serve */
+    pthread_mutex_unlock(&server->lock);
+}
+
+void fastcgi_resume(struct fastcgi_exchange *exchange)
+{
+    struct fastcgi_server *server = exchange->server;
+
+    if (server == NULL)
+        return;
+    pthread_mutex_lock(&server->lock);
+    server->paused--;
+    pthread_mutex_unlock(&server->lock);
+}
+
+/*
+ * Waits for a connection. -1 once the server is closed. Done here rather than by libfcgi, whose accept can't be
+ * ended without a race, and whose reads know no timeout.
+ */
+static int accept_connection(struct fastcgi_server *server)
+{
+    struct pollfd events[] = {{.fd = server->socket, .events = POLLIN}, {.fd = server->stop_event, .events = POLLIN}};
+    const struct timeval receive = {.tv_sec = RECEIVE_TIMEOUT};
+    const struct timeval send = {.tv_sec = SEND_TIMEOUT};
+    int connection = -1;
+
+    pthread_mutex_lock(&server->accept_lock);
+    while (connection < 0) {
+        if (poll(events, 2, -1) < 0 && errno != EINTR)
+            break;
+        if (events[1].revents != 0)
+            break;
+        if (events[0].revents == 0)
+            continue;
+        connection = accept4(server->socket, NULL, NULL, SOCK_CLOEXEC);
+        if (connection < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+            log_event(LOG_ERROR, "no descriptor or memory for a connection");
+            poll(&events[1], 1, 100); /* until some are given back */
+        } else if (connection < 0 && (errno == EBADF || errno == EINVAL || errno == ENOTSOCK)) {
+            break; /* the socket is no longer one to listen on */
+        }
+    }
+    pthread_mutex_unlock(&server->accept_lock);
+
+    if (connection >= 0) {
+        (void) setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &receive, sizeof(receive));
+        (void) setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &send, sizeof(send));
+    }
+    return connection;
+}
+
+/* Unread bytes at the close would make the kernel reset the connection, and the web server lose the answer. */
+static void drain(struct fastcgi_exchange *exchange)
+{
+    char rest[8192];
+
+    for (size_t total = 0; total < MAX_UNREAD;) {
+        size_t got = fastcgi_read(exchange, rest, sizeof(rest));
+
+        if (got == 0)
+            break;
+        total += got;
+    }
+}
+
+static void serve_connection(struct fastcgi_server *server, int connection)
+{
+    FCGX_Request request;
+    struct fastcgi_exchange exchange = {server, &request};
+
+    /*
+     * With a connection in place, that looks like one kept from an earlier request, FCGX_Accept_r reads from it;
+     * without a socket it can't wait for another.
+     */
+    FCGX_InitRequest(&request, -1, 0);
+    request.ipcFd = connection;
+    request.keepConnection = 1;
+    if (FCGX_Accept_r(&request) < 0) {
+        log_event(LOG_WARNING, "a connection held no FastCGI request");
+        return;
+    }
+    server->handler(server->context, &exchange);
+    drain(&exchange);
+    request.keepConnection = 0;
+    FCGX_Finish_r(&request);
+}
+
+/* Whether the calling thread, back from a request, is one more than there should be. */
+static bool is_surplus(struct fastcgi_server *server)
+{
+    bool surplus;
+
+    pthread_mutex_lock(&server->lock);
+    surplus = server->threads - server->paused > server->wanted;
+    pthread_mutex_unlock(&server->lock);
+    return surplus;
+}
+
+static void *thread_main(void *argument)
+{
+    struct fastcgi_server *server = argument;
+    int connection;
+
+    while (!is_surplus(server) && (connection = accept_connection(server)) >= 0)
+        serve_connection(server, connection);
+    pthread_mutex_lock(&server->lock);
+    server->threads--;
+    pthread_cond_broadcast(&server->ended);
+    pthread_mutex_unlock(&server->lock);
+    return NULL;
+}
+
+/* Called with the lock held. */
+static bool add_thread(struct fastcgi_server *server)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    bool started;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, THREAD_STACK);
+    started = pthread_create(&thread, &attributes, thread_main, server) == 0;
+    pthread_attr_destroy(&attributes);
+    if (started)
+        server->threads++;
+    return started;
+}
+
+struct fastcgi_server *fastcgi_start(int socket, int threads, fastcgi_handler handler, void *context, struct error *err)
+{
+    struct fastcgi_server *server = memory_zeroed(1, sizeof(*server));
+    bool started = true;
+
+    server->socket = socket;
+    server->handler = handler;
+    server->context = context;
+    server->wanted = threads;
+    pthread_mutex_init(&server->accept_lock, NULL);
+    pthread_mutex_init(&server->lock, NULL);
+    clock_init_condition(&server->ended);
+    server->stop_event = eventfd(0, EFD_CLOEXEC);
+    if (FCGX_Init() != 0 || server->stop_event < 0) {
+        error_set(err, ERROR_INTERNAL, "FastCGI can't be set up");
+        free(server);
+        return NULL;
+    }
+
+    pthread_mutex_lock(&server->lock);
+    for (int i = 0; i < threads && started; i++)
+        started = add_thread(server);
+    pthread_mutex_unlock(&server->lock);
+    if (started)
+        return server;
+    error_set(err, ERROR_INTERNAL, "%d request threads can't be started", threads);
+    if (!fastcgi_stop(server, 1000))
+        log_event(LOG_ERROR, "a request thread did not end");
+    return NULL;
+}
+
+void fastcgi_close(struct fastcgi_server *server)
+{
+    const uint64_t one = 1;
+
+    pthread_mutex_lock(&server->lock);
+    server->closed = true;
+    pthread_mutex_unlock(&server->lock);
+    if (write(server->stop_event, &one, sizeof(one)) != (ssize_t) sizeof(one))
+        log_event(LOG_ERROR, "the request threads can't be told to stop");
+}
+
+bool fastcgi_stop(struct fastcgi_server *server, int grace_ms)
+{
+    struct timespec until = clock_timespec_after(grace_ms);
+    bool all_ended;
+
+    fastcgi_close(server);
+    pthread_mutex_lock(&server->lock);
+    while (server->threads > 0) {
+        if (pthread_cond_timedwait(&server->ended, &server->lock, &until) != 0)
+            break;
+    }
+    all_ended = server->threads == 0;
+    pthread_mutex_unlock(&server->lock);
+    if (!all_ended)
+        return false;
+
+    close(server->stop_event);
+    pthread_cond_destroy(&server->ended);
+    pthread_mutex_destroy(&server->lock);
+    pthread_mutex_destroy(&server->accept_lock);
+    free(server);
+    return true;
+}
+
+void fastcgi_serve_cgi(fastcgi_handler handler, void *context)
+{
+    struct fastcgi_exchange exchange = {NULL, NULL};
+
+    handler(context, &exchange);
+    drain(&exchange);
+    (void) fflush(stdout);
+}

@@ -1,0 +1,71 @@
+/*
+ * FastCGI: the socket, the threads that serve it, and the one request that each has in hand. The only user of
+ * libfcgi. A plain CGI program's single request looks the same to those above.
+ */
+#ifndef WAYBILL_HTTP_FASTCGI_H
+#define WAYBILL_HTTP_FASTCGI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+
+/* One request and the way back to the web server. Lives as long as the handler's call. */
+struct fastcgi_exchange;
+
+/* A CGI variable (RFC 3875) such as REQUEST_METHOD or HTTP_HOST; NULL if there is none. */
+const char *fastcgi_variable(const struct fastcgi_exchange *exchange, const char *name);
+
+/* Reads up to `size` bytes of the body. 0 at its end, or where the web server broke off. */
+size_t fastcgi_read(struct fastcgi_exchange *exchange, char *data, size_t size);
+
+/* Writes to the web server: CGI header lines, an empty line, the body. False if it is gone. */
+MUST_CHECK bool fastcgi_write(struct fastcgi_exchange *exchange, const char *data, size_t length);
+
+/* The handler's thread is going to wait for something else: another takes its place until resume. */
+void fastcgi_pause(struct fastcgi_exchange *exchange);
+void fastcgi_resume(struct fastcgi_exchange *exchange);
+
+typedef void (*fastcgi_handler)(void *context, struct fastcgi_exchange *exchange);
+
+/* What a process was started as, by its file descriptor 0 (FastCGI specification, section 2.2). */
+enum fastcgi_mode {
+    FASTCGI_LISTENING, /* descriptor 0 is a listening socket */
+    FASTCGI_CGI,       /* a web server runs it as a CGI program */
+    FASTCGI_NEITHER,
+};
+
+enum fastcgi_mode fastcgi_mode(void);
+
+/*
+ * Makes a listening socket. `address` is a path (it has a `/`; the socket's mode is 0660, a socket that nobody
+ * listens on any more is replaced) or HOST:PORT. -1 on failure (ERROR_CONFIG). Close it with fastcgi_unlisten.
+ */
+MUST_CHECK int fastcgi_listen(const char *address, struct error *err);
+
+/* Closes it and removes its path. */
+void fastcgi_unlisten(int socket, const char *address);
+
+struct fastcgi_server;
+
+/*
+ * Serves a listening socket with `threads` threads, each of which calls the handler for one request after the
+ * other. NULL on failure. The socket stays the caller's.
+ */
+MUST_CHECK struct fastcgi_server *fastcgi_start(int socket, int threads, fastcgi_handler handler, void *context,
+                                                struct error *err);
+
+/* Accepts no more requests. */
+void fastcgi_close(struct fastcgi_server *server);
+
+/*
+ * Closes, and waits up to grace_ms for the requests in hand. True if all threads have ended: then the server is
+ * freed. False if some have not: then what they use must stay.
+ */
+MUST_CHECK bool fastcgi_stop(struct fastcgi_server *server, int grace_ms);
+
+/* Calls the handler for the one request of a CGI program. */
+void fastcgi_serve_cgi(fastcgi_handler handler, void *context);
+
+#endif

@@ -1,0 +1,60 @@
+#include "http/query.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+
+static bool add_pair(struct http_query *query, char *pair, struct error *err)
+{
+    char excerpt[TEXT_EXCERPT_SIZE];
+    char *value = strchr(pair, '=');
+
+    text_excerpt(excerpt, pair, strlen(pair));
+    if (value == NULL)
+        value = pair + strlen(pair);
+    else
+        *value++ = '\0';
+    if (!text_percent_decode(pair, true) || !text_percent_decode(value, true))
+        return error_set(err, ERROR_PARAMETER, "the query must be percent-encoded UTF-8 without U+0000, got %s", excerpt);
+    if (http_query_find(query, pair) != NULL)
+        return error_set(err, ERROR_PARAMETER, "query parameter %s must not be given twice, got it again",
+                         text_excerpt(excerpt, pair, strlen(pair)));
+    if (query->count == HTTP_QUERY_MAX_PAIRS)
+        return error_set(err, ERROR_PARAMETER, "the query must have at most %d parameters, got more",
+                         HTTP_QUERY_MAX_PAIRS);
+    query->pairs[query->count].name = pair;
+    query->pairs[query->count].value = value;
+    query->count++;
+    return true;
+}
+
+bool http_query_parse(struct http_query *query, const char *text, struct error *err)
+{
+    char *rest;
+    char *pair;
+
+    *query = (struct http_query) {.text = memory_copy_text(text)};
+    rest = query->text;
+    while ((pair = strsep(&rest, "&")) != NULL) {
+        if (*pair != '\0' && !add_pair(query, pair, err))
+            return false;
+    }
+    return true;
+}
+
+void http_query_end(struct http_query *query)
+{
+    free(query->text);
+    *query = (struct http_query) {0};
+}
+
+const char *http_query_find(const struct http_query *query, const char *name)
+{
+    for (size_t i = 0; i < query->count; i++) {
+        if (strcmp(query->pairs[i].name, name) == 0)
+            return query->pairs[i].value;
+    }
+    return NULL;
+}

@@ -1,0 +1,118 @@
+#include "http/range.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+static const char blanks[] = " \t";
+
+/* Whether a list of entity tags has this one, by weak comparison (RFC 9110 section 8.8.3.2). */
+static bool list_has_etag(const char *list, const char *etag)
+{
+    size_t length = strlen(etag);
+
+    list += strspn(list, blanks);
+    if (strcmp(list, "*") == 0)
+        return true;
+    while (*list != '\0') {
+        const char *close;
+
+        list += strspn(list, " \t,");
+        if (strncmp(list, "W/", 2) == 0)
+            list += 2;
+        close = *list == '"' ? strchr(list + 1, '"') : NULL;
+        if (close == NULL)
+            return false;
+        if ((size_t) (close + 1 - list) == length && memcmp(list, etag, length) == 0)
+            return true;
+        list = close + 1;
+    }
+    return false;
+}
+
+static bool is_not_modified(const struct http_conditions *conditions, const struct http_representation *file)
+{
+    int64_t since;
+
+    if (conditions->if_none_match != NULL)
+        return list_has_etag(conditions->if_none_match, file->etag);
+    return conditions->if_modified_since != NULL && clock_parse_http_date(conditions->if_modified_since, &since)
+           && file->last_modified / 1000 * 1000 <= since;
+}
+
+/* Whether a Range counts: If-Range must name this very file, by strong comparison or by its exact date. */
+static bool range_applies(const struct http_conditions *conditions, const struct http_representation *file)
+{
+    int64_t date;
+
+    if (conditions->if_range == NULL)
+        return true;
+    if (conditions->if_range[0] == '"')
+        return strcmp(conditions->if_range, file->etag) == 0;
+    return clock_parse_http_date(conditions->if_range, &date) && date == file->last_modified / 1000 * 1000;
+}
+
+/* A position of up to 18 digits at the start of *text, which moves behind it; -1 if there is no digit, -2 if too many. */
+static int64_t take_position(const char **text)
+{
+    size_t length = strspn(*text, "0123456789");
+    char digits[20] = {0};
+    int64_t position = -1;
+
+    if (length > 18)
+        return -2;
+    memcpy(digits, *text, length);
+    *text += length;
+    (void) text_parse_digits(digits, 18, &position);
+    return position;
+}
+
+/* One range of bytes: first-last, first- or -suffix. False if it is anything else. */
+static bool parse_range(const char *range, int64_t *ret_first, int64_t *ret_last)
+{
+    if (strncasecmp(range, "bytes", 5) != 0)
+        return false;
+    range += 5;
+    range += strspn(range, blanks);
+    if (*range != '=')
+        return false;
+    range++;
+    range += strspn(range, blanks);
+    *ret_first = take_position(&range);
+    if (*range != '-')
+        return false;
+    range++;
+    *ret_last = take_position(&range);
+    range += strspn(range, blanks);
+    if (*range != '\0' || *ret_first == -2 || *ret_last == -2)
+        return false;
+    if (*ret_first == -1)
+        return *ret_last != -1;
+    return *ret_last == -1 || *ret_first <= *ret_last;
+}
+
+enum http_selection http_select(const struct http_conditions *conditions, const struct http_representation *file,
+                                int64_t *ret_first, int64_t *ret_last)
+{
+    int64_t first, last;
+
+    if (is_not_modified(conditions, file))
+        return HTTP_NOT_MODIFIED;
+    if (conditions->range == NULL || !range_applies(conditions, file) || !parse_range(conditions->range, &first, &last))
+        return HTTP_SEND_ALL;
+
+    if (first == -1) { /* the last so many bytes */
+        if (last == 0 || file->size == 0)
+            return HTTP_NOT_SATISFIABLE;
+        first = last < file->size ? file->size - last : 0;
+        last = file->size - 1;
+    }
+    if (first >= file->size)
+        return HTTP_NOT_SATISFIABLE;
+    *ret_first = first;
+    *ret_last = last == -1 || last >= file->size ? file->size - 1 : last;
+    return HTTP_SEND_PART;
+}

@@ -1,0 +1,132 @@
+#include "http/request.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/memory.h"
+
+static enum http_method parse_method(const char *method)
+{
+    static const char *const names[] = {[HTTP_GET] = "GET", [HTTP_HEAD] = "HEAD", [HTTP_POST] = "POST"};
+
+    for (size_t i = 0; method != NULL && i < ARRAY_SIZE(names); i++) {
+        if (strcmp(method, names[i]) == 0)
+            return (enum http_method) i;
+    }
+    return HTTP_OTHER;
+}
+
+/* REQUEST_URI is the target as it was sent; a client may send it with scheme and host (RFC 9112 section 3.2.2). */
+static const char *request_target(struct fastcgi_exchange *exchange)
+{
+    const char *target = fastcgi_variable(exchange, "REQUEST_URI");
+    const char *host;
+
+    if (target == NULL)
+        return "";
+    if (strncasecmp(target, "http://", 7) == 0 || strncasecmp(target, "https://", 8) == 0) {
+        host = strstr(target, "://") + 3;
+        return host + strcspn(host, "/?");
+    }
+    return target;
+}
+
+void http_request_begin(struct http_request *request, struct fastcgi_exchange *exchange)
+{
+    const char *target = request_target(exchange);
+    size_t path_length = strcspn(target, "?");
+
+    *request = (struct http_request) {
+        .exchange = exchange,
+        .method = parse_method(fastcgi_variable(exchange, "REQUEST_METHOD")),
+        .path = memory_copy_bytes(target, path_length),
+        .query = memory_copy_text(target[path_length] == '?' ? target + path_length + 1 : ""),
+        .started = clock_monotonic_ms(),
+    };
+    random_uuid(request->id);
+}
+
+void http_request_end(struct http_request *request)
+{
+    free(request->path);
+    free(request->query);
+}
+
+const char *http_request_header(const struct http_request *request, const char *name)
+{
+    char variable[64] = "HTTP_";
+    size_t length = strlen(variable);
+
+    if (strcasecmp(name, "Content-Type") == 0 || strcasecmp(name, "Content-Length") == 0)
+        length = 0; /* these two have no prefix (RFC 3875 section 4.1) */
+    for (; *name != '\0' && length < sizeof(variable) - 1; name++)
+        variable[length++] = *name == '-' ? '_' : (char) toupper((unsigned char) *name);
+    variable[length] = '\0';
+    return fastcgi_variable(request->exchange, variable);
+}
+
+/* Whether the parameters of a media type, from the first `;` on, say a charset other than UTF-8. */
+static bool has_other_charset(const char *parameters)
+{
+    const char *charset = strcasestr(parameters, "charset=");
+
+    if (charset == NULL)
+        return false;
+    charset += strlen("charset=");
+    if (*charset == '"')
+        charset++;
+    return strncasecmp(charset, "utf-8", 5) != 0 || strchr("\" \t;", charset[5]) == NULL;
+}
+
+bool http_request_is_json(const struct http_request *request, struct error *err)
+{
+    static const char json[] = "application/json";
+    const char *type = http_request_header(request, "Content-Type");
+    char excerpt[TEXT_EXCERPT_SIZE];
+    const char *rest;
+
+    if (type == NULL || *type == '\0')
+        return true;
+    rest = type + strlen(json);
+    if (strncasecmp(type, json, strlen(json)) == 0) {
+        rest += strspn(rest, " \t");
+        if (*rest == '\0' || (*rest == ';' && !has_other_charset(rest)))
+            return true;
+    }
+    return error_set(err, ERROR_MEDIA_TYPE, "Content-Type must be %s in UTF-8, got %s", json,
+                     text_excerpt(excerpt, type, strlen(type)));
+}
+
+bool http_request_read_body(struct http_request *request, size_t limit, struct buffer *body, struct error *err)
+{
+    const char *text = http_request_header(request, "Content-Length");
+    int64_t announced = -1; /* a web server that takes a chunked body may not know */
+    size_t got;
+
+    if (text != NULL && *text != '\0' && !text_parse_digits(text, 18, &announced))
+        return error_set(err, ERROR_BODY, "the body can't be read: Content-Length is no number");
+    if (announced > (int64_t) limit)
+        return error_set(err, ERROR_TOO_LARGE, "the body must have at most %zu bytes, got %" PRId64, limit, announced);
+
+    /* One byte more than the limit tells a body that is too long from one that just fits. */
+    do {
+        buffer_reserve(body, limit + 1 - body->length < 8192 ? limit + 1 - body->length : 8192);
+        got = limit + 1 - body->length;
+        if (got > body->capacity - body->length - 1)
+            got = body->capacity - body->length - 1;
+        got = fastcgi_read(request->exchange, body->data + body->length, got);
+        body->length += got;
+    } while (got > 0 && body->length <= limit && (int64_t) body->length != announced);
+    body->data[body->length] = '\0';
+
+    if (body->length > limit)
+        return error_set(err, ERROR_TOO_LARGE, "the body must have at most %zu bytes, got more", limit);
+    if (announced >= 0 && (int64_t) body->length < announced)
+        return error_set(err, ERROR_BODY, "the body ended at offset %zu of %" PRId64, body->length, announced);
+    return true;
+}

@@ -1,0 +1,47 @@
+/* An HTTP request as its web server hands it over. */
+#ifndef WAYBILL_HTTP_REQUEST_H
+#define WAYBILL_HTTP_REQUEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "http/fastcgi.h"
+
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_OTHER, /* none that any path has */
+};
+
+struct http_request {
+    struct fastcgi_exchange *exchange;
+    char id[TEXT_UUID_LENGTH + 1]; /* in the answer, the log and the task */
+    enum http_method method;
+    char *path;   /* percent-encoded, as the client sent it */
+    char *query;  /* likewise, without the ?; "" if there is none */
+    int64_t started; /* monotonic */
+};
+
+/* Reads all but the body. Free what it holds with http_request_end. */
+void http_request_begin(struct http_request *request, struct fastcgi_exchange *exchange);
+void http_request_end(struct http_request *request);
+
+/* A header by its name, such as "Prefer"; NULL if there is none. Several of a name come joined by commas. */
+const char *http_request_header(const struct http_request *request, const char *name);
+
+/* Checks that the body is JSON by its Content-Type; one that doesn't say is taken for it. ERROR_MEDIA_TYPE. */
+MUST_CHECK bool http_request_is_json(const struct http_request *request, struct error *err);
+
+/*
+ * Appends the body, of at most `limit` bytes. ERROR_TOO_LARGE if it has more, ERROR_BODY if it ends before its
+ * Content-Length.
+ */
+MUST_CHECK bool http_request_read_body(struct http_request *request, size_t limit, struct buffer *body,
+                                       struct error *err);
+
+#endif

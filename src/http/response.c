@@ -1,0 +1,128 @@
+#include "http/response.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+void http_response_begin(struct http_response *response)
+{
+    *response = (struct http_response) {.status = 200, .file = -1};
+}
+
+static void drop_file(struct http_response *response)
+{
+    if (response->file >= 0)
+        close(response->file);
+    response->file = -1;
+}
+
+void http_response_end(struct http_response *response)
+{
+    drop_file(response);
+    buffer_free(&response->headers);
+    buffer_free(&response->body);
+}
+
+void http_response_header(struct http_response *response, const char *name, const char *format, ...)
+{
+    va_list arguments;
+
+    buffer_printf(&response->headers, "%s: ", name);
+    va_start(arguments, format);
+    buffer_vprintf(&response->headers, format, arguments);
+    va_end(arguments);
+    buffer_append_text(&response->headers, "\r\n");
+}
+
+void http_response_json(struct http_response *response, int status, struct json_object *value)
+{
+    size_t length = 0;
+    const char *text = json_object_to_json_string_length(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
+                                                         &length);
+
+    drop_file(response);
+    response->status = status;
+    buffer_clear(&response->body);
+    buffer_append(&response->body, text, length);
+    response->length = (int64_t) length;
+    http_response_header(response, "Content-Type", "application/json");
+    json_object_put(value);
+}
+
+void http_response_error(struct http_response *response, const struct error *err, const struct http_request *request)
+{
+    const struct error_info *info = error_info(err->code);
+    struct json_object *value = json_object_new_object();
+
+    json_object_object_add(value, "error_code", json_object_new_string(info->api_code));
+    json_object_object_add(value, "error_msg", json_object_new_string(err->message));
+    json_object_object_add(value, "request_id", json_object_new_string(request->id));
+    if (info->retry_after > 0)
+        http_response_header(response, "Retry-After", "%d", info->retry_after);
+    http_response_json(response, info->http_status, value);
+    response->error = *err;
+}
+
+void http_response_file(struct http_response *response, int status, int file, int64_t offset, int64_t length)
+{
+    response->status = status;
+    response->file = file;
+    response->offset = offset;
+    response->length = length;
+}
+
+void http_response_offload(struct http_response *response, const char *header, const char *directory,
+                           const char *file)
+{
+    drop_file(response);
+    response->offloaded = true;
+    http_response_header(response, header, "%s%s%s", directory, directory[strlen(directory) - 1] == '/' ? "" : "/", file);
+}
+
+static bool send_file(struct http_response *response, struct fastcgi_exchange *exchange)
+{
+    char chunk[32 * 1024];
+    int64_t left = response->length;
+    off_t at = response->offset;
+
+    while (left > 0) {
+        size_t wanted = left < (int64_t) sizeof(chunk) ? (size_t) left : sizeof(chunk);
+        ssize_t got = pread(response->file, chunk, wanted, at);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0 || !fastcgi_write(exchange, chunk, (size_t) got))
+            return false;
+        left -= got;
+        at += got;
+    }
+    return true;
+}
+
+static bool has_no_body(int status)
+{
+    return status == 204 || status == 304;
+}
+
+bool http_response_send(struct http_response *response, const struct http_request *request)
+{
+    struct fastcgi_exchange *exchange = request->exchange;
+    struct buffer head = {0};
+    bool sent;
+
+    buffer_printf(&head, "Status: %d\r\n%sX-Request-Id: %s\r\n", response->status, buffer_text(&response->headers),
+                  request->id);
+    if (!has_no_body(response->status) && !response->offloaded)
+        buffer_printf(&head, "Content-Length: %" PRId64 "\r\n", response->length);
+    buffer_append_text(&head, "\r\n");
+    sent = fastcgi_write(exchange, head.data, head.length);
+    buffer_free(&head);
+
+    if (!sent || request->method == HTTP_HEAD || response->offloaded || has_no_body(response->status))
+        return sent;
+    if (response->file >= 0)
+        return send_file(response, exchange);
+    return fastcgi_write(exchange, buffer_text(&response->body), response->body.length);
+}

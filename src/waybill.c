@@ -1,0 +1,97 @@
+/* waybill: the operator's command. Wiring only: options, the table of subcommands, exit status. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "cli/cli.h"
+
+static const struct {
+    const char *name;
+    cli_run run;
+    const char *usage;
+} commands[] = {
+    {"migrate", cli_migrate,
+     "  migrate [--sql-dir DIR]           bring the database's schema up to this version\n"},
+    {"token", cli_token,
+     "  token create --project P [--enterprise-project LIST|all] [--expires 30d] [--name TEXT]\n"
+     "                                    make a token and print it, this once\n"
+     "  token list [--project P]          show tokens, without their secrets\n"
+     "  token revoke ID                   end a token\n"},
+};
+
+static void print_usage(FILE *stream)
+{
+    fputs("usage: waybill [--config FILE] COMMAND ...\n", stream);
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        fputs(commands[i].usage, stream);
+    fputs("  --version, --help\n", stream);
+}
+
+static int report(const struct error *err)
+{
+    /* The operator may see the detail; it says more than the message that callers of the service get. */
+    if (err->detail[0] == '\0')
+        fprintf(stderr, "waybill: %s\n", err->message);
+    else if (err->code == ERROR_INTERNAL)
+        fprintf(stderr, "waybill: %s\n", err->detail);
+    else
+        fprintf(stderr, "waybill: %s: %s\n", err->message, err->detail);
+    if (err->code == ERROR_USAGE)
+        print_usage(stderr);
+    return error_info(err->code)->exit_status;
+}
+
+static int run(cli_run command, int argc, char **argv, const char *config_path)
+{
+    struct error err;
+    struct config *config = config_read(config_path, &err);
+    int status = 0;
+
+    if (config == NULL)
+        return report(&err);
+    optind = 1;
+    if (!command(argc, argv, config, &err))
+        status = report(&err);
+    config_free(config);
+    if (status == 0 && fflush(stdout) != 0) {
+        perror("waybill");
+        status = 1;
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    const char *config_path = NULL;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            config_path = optarg;
+            break;
+        case 'v':
+            puts("waybill " WAYBILL_VERSION);
+            return 0;
+        case 'h':
+            print_usage(stdout);
+            return 0;
+        default:
+            print_usage(stderr);
+            return 2;
+        }
+    }
+    for (size_t i = 0; optind < argc && i < ARRAY_SIZE(commands); i++) {
+        if (strcmp(argv[optind], commands[i].name) == 0)
+            return run(commands[i].run, argc - optind, argv + optind, config_path);
+    }
+    print_usage(stderr);
+    return 2;
+}
