@@ -80,7 +80,8 @@ chosen AS (
             WHEN role < 226 THEN 'cache'
             WHEN role < 238 THEN 'db'
             WHEN role < 246 THEN 'node-exporter'
-            ELSE 'fluent-bit'
+            WHEN role < 252 THEN 'fluent-bit'
+            ELSE 'ingress-nginx'
         END AS role,
         release < 20 AS is_behind,
         CASE
@@ -117,7 +118,7 @@ placed AS (
         cluster.cluster_name,
         cluster.cluster_type,
         coalesce(cluster.registry, 'harbor.fra.retail.example/hosts') AS registry,
-        role IN ('node-exporter', 'fluent-bit') AS is_daemon,
+        role IN ('node-exporter', 'fluent-bit', 'ingress-nginx') AS is_daemon,
         role IN ('cache', 'db') AS is_stateful,
         (ARRAY['storefront', 'catalog', 'checkout', 'payment', 'search', 'orders', 'cart', 'pricing',
                'inventory', 'shipping', 'accounts', 'recommendation', 'notification', 'invoicing',
@@ -131,27 +132,20 @@ placed AS (
     LEFT JOIN cluster USING (cluster_no)
 )
 INSERT INTO waybill.container (
-    project_id, container_id, enterprise_project_id, container_name, image_name, pod_name,
+    project_id, container_id, container_name, image_name, pod_name,
     cluster_name, cluster_type, status, cluster_container, risky,
     low_risk, medium_risk, high_risk, fatal_risk, restart_count, create_time,
     cpu_limit, memory_limit)
 SELECT
     :'project',
     container_id,
-    -- Logistics, finance and data have enterprise projects of their own.
-    CASE
-        WHEN is_daemon THEN '0'
-        WHEN app IN ('shipping', 'warehouse', 'suppliers') THEN '6f0e5f0b-2f8f-4f43-9d0c-3f1c6ad1b7e2'
-        WHEN app IN ('invoicing', 'fraud')                 THEN 'b3a9c7d4-51e6-47a8-8c35-e0f2d9486a11'
-        WHEN app IN ('analytics', 'reporting')             THEN 'e94d1c52-0b7a-4a6d-b1f8-75c2063d9f08'
-        ELSE '0'
-    END,
     CASE WHEN is_daemon THEN role ELSE app || '-' || role END,
     CASE role
         WHEN 'cache'         THEN (ARRAY['redis:7.2.4-alpine', 'redis:6.2.14'])[1 + app_no % 2]
         WHEN 'db'            THEN (ARRAY['postgres:15.6', 'postgres:16.2', 'mysql:8.0.36'])[1 + app_no % 3]
         WHEN 'node-exporter' THEN 'prom/node-exporter:v1.7.0'
         WHEN 'fluent-bit'    THEN 'fluent/fluent-bit:2.2.2'
+        WHEN 'ingress-nginx' THEN 'ingress-nginx/controller:v1.10.0'
         ELSE registry || '/' || app || '-' || role
              || ':' || 1 + app_no % 4 || '.' || release || '.' || (app_no * 7 + release) % 12
     END,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/text.h"
 
 static int64_t read_clock(clockid_t id)
@@ -71,6 +72,9 @@ void clock_format_iso8601(char out[CLOCK_ISO8601_SIZE], int64_t instant)
 /* The programs never leave the C locale, so the names of days and months are the RFC's. */
 static const char http_date_format[] = "%a, %d %b %Y %H:%M:%S GMT";
 
+/* Read as well (RFC 9110 section 5.6.7): the forms of RFC 850 and of asctime. */
+static const char *const http_date_formats[] = {http_date_format, "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
+
 void clock_format_http_date(char out[CLOCK_HTTP_DATE_SIZE], int64_t instant)
 {
     time_t seconds = (time_t) (instant / 1000);
@@ -83,13 +87,21 @@ void clock_format_http_date(char out[CLOCK_HTTP_DATE_SIZE], int64_t instant)
 
 bool clock_parse_http_date(const char *text, int64_t *ret_instant)
 {
-    struct tm tm = {0};
-    const char *end = strptime(text, http_date_format, &tm);
+    for (size_t i = 0; i < ARRAY_SIZE(http_date_formats); i++) {
+        struct tm tm = {0};
+        const char *end = strptime(text, http_date_formats[i], &tm);
+        int day = tm.tm_mday;
+        time_t seconds;
 
-    if (end == NULL || *end != '\0')
-        return false;
-    *ret_instant = (int64_t) timegm(&tm) * 1000;
-    return true;
+        if (end == NULL || *end != '\0')
+            continue;
+        seconds = timegm(&tm);
+        if (tm.tm_mday != day)
+            return false; /* 31 February, which timegm takes for 3 March */
+        *ret_instant = (int64_t) seconds * 1000;
+        return true;
+    }
+    return false;
 }
 
 bool clock_parse_span(const char *text, int64_t *ret_span)
@@ -110,7 +122,7 @@ bool clock_parse_span(const char *text, int64_t *ret_span)
     if (!text_parse_digits(digits, 10, &number))
         return false;
 
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
         if (text[length - 1] == units[i].suffix && number >= 1 && number <= longest / units[i].seconds) {
             *ret_span = number * units[i].seconds * 1000;
             return true;

@@ -237,20 +237,27 @@ static int take_option(void *user, const char *section, const char *name, const 
 
 /*
  * Called by inih for each line, like fgets. Counts them, and refuses what inih would take for something
- * else: it cuts a long line in two, and reads an indented one as more of the value above it.
+ * else: it cuts a long line in two, reads an indented one as more of the value above it, and ends a value
+ * at a ; after a blank.
  */
 static char *read_line(char *line, int size, void *user)
 {
     struct reading *reading = user;
     char *got = fgets(line, size, reading->file);
+    char first;
 
     if (got == NULL)
         return NULL;
     reading->line++;
     if (strchr(line, '\n') == NULL && !feof(reading->file))
         refuse(reading, "the line is longer than %d characters", size - 2);
-    if ((line[0] == ' ' || line[0] == '\t') && strchr(";#\r\n", line[strspn(line, " \t")]) == NULL)
+    first = line[strspn(line, " \t")];
+    if (strchr(";#\r\n", first) != NULL)
+        return got;
+    if (first != line[0])
         refuse(reading, "the line begins with a blank");
+    if (strstr(line, " ;") != NULL || strstr(line, "\t;") != NULL)
+        refuse(reading, "a comment must have a line of its own, and a value can't have a ; after a blank");
     return got;
 }
 

@@ -19,7 +19,7 @@
  */
 MUST_CHECK bool json_parse(const char *text, size_t length, struct json_object **ret_value, struct error *err);
 
-/* What a message calls the type of a value: "string", "null", ... */
+/* What a message calls the type of a value: "a string", "null", ... */
 const char *json_type_of(struct json_object *value);
 
 #endif

@@ -80,7 +80,7 @@ void text_trim_partial_utf8(char *text)
 
 const char *text_excerpt(char out[TEXT_EXCERPT_SIZE], const char *text, size_t length)
 {
-    const size_t reserve = sizeof("\\xNN...\"");
+    const size_t reserve = sizeof("\\xNN\\xNN...\""); /* the longest escape and the end */
     size_t used = 0;
     size_t at = 0;
 

@@ -12,7 +12,6 @@
 #include "db/internal.h"
 #include "db/statement.h"
 
-#define CANCEL_DRAIN_MS 1000
 #define SERVER_TIMEOUT_SLACK_MS 500 /* the server's own timeout comes first: it leaves the connection usable */
 
 static const char unavailable[] = "the database can't be reached at the moment; try again later";
@@ -163,7 +162,7 @@ void db_close(struct db *db)
 
 bool db_is_usable(struct db *db)
 {
-    if (PQstatus(db->connection) != CONNECTION_OK || PQtransactionStatus(db->connection) != PQTRANS_IDLE)
+    if (db->abandoned || PQstatus(db->connection) != CONNECTION_OK || PQtransactionStatus(db->connection) != PQTRANS_IDLE)
         return false;
     /* An idle server says nothing unless it is going away: then there is a message or an end of file. */
     if (wait_socket(db->connection, POLLIN, 0) && PQconsumeInput(db->connection) == 0)
@@ -171,44 +170,13 @@ bool db_is_usable(struct db *db)
     return PQstatus(db->connection) == CONNECTION_OK;
 }
 
-void db_cancel(struct db *db)
-{
-    int64_t deadline = clock_monotonic_ms() + CANCEL_DRAIN_MS;
-    PGcancel *cancel = PQgetCancel(db->connection);
-    struct error ignored;
-    char reason[256];
-    bool failed = false;
-    PGresult *result;
-
-    if (cancel != NULL) {
-        (void) PQcancel(cancel, reason, sizeof(reason));
-        PQfreeCancel(cancel);
-    }
-    while ((result = db_next_result(db, deadline, &failed, &ignored)) != NULL) {
-        ExecStatusType status = PQresultStatus(result);
-        char *row;
-
-        PQclear(result);
-        if (status != PGRES_COPY_OUT)
-            continue;
-        for (;;) { /* the rows that were on their way */
-            int length = PQgetCopyData(db->connection, &row, 1);
-
-            if (length > 0)
-                PQfreemem(row);
-            else if (length < 0)
-                break;
-            else if (!db_wait(db, deadline) || PQconsumeInput(db->connection) == 0)
-                return;
-        }
-    }
-}
-
 PGresult *db_next_result(struct db *db, int64_t deadline, bool *ret_failed, struct error *err)
 {
     *ret_failed = false;
     while (PQisBusy(db->connection)) {
         if (!db_wait(db, deadline)) {
+            /* The server's own timeout has not helped: it is frozen, or the network is gone. */
+            db->abandoned = true;
             error_set(err, ERROR_TIMEOUT, "the database took too long to answer");
             *ret_failed = true;
             return NULL;
@@ -240,8 +208,6 @@ static PGresult *collect(struct db *db, struct error *err)
     }
     if (failed) {
         PQclear(kept);
-        if (err->code == ERROR_TIMEOUT)
-            db_cancel(db);
         return NULL;
     }
     if (kept == NULL || PQresultStatus(kept) == PGRES_FATAL_ERROR || PQresultStatus(kept) == PGRES_BAD_RESPONSE) {

@@ -107,7 +107,7 @@ MUST_CHECK struct db_stream *db_stream_begin(struct db *db, const struct stateme
 MUST_CHECK enum db_stream_state db_stream_next(struct db_stream *stream, int wait_ms, struct db_row *row,
                                                struct error *err);
 
-/* Ends it, cancelling the query if it still runs. The connection is idle again, or no longer usable. NULL is fine. */
+/* Ends it, cancelling the query if it still runs: then the connection is no longer usable. NULL is fine. */
 void db_stream_end(struct db_stream *stream);
 
 /* The planner's guess of how many rows the query gives. False on failure. */

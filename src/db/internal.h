@@ -11,6 +11,7 @@
 struct db {
     PGconn *connection;
     int query_timeout_ms;
+    bool abandoned; /* a statement was given up: what comes from the server is no answer to the next one */
 };
 
 /* Fills err from a result, or from the connection where there is none. Always returns false. */
@@ -21,9 +22,6 @@ bool db_fail(struct db *db, const PGresult *result, struct error *err);
  * send, up to the monotonic deadline. False if the deadline passed.
  */
 bool db_wait(struct db *db, int64_t deadline);
-
-/* Asks the server to end the running query and reads what is left of it, for a second at most. */
-void db_cancel(struct db *db);
 
 /*
  * Waits for the next result of the statement that was sent. NULL when there are no more, or on failure;

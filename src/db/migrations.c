@@ -63,6 +63,15 @@ static bool apply_one(struct db *db, const char *directory, const char *name, bo
     return done;
 }
 
+/* Says which file failed, in front of why. */
+static void name_migration(struct error *err, const char *name)
+{
+    struct error why = *err;
+
+    if (why.detail[0] != '\0')
+        error_detail(err, "%s: %s", name, why.detail);
+}
+
 /* The lock is for the whole transaction; its number only has to be nobody else's. */
 static const char begin[] =
     "BEGIN;"
@@ -70,8 +79,7 @@ static const char begin[] =
     "SELECT pg_advisory_xact_lock(7305511990);"
     "CREATE TABLE IF NOT EXISTS waybill.schema_migration ("
     "    name text PRIMARY KEY,"
-    "    apply_time timestamptz NOT NULL DEFAULT now());"
-    "GRANT SELECT ON waybill.schema_migration TO waybill_service";
+    "    apply_time timestamptz NOT NULL DEFAULT now())";
 
 /* Roles and schema are a superuser's to make. */
 static bool check_schema(struct db *db, struct error *err)
@@ -104,11 +112,12 @@ bool migrations_apply(struct db *db, const char *directory, void (*applied)(cons
         if (good) {
             struct error ignored;
 
-            good = db_run_script(db, begin, err) && apply_one(db, directory, entries[i]->d_name, &is_new, err);
-            if (good)
-                good = db_run_script(db, "COMMIT", err);
-            else
+            good = db_run_script(db, begin, err) && apply_one(db, directory, entries[i]->d_name, &is_new, err)
+                   && db_run_script(db, "COMMIT", err);
+            if (!good) {
+                name_migration(err, entries[i]->d_name);
                 (void) !db_run_script(db, "ROLLBACK", &ignored);
+            }
         }
         if (good && is_new)
             applied(entries[i]->d_name);

@@ -55,6 +55,8 @@ struct db_stream *db_stream_begin(struct db *db, const struct statement *query, 
     struct db_stream *stream = NULL;
     struct buffer sql = {0};
     PGresult *result = NULL;
+    PGresult *rest;
+    struct error ignored;
     bool failed = false;
 
     buffer_append_text(&sql, "COPY (");
@@ -71,7 +73,8 @@ struct db_stream *db_stream_begin(struct db *db, const struct statement *query, 
         goto done;
     if (PQresultStatus(result) != PGRES_COPY_OUT) {
         db_fail(db, result, err);
-        db_cancel(db);
+        while ((rest = db_next_result(db, deadline, &failed, &ignored)) != NULL)
+            PQclear(rest);
         goto done;
     }
     stream = memory_zeroed(1, sizeof(*stream));
@@ -220,12 +223,28 @@ enum db_stream_state db_stream_next(struct db_stream *stream, int wait_ms, struc
     }
 }
 
+/*
+ * Tells the server to end the query. The connection is given up with it: a cancellation that comes too late
+ * would hit the next statement.
+ */
+static void cancel(struct db *db)
+{
+    PGcancel *cancel = PQgetCancel(db->connection);
+    char reason[256];
+
+    db->abandoned = true;
+    if (cancel == NULL)
+        return;
+    (void) PQcancel(cancel, reason, sizeof(reason));
+    PQfreeCancel(cancel);
+}
+
 void db_stream_end(struct db_stream *stream)
 {
     if (stream == NULL)
         return;
     if (!stream->ended)
-        db_cancel(stream->db);
+        cancel(stream->db);
     PQfreemem(stream->message);
     free(stream);
 }

@@ -66,18 +66,29 @@ static enum task_state parse_state(const char *state)
     return TASK_QUEUED;
 }
 
+static bool not_found(const char *what, const char *id, struct error *err)
+{
+    char excerpt[TEXT_EXCERPT_SIZE];
+
+    return error_set(err, ERROR_NOT_FOUND, "%s must be one of the project that the caller may see, got %s", what,
+                     text_excerpt(excerpt, id, strlen(id)));
+}
+
 /* The one row of a find. `sql` has $1 for the id and leaves $2 to $4 to the viewer. */
-static bool find(struct db *db, const char *sql, const char *id, const struct task_viewer *viewer, const char *missing,
+static bool find(struct db *db, const char *sql, const char *what, const char *id, const struct task_viewer *viewer,
                  struct task *ret_task, struct error *err)
 {
     const char *const values[] = {id, viewer->project_id, viewer->enterprise_projects, viewer->enterprise_project_id};
-    struct db_result *row = db_query(db, DB_ONE_OR_NO_ROW, sql, ARRAY_SIZE(values), values, err);
+    struct db_result *row;
 
+    if (!text_is_uuid(id))
+        return not_found(what, id, err);
+    row = db_query(db, DB_ONE_OR_NO_ROW, sql, ARRAY_SIZE(values), values, err);
     if (row == NULL)
         return false;
     if (db_rows(row) == 0) {
         db_result_free(row);
-        return error_set(err, ERROR_NOT_FOUND, "%s", missing);
+        return not_found(what, id, err);
     }
     *ret_task = (struct task) {
         .state = parse_state(db_text(row, 0, 1)),
@@ -99,10 +110,7 @@ static bool find(struct db *db, const char *sql, const char *id, const struct ta
     return true;
 }
 
-/*
- * A task of all enterprise projects (NULL) is contained in nothing but the grant of all. An id that is no
- * UUID never gets here as one: the caller's text is compared as text.
- */
+/* A task of all enterprise projects (NULL) is contained in nothing but the grant of all. */
 #define SELECT_TASK_BY(key)                                                                                  \
     "SELECT task_id, state, progress, exported_rows, truncated, " MS("create_time") ", " MS("finish_time")   \
     ", file_id, file_size, encode(sha256, 'hex'), " MS("expire_time") ", expire_time <= now()"               \
@@ -115,21 +123,13 @@ static bool find(struct db *db, const char *sql, const char *id, const struct ta
 bool task_find(struct db *db, const struct task_viewer *viewer, const char *task_id, struct task *ret_task,
                struct error *err)
 {
-    static const char missing[] = "there is no such task";
-
-    if (!text_is_uuid(task_id))
-        return error_set(err, ERROR_NOT_FOUND, "%s", missing);
-    return find(db, SELECT_TASK_BY("task_id"), task_id, viewer, missing, ret_task, err);
+    return find(db, SELECT_TASK_BY("task_id"), "task_id", task_id, viewer, ret_task, err);
 }
 
 bool task_find_by_file(struct db *db, const struct task_viewer *viewer, const char *file_id, struct task *ret_task,
                        struct error *err)
 {
-    static const char missing[] = "there is no such file";
-
-    if (!text_is_uuid(file_id))
-        return error_set(err, ERROR_NOT_FOUND, "%s", missing);
-    return find(db, SELECT_TASK_BY("file_id"), file_id, viewer, missing, ret_task, err);
+    return find(db, SELECT_TASK_BY("file_id"), "file_id", file_id, viewer, ret_task, err);
 }
 
 /* Ends the tasks that died TASK_MAX_ATTEMPTS times in the hands of an exporter. */

@@ -276,6 +276,5 @@ void fastcgi_serve_cgi(fastcgi_handler handler, void *context)
     struct fastcgi_exchange exchange = {NULL, NULL};
 
     handler(context, &exchange);
-    drain(&exchange);
     (void) fflush(stdout);
 }

@@ -21,14 +21,14 @@ static const char *end_of_element(const char *text)
     return text;
 }
 
-/* Copies from `text` to `end` without the blanks at both ends; "" if it doesn't fit. */
+/* Copies from `text` to `end` without the blanks at both ends, cut to what fits. */
 static void copy_trimmed(char *out, size_t size, const char *text, const char *end)
 {
     while (text < end && strchr(" \t", *text) != NULL)
         text++;
     while (end > text && strchr(" \t", end[-1]) != NULL)
         end--;
-    snprintf(out, size, "%.*s", (size_t) (end - text) < size ? (int) (end - text) : 0, text);
+    snprintf(out, size, "%.*s", (int) (end - text), text);
 }
 
 /* A count of seconds, as a token or a quoted string. False if it is none. */

@@ -10,12 +10,12 @@
 #include "base/digest.h"
 #include "base/memory.h"
 
-static enum http_method parse_method(const char *method)
+static enum http_method parse_method(const char *name)
 {
     static const char *const names[] = {[HTTP_GET] = "GET", [HTTP_HEAD] = "HEAD", [HTTP_POST] = "POST"};
 
-    for (size_t i = 0; method != NULL && i < ARRAY_SIZE(names); i++) {
-        if (strcmp(method, names[i]) == 0)
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (strcmp(name, names[i]) == 0)
             return (enum http_method) i;
     }
     return HTTP_OTHER;
@@ -38,16 +38,18 @@ static const char *request_target(struct fastcgi_exchange *exchange)
 
 void http_request_begin(struct http_request *request, struct fastcgi_exchange *exchange)
 {
+    const char *method_name = fastcgi_variable(exchange, "REQUEST_METHOD");
     const char *target = request_target(exchange);
     size_t path_length = strcspn(target, "?");
 
     *request = (struct http_request) {
         .exchange = exchange,
-        .method = parse_method(fastcgi_variable(exchange, "REQUEST_METHOD")),
+        .method_name = method_name == NULL ? "" : method_name,
         .path = memory_copy_bytes(target, path_length),
         .query = memory_copy_text(target[path_length] == '?' ? target + path_length + 1 : ""),
         .started = clock_monotonic_ms(),
     };
+    request->method = parse_method(request->method_name);
     random_uuid(request->id);
 }
 
@@ -106,22 +108,22 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct b
 {
     const char *text = http_request_header(request, "Content-Length");
     int64_t announced = -1; /* a web server that takes a chunked body may not know */
-    size_t got;
+    size_t wanted, got;
 
     if (text != NULL && *text != '\0' && !text_parse_digits(text, 18, &announced))
         return error_set(err, ERROR_BODY, "the body can't be read: Content-Length is no number");
     if (announced > (int64_t) limit)
         return error_set(err, ERROR_TOO_LARGE, "the body must have at most %zu bytes, got %" PRId64, limit, announced);
 
-    /* One byte more than the limit tells a body that is too long from one that just fits. */
+    /* Not beyond what is announced (RFC 3875 section 4.2); one byte beyond the limit tells a body that is too long. */
+    wanted = announced >= 0 ? (size_t) announced : limit + 1;
     do {
-        buffer_reserve(body, limit + 1 - body->length < 8192 ? limit + 1 - body->length : 8192);
-        got = limit + 1 - body->length;
-        if (got > body->capacity - body->length - 1)
-            got = body->capacity - body->length - 1;
-        got = fastcgi_read(request->exchange, body->data + body->length, got);
+        size_t room = wanted - body->length < 64 * 1024 ? wanted - body->length : 64 * 1024;
+
+        buffer_reserve(body, room);
+        got = fastcgi_read(request->exchange, body->data + body->length, room);
         body->length += got;
-    } while (got > 0 && body->length <= limit && (int64_t) body->length != announced);
+    } while (got > 0 && body->length < wanted);
     body->data[body->length] = '\0';
 
     if (body->length > limit)

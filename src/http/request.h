@@ -22,6 +22,7 @@ struct http_request {
     struct fastcgi_exchange *exchange;
     char id[TEXT_UUID_LENGTH + 1]; /* in the answer, the log and the task */
     enum http_method method;
+    const char *method_name; /* as the client sent it; "" if it did not */
     char *path;   /* percent-encoded, as the client sent it */
     char *query;  /* likewise, without the ?; "" if there is none */
     int64_t started; /* monotonic */
@@ -38,8 +39,8 @@ const char *http_request_header(const struct http_request *request, const char *
 MUST_CHECK bool http_request_is_json(const struct http_request *request, struct error *err);
 
 /*
- * Appends the body, of at most `limit` bytes. ERROR_TOO_LARGE if it has more, ERROR_BODY if it ends before its
- * Content-Length.
+ * Reads the body, of at most `limit` bytes, into the empty buffer. ERROR_TOO_LARGE if it has more, ERROR_BODY if it
+ * ends before its Content-Length.
  */
 MUST_CHECK bool http_request_read_body(struct http_request *request, size_t limit, struct buffer *body,
                                        struct error *err);

@@ -1,0 +1,150 @@
+/* access/identity.c, and what access/token.c checks without a database. */
+#include "access/identity.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "access/token.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "check.h"
+
+/* An identity for project p1. */
+static struct identity make(bool all, size_t count, const char *const *enterprise_projects)
+{
+    struct identity identity = {.project_id = memory_copy_text("p1"), .all = all, .count = count};
+
+    identity.enterprise_projects = memory_zeroed(count + 1, sizeof(char *));
+    for (size_t i = 0; i < count; i++)
+        identity.enterprise_projects[i] = memory_copy_text(enterprise_projects[i]);
+    return identity;
+}
+
+static const struct project_case {
+    const char *project_id;
+    bool good;
+} project_cases[] = {
+    {"p1", true}, {"P1", false}, {"p", false}, {"p11", false}, {"p1 ", false}, {"", false}, {"*", false}, {"p2", false},
+    {"all", false},
+};
+
+static void uses_its_own_project(const void *row)
+{
+    const struct project_case *c = row;
+    struct identity identity = make(true, 0, NULL);
+    char excerpt[TEXT_EXCERPT_SIZE];
+    struct error err;
+
+    if (c->good) {
+        check_good(identity_may_use_project(&identity, c->project_id, &err), &err);
+    } else {
+        assert_false(identity_may_use_project(&identity, c->project_id, &err));
+        check_refusal(&err, ERROR_PERMISSION, "project_id");
+        check_refusal(&err, ERROR_PERMISSION, text_excerpt(excerpt, c->project_id, strlen(c->project_id)));
+    }
+    identity_clear(&identity);
+}
+
+static const struct grant_case {
+    const char *label;
+    bool all;
+    size_t count;
+    const char *granted[3];
+    const char *asked;
+    bool good;
+    const char *scope; /* NULL: all of the project */
+} grant_cases[] = {
+    {"one that is granted", false, 2, {"0", "e1"}, "e1", true, "{\"e1\"}"},
+    {"the default one", false, 2, {"0", "e1"}, "0", true, "{\"0\"}"},
+    {"all that are granted", false, 2, {"0", "e1"}, "all_granted_eps", true, "{\"0\",\"e1\"}"},
+    {"all that is granted, which is one", false, 1, {"e1"}, "all_granted_eps", true, "{\"e1\"}"},
+    {"the default one, not granted", false, 1, {"e1"}, "0", false, NULL},
+    {"one that is not granted", false, 2, {"0", "e1"}, "e2", false, NULL},
+    {"upper case", false, 1, {"e1"}, "E1", false, NULL},
+    {"a prefix", false, 1, {"e12"}, "e1", false, NULL},
+    {"a longer one", false, 1, {"e1"}, "e12", false, NULL},
+    {"nothing is granted", false, 0, {NULL}, "0", false, NULL},
+    {"nothing of nothing", false, 0, {NULL}, "all_granted_eps", true, "{}"},
+    {"any of all", true, 0, {NULL}, "e9", true, "{\"e9\"}"},
+    {"the default one of all", true, 0, {NULL}, "0", true, "{\"0\"}"},
+    {"all of all", true, 0, {NULL}, "all_granted_eps", true, NULL},
+    {"all, in upper case, is a name", false, 1, {"e1"}, "ALL_GRANTED_EPS", false, NULL},
+    {"a name that looks like a list", true, 0, {NULL}, "a\",\"b", true, "{\"a\\\",\\\"b\"}"},
+    {"names with signs", false, 3, {"a,b", "{}", "\\"}, "all_granted_eps", true, "{\"a,b\",\"{}\",\"\\\\\"}"},
+};
+
+static void sees_what_is_granted(const void *row)
+{
+    const struct grant_case *c = row;
+    struct identity identity = make(c->all, c->count, c->granted);
+    struct error err;
+    char *scope;
+
+    if (!c->good) {
+        assert_false(identity_may_see(&identity, c->asked, &err));
+        check_refusal(&err, ERROR_PERMISSION, "enterprise_project_id");
+        check_refusal(&err, ERROR_PERMISSION, c->asked);
+    } else {
+        check_good(identity_may_see(&identity, c->asked, &err), &err);
+        scope = identity_scope(&identity, c->asked);
+        if (c->scope == NULL)
+            assert_null(scope);
+        else
+            assert_string_equal(scope, c->scope);
+        free(scope);
+    }
+    identity_clear(&identity);
+}
+
+static void is_empty_after_clear(void)
+{
+    struct identity identity = make(false, 2, (const char *const []) {"a", "b"});
+
+    identity_clear(&identity);
+    assert_null(identity.project_id);
+    assert_null(identity.enterprise_projects);
+    assert_int_equal(identity.count, 0);
+    assert_false(identity.all);
+    identity_clear(&identity);
+}
+
+static void token_lengths(void)
+{
+    static const size_t lengths[] = {1, 2, TOKEN_MAX_LENGTH - 1, TOKEN_MAX_LENGTH, TOKEN_MAX_LENGTH + 1, 100000};
+
+    assert_int_equal(TOKEN_MAX_LENGTH, 32768);
+    for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+        char *token = memory_zeroed(lengths[i] + 1, 1);
+        struct error err;
+
+        memset(token, 'T', lengths[i]);
+        if (lengths[i] <= TOKEN_MAX_LENGTH) {
+            check_good(token_check(token, &err), &err);
+        } else {
+            assert_false(token_check(token, &err));
+            check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token must have 1 to 32768 characters");
+            assert_null(strstr(err.message, "TTT"));
+        }
+        free(token);
+    }
+}
+
+static void token_is_required(void)
+{
+    struct error err;
+
+    assert_false(token_check(NULL, &err));
+    check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token is required");
+    assert_false(token_check("", &err));
+    check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token is required");
+}
+
+int main(void)
+{
+    CHECK_EACH(uses_its_own_project, project_cases, project_id);
+    CHECK_EACH(sees_what_is_granted, grant_cases, label);
+    CHECK(is_empty_after_clear);
+    CHECK(token_lengths);
+    CHECK(token_is_required);
+    return check_run("access/identity");
+}

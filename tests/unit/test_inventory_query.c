@@ -1,0 +1,333 @@
+#include "export/inventory_query.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "check.h"
+
+#define ID "[[\"container_id\",\"ID\"]]"
+#define SELECT "SELECT c.container_id::text FROM \"waybill\".\"container\" AS c"
+#define PROJECT " WHERE c.project_id::text COLLATE \"C\" = $1"
+#define ORDER " ORDER BY c.container_id::text COLLATE \"C\" LIMIT 10"
+
+static const struct inventory_scope whole_project = {"waybill.container", "p1", NULL};
+
+/* Builds the query of a body. */
+static void build(struct statement *statement, const struct inventory_scope *scope, const char *body)
+{
+    struct export_request *request;
+    struct error err;
+
+    request = export_request_parse(body, strlen(body), &err);
+    check_good(request != NULL, &err);
+    *statement = (struct statement) {0};
+    inventory_query_build(statement, scope, request, 10);
+    export_request_free(request);
+}
+
+/* The query of a body with these members and one header. */
+static void build_filtered(struct statement *statement, const char *members)
+{
+    struct buffer body = {0};
+
+    buffer_printf(&body, "{%s%s\"export_headers\":" ID "}", members, *members == '\0' ? "" : ",");
+    build(statement, &whole_project, body.data);
+    buffer_free(&body);
+}
+
+static void check_values(const struct statement *statement, size_t first, const char *const *values)
+{
+    size_t count = 0;
+
+    while (values[count] != NULL)
+        count++;
+    assert_int_equal(statement->count, first + count);
+    for (size_t i = 0; i < count; i++)
+        assert_string_equal(statement->values[first + i], values[i]);
+}
+
+static const struct filter_case {
+    const char *members;
+    const char *condition;
+    const char *values[4];
+} filter_cases[] = {
+    {"", "", {NULL}},
+    {"\"cluster_container\":true", " AND c.cluster_container::boolean = true", {NULL}},
+    {"\"cluster_container\":false", " AND c.cluster_container::boolean = false", {NULL}},
+    {"\"risky\":\"true\"", " AND c.risky::boolean = true", {NULL}},
+    {"\"risky\":\"false\"", " AND c.risky::boolean = false", {NULL}},
+    {"\"cluster_type\":\"cce\"", " AND c.cluster_type::text COLLATE \"C\" = $2", {"cce"}},
+    {"\"status\":\"Running\"", " AND c.status::text COLLATE \"C\" = $2", {"Running"}},
+    {"\"cluster_name\":\"prod\"", " AND c.cluster_name::text COLLATE \"C\" = $2", {"prod"}},
+    {"\"container_name\":\"nginx\"", " AND c.container_name::text COLLATE \"C\" = $2", {"nginx"}},
+    {"\"image_name\":\"r.example/nginx:1\"", " AND c.image_name::text COLLATE \"C\" = $2", {"r.example/nginx:1"}},
+    {"\"pod_name\":\"web-0\"", " AND c.pod_name::text COLLATE \"C\" = $2", {"web-0"}},
+    {"\"cluster_name\":\"prod*\"", " AND c.cluster_name::text COLLATE \"C\" LIKE $2", {"prod%"}},
+    {"\"container_name\":\"*nginx*\"", " AND c.container_name::text COLLATE \"C\" LIKE $2", {"%nginx%"}},
+    {"\"image_name\":\"*:latest\"", " AND c.image_name::text COLLATE \"C\" LIKE $2", {"%:latest"}},
+    {"\"pod_name\":\"web-*-x\"", " AND c.pod_name::text COLLATE \"C\" LIKE $2", {"web-%-x"}},
+    {"\"cpu_limit\":\"500m\"", " AND waybill.quantity_key(c.cpu_limit::text) = waybill.quantity_key($2)", {"500m"}},
+    {"\"memory_limit\":\"300 Mi\"", " AND waybill.quantity_key(c.memory_limit::text) = waybill.quantity_key($2)",
+     {"300 Mi"}},
+    {"\"cpu_limit\":\"\"", "", {NULL}},
+    {"\"memory_limit\":null", "", {NULL}},
+    {"\"create_time\":{}", "", {NULL}},
+    /* joined by AND, in the order of the table, whatever the body's */
+    {"\"memory_limit\":\"1Gi\",\"risky\":true,\"status\":\"Paused\",\"pod_name\":\"p*\"",
+     " AND c.pod_name::text COLLATE \"C\" LIKE $2 AND c.status::text COLLATE \"C\" = $3 AND c.risky::boolean = true"
+     " AND waybill.quantity_key(c.memory_limit::text) = waybill.quantity_key($4)", {"p%", "Paused", "1Gi"}},
+};
+
+static void each_filter(const void *row)
+{
+    const struct filter_case *c = row;
+    struct buffer expected = {0};
+    struct statement statement;
+
+    build_filtered(&statement, c->members);
+    buffer_printf(&expected, SELECT PROJECT "%s" ORDER, c->condition);
+    assert_string_equal(buffer_text(&statement.sql), expected.data);
+    assert_string_equal(statement.values[0], "p1");
+    check_values(&statement, 1, c->values);
+    buffer_free(&expected);
+    statement_free(&statement);
+}
+
+static const struct pattern_case {
+    const char *json; /* of container_name */
+    const char *value;
+    bool pattern;
+} pattern_cases[] = {
+    {"*", "%", true},
+    {"**", "%", true},
+    {"*****", "%", true},
+    {"a*b", "a%b", true},
+    {"a***b**c*", "a%b%c%", true},
+    {"*a*", "%a%", true},
+    {"100%*", "100\\%%", true},
+    {"*%", "%\\%", true},
+    {"*%*", "%\\%%", true},
+    {"a_b*", "a\\_b%", true},
+    {"a\\\\b*", "a\\\\b%", true},
+    {"*\\\\", "%\\\\", true},
+    {"\\\\*", "\\\\%", true},
+    {"%_\\\\*", "\\%\\_\\\\%", true},
+    {"*\\n*", "%\n%", true},
+    {"\xE5\xAE\xB9*", "\xE5\xAE\xB9%", true},
+    {"%", "%", false},
+    {"100%", "100%", false},
+    {"a_b", "a_b", false},
+    {"a\\\\b", "a\\b", false},
+    {"a?b.c[d]", "a?b.c[d]", false},
+};
+
+static void patterns(const void *row)
+{
+    const struct pattern_case *c = row;
+    struct statement statement;
+    char members[128];
+
+    snprintf(members, sizeof(members), "\"container_name\":\"%s\"", c->json);
+    build_filtered(&statement, members);
+    assert_int_equal(statement.count, 2);
+    assert_string_equal(statement.values[1], c->value);
+    assert_int_equal(strstr(buffer_text(&statement.sql), " LIKE $2") != NULL, c->pattern);
+    assert_int_equal(strstr(buffer_text(&statement.sql), " = $2") != NULL, !c->pattern);
+    statement_free(&statement);
+}
+
+#define AFTER(value) " AND c.create_time::timestamptz >= $" value "::timestamptz"
+#define BEFORE(value) " AND c.create_time::timestamptz < $" value "::timestamptz"
+#define ANY_TIME " AND c.create_time IS NOT NULL"
+
+/* Both ends are inclusive: to the millisecond, so the end is before the next one. */
+static const struct time_case {
+    const char *label;
+    int64_t start_time, end_time; /* -1 is absent */
+    const char *condition;
+    const char *values[3];
+} time_cases[] = {
+    {"from 1970", 0, -1, AFTER("2"), {"1970-01-01T00:00:00.000Z"}},
+    {"to 1970", -1, 0, BEFORE("2"), {"1970-01-01T00:00:00.001Z"}},
+    {"from a millisecond", 1775204100123, -1, AFTER("2"), {"2026-04-03T08:15:00.123Z"}},
+    {"to a millisecond", -1, 1775204100999, BEFORE("2"), {"2026-04-03T08:15:01.000Z"}},
+    {"one millisecond", 1775204100123, 1775204100123, AFTER("2") BEFORE("3"),
+     {"2026-04-03T08:15:00.123Z", "2026-04-03T08:15:00.124Z"}},
+    {"to the last but one", -1, CLOCK_MAX_MS - 1, BEFORE("2"), {"294276-12-31T23:59:59.999Z"}},
+    {"to the last", -1, CLOCK_MAX_MS, ANY_TIME, {NULL}},
+    {"to beyond the last", -1, CLOCK_MAX_MS + 1, ANY_TIME, {NULL}},
+    {"to the end of 64 bits", -1, INT64_MAX, ANY_TIME, {NULL}},
+    {"from the last", CLOCK_MAX_MS, -1, AFTER("2"), {"294276-12-31T23:59:59.999Z"}},
+    {"from beyond the last", CLOCK_MAX_MS + 1, -1, AFTER("2"), {"294276-12-31T23:59:59.999Z"}},
+    {"from the end of 64 bits", INT64_MAX, -1, AFTER("2"), {"294276-12-31T23:59:59.999Z"}},
+    {"all of 64 bits", 0, INT64_MAX, AFTER("2") ANY_TIME, {"1970-01-01T00:00:00.000Z"}},
+};
+
+static void times(const void *row)
+{
+    const struct time_case *c = row;
+    struct buffer members = {0}, expected = {0};
+    struct statement statement;
+
+    buffer_append_text(&members, "\"create_time\":{");
+    if (c->start_time >= 0)
+        buffer_printf(&members, "\"start_time\":%" PRId64 "%s", c->start_time, c->end_time >= 0 ? "," : "");
+    if (c->end_time >= 0)
+        buffer_printf(&members, "\"end_time\":%" PRId64, c->end_time);
+    buffer_append_text(&members, "}");
+    build_filtered(&statement, members.data);
+    buffer_printf(&expected, SELECT PROJECT "%s" ORDER, c->condition);
+    assert_string_equal(buffer_text(&statement.sql), expected.data);
+    check_values(&statement, 1, c->values);
+    buffer_free(&members);
+    buffer_free(&expected);
+    statement_free(&statement);
+}
+
+static void columns_in_the_order_of_the_headers(void)
+{
+    struct buffer body = {0}, expected = {0};
+    struct statement statement;
+
+    buffer_append_text(&body, "{\"export_headers\":[");
+    buffer_append_text(&expected, "SELECT ");
+    for (size_t i = COLUMN_COUNT; i-- > 0;) {
+        buffer_printf(&body, "%s[\"%s\",\"x\"]", i == COLUMN_COUNT - 1 ? "" : ",", columns[i].key);
+        buffer_printf(&expected, "%sc.%s::text", i == COLUMN_COUNT - 1 ? "" : ", ", columns[i].key);
+    }
+    buffer_append_text(&body, "]}");
+    buffer_append_text(&expected, " FROM \"waybill\".\"container\" AS c" PROJECT ORDER);
+    build(&statement, &whole_project, body.data);
+    assert_string_equal(buffer_text(&statement.sql), expected.data);
+    buffer_free(&body);
+    buffer_free(&expected);
+    statement_free(&statement);
+}
+
+static const struct relation_case {
+    const char *relation;
+    const char *quoted;
+} relation_cases[] = {
+    {"waybill.container", " FROM \"waybill\".\"container\" AS c WHERE"},
+    {"site.Container View", " FROM \"site\".\"Container View\" AS c WHERE"},
+    {"SITE.T$1", " FROM \"SITE\".\"T$1\" AS c WHERE"},
+    {"inventory", " FROM public.\"inventory\" AS c WHERE"},
+    {"b\xC3\xBCro.t", " FROM \"b\xC3\xBCro\".\"t\" AS c WHERE"},
+    {"a\"b.c\"; DROP TABLE x; --", " FROM \"a\"\"b\".\"c\"\"; DROP TABLE x; --\" AS c WHERE"},
+};
+
+static void relations(const void *row)
+{
+    const struct relation_case *c = row;
+    const struct inventory_scope scope = {c->relation, "p1", NULL};
+    struct statement statement;
+
+    build(&statement, &scope, "{\"export_headers\":" ID "}");
+    assert_non_null(strstr(buffer_text(&statement.sql), c->quoted));
+    statement_free(&statement);
+}
+
+static void scope_of_enterprise_projects(void)
+{
+    static const char projects[] = "{\"0\",\"e 1\\\"'\"}";
+    const struct inventory_scope scope = {"waybill.container", "p'1", projects};
+    struct statement statement;
+
+    build(&statement, &scope, "{\"status\":\"Running\",\"export_headers\":" ID "}");
+    assert_string_equal(buffer_text(&statement.sql),
+                        SELECT PROJECT " AND c.enterprise_project_id::text COLLATE \"C\" = ANY ($2::text[])"
+                        " AND c.status::text COLLATE \"C\" = $3" ORDER);
+    check_values(&statement, 0, (const char *const []) {"p'1", projects, "Running", NULL});
+    statement_free(&statement);
+}
+
+static void limits(void)
+{
+    static const int64_t cases[] = {0, 1, 100001, INT64_MAX};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        static const char body[] = "{\"export_headers\":" ID "}";
+        struct statement statement = {0};
+        struct error err;
+        struct export_request *request = export_request_parse(body, sizeof(body) - 1, &err);
+        char end[48];
+
+        check_good(request != NULL, &err);
+        inventory_query_build(&statement, &whole_project, request, cases[i]);
+        snprintf(end, sizeof(end), " LIMIT %" PRId64, cases[i]);
+        assert_string_equal(strstr(buffer_text(&statement.sql), " LIMIT "), end);
+        export_request_free(request);
+        statement_free(&statement);
+    }
+}
+
+static const struct {
+    const char *text;
+} hostile_texts[] = {
+    {"'"}, {"''"}, {"'; DROP TABLE waybill.container; --"}, {"' OR '1'='1"}, {"\""}, {"\"; SELECT 1; --"}, {"\\"},
+    {"\\'"}, {"$1"}, {"$2::text"}, {"$$"}, {"%"}, {"%s%n%d"}, {"_"}, {"/* x */"}, {"-- x"}, {"a\nb"}, {"\r\n;"},
+    {"E'\\x27'"}, {"NULL"}, {"\xC2\xA7\xF0\x9F\x98\x80"}, {"::text COLLATE \"C\""}, {"{a,b}"}, {"\x01\x7F"}, {"*'*"},
+    {"*; DROP *"}, {"*$1%"}, {"*\\*"},
+};
+
+static void add_text(struct json_object *object, const char *name, const char *text)
+{
+    json_object_object_add(object, name, json_object_new_string(text));
+}
+
+/* The query for which all that a caller can put into a request is this text. */
+static void build_from(struct statement *statement, const char *text)
+{
+    struct inventory_scope scope = {"waybill.container", text, text};
+    struct json_object *body = json_object_new_object();
+    struct json_object *pair = json_object_new_array(), *headers = json_object_new_array();
+
+    for (size_t i = 0; i < FILTER_COUNT; i++) {
+        if (filters[i].kind == FILTER_NAME || filters[i].kind == FILTER_QUANTITY)
+            add_text(body, filters[i].name, text);
+    }
+    json_object_array_add(pair, json_object_new_string("status"));
+    json_object_array_add(pair, json_object_new_string(strpbrk(text, "\r\n\x01") == NULL ? text : "S"));
+    json_object_array_add(headers, pair);
+    json_object_object_add(body, "export_headers", headers);
+    build(statement, &scope, json_object_to_json_string(body));
+    json_object_put(body);
+}
+
+/* The SQL is the same for every text, and the values are the texts: no text of a caller is in the SQL. */
+static void no_text_of_a_caller_is_in_the_sql(const void *row)
+{
+    const char *text = *(const char *const *) row;
+    bool pattern = strchr(text, '*') != NULL;
+    struct statement harmless, hostile;
+
+    build_from(&harmless, pattern ? "x*" : "x");
+    build_from(&hostile, text);
+    assert_string_equal(buffer_text(&hostile.sql), buffer_text(&harmless.sql));
+    assert_int_equal(hostile.count, 8);
+    for (size_t i = 0; i < hostile.count; i++) {
+        bool is_name = i >= 2 && i <= 5;
+
+        if (!pattern || !is_name)
+            assert_string_equal(hostile.values[i], text);
+    }
+    statement_free(&harmless);
+    statement_free(&hostile);
+}
+
+int main(void)
+{
+    CHECK_EACH(each_filter, filter_cases, members);
+    CHECK_EACH(patterns, pattern_cases, json);
+    CHECK_EACH(times, time_cases, label);
+    CHECK(columns_in_the_order_of_the_headers);
+    CHECK_EACH(relations, relation_cases, relation);
+    CHECK(scope_of_enterprise_projects);
+    CHECK(limits);
+    CHECK_EACH(no_text_of_a_caller_is_in_the_sql, hostile_texts, text);
+    return check_run("export/inventory_query");
+}

@@ -1,0 +1,236 @@
+/* http/listen.c, and the threads of http/fastcgi.c without a request. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "check.h"
+#include "http/fastcgi.h"
+#include "scratch.h"
+
+static int listen_at(const char *address)
+{
+    struct error err;
+    int listener = fastcgi_listen(address, &err);
+
+    check_good(listener >= 0, &err);
+    return listener;
+}
+
+static bool can_connect(const char *path)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool connected;
+
+    assert_true(strlen(path) < sizeof(name.sun_path));
+    strcpy(name.sun_path, path);
+    connected = connect(client, (const struct sockaddr *) &name, sizeof(name)) == 0;
+    close(client);
+    return connected;
+}
+
+static void check_no_listening(const char *address, const char *reason)
+{
+    struct error err;
+
+    assert_int_equal(fastcgi_listen(address, &err), -1);
+    check_refusal(&err, ERROR_CONFIG, address);
+    check_refusal(&err, ERROR_CONFIG, reason);
+}
+
+static void listens_on_a_path(void)
+{
+    char *path = scratch_path("a.sock");
+    int listener = listen_at(path);
+    struct stat status;
+
+    assert_int_equal(stat(path, &status), 0);
+    assert_true(S_ISSOCK(status.st_mode));
+    assert_int_equal(status.st_mode & 0777, 0660);
+    assert_true(can_connect(path));
+    assert_true((fcntl(listener, F_GETFD) & FD_CLOEXEC) != 0);
+    fastcgi_unlisten(listener, path);
+    assert_int_equal(stat(path, &status), -1);
+    assert_int_equal(fcntl(listener, F_GETFD), -1);
+    free(path);
+}
+
+static void replaces_a_socket_that_nobody_serves(void)
+{
+    char *path = scratch_path("stale.sock");
+    int listener;
+
+    close(listen_at(path));
+    assert_int_equal(access(path, F_OK), 0);
+    assert_false(can_connect(path));
+    listener = listen_at(path);
+    assert_true(can_connect(path));
+    fastcgi_unlisten(listener, path);
+    free(path);
+}
+
+static void leaves_the_socket_of_another_process(void)
+{
+    char *path = scratch_path("served.sock");
+    int listener = listen_at(path);
+
+    check_no_listening(path, "another process");
+    assert_true(can_connect(path));
+    fastcgi_unlisten(listener, path);
+    free(path);
+}
+
+static void leaves_other_files(void)
+{
+    char *path = scratch_write("file", BYTES("precious"));
+    char *link = scratch_path("link");
+    struct buffer bytes = {0};
+
+    check_no_listening(path, "no socket");
+    assert_int_equal(symlink(path, link), 0);
+    check_no_listening(link, "no socket");
+    scratch_read(path, &bytes);
+    assert_string_equal(buffer_text(&bytes), "precious");
+    check_no_listening(scratch_directory(), "no socket");
+    buffer_free(&bytes);
+    free(path);
+    free(link);
+}
+
+static void listens_on_a_port(void)
+{
+    static const char *const addresses[] = {"127.0.0.1:0", "localhost:0"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+        int listener = listen_at(addresses[i]);
+        int listening = 0;
+        socklen_t size = sizeof(listening);
+
+        assert_int_equal(getsockopt(listener, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size), 0);
+        assert_int_equal(listening, 1);
+        fastcgi_unlisten(listener, addresses[i]);
+    }
+}
+
+static const struct {
+    const char *address;
+} no_addresses[] = {
+    {"waybill.sock"}, {"127.0.0.1"}, {"127.0.0.1:"}, {":9000"}, {"9000"}, {"127.0.0.1:port"}, {"127.0.0.1:-1"},
+    {"/no/such/directory/x.sock"},
+    {"/tmp/a-path-that-is-longer-than-the-108-bytes-that-the-name-of-a-socket-may-have-"
+     "a-path-that-is-longer-than-the-108-bytes.sock"},
+};
+
+static void refuses_addresses(const void *row)
+{
+    check_no_listening(*(const char *const *) row, "");
+}
+
+/* What descriptor 0 says about how the process was started. */
+static void modes(void)
+{
+    char *path = scratch_path("mode.sock");
+    int listener = listen_at(path);
+    int saved = dup(STDIN_FILENO);
+    int pair[2];
+
+    unsetenv("GATEWAY_INTERFACE");
+    dup2(listener, STDIN_FILENO);
+    assert_int_equal(fastcgi_mode(), FASTCGI_LISTENING);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    dup2(pair[0], STDIN_FILENO); /* connected, not listening */
+    assert_int_equal(fastcgi_mode(), FASTCGI_NEITHER);
+    setenv("GATEWAY_INTERFACE", "CGI/1.1", 1);
+    assert_int_equal(fastcgi_mode(), FASTCGI_CGI);
+    dup2(listener, STDIN_FILENO);
+    assert_int_equal(fastcgi_mode(), FASTCGI_LISTENING);
+    unsetenv("GATEWAY_INTERFACE");
+    dup2(saved, STDIN_FILENO);
+    assert_int_equal(fastcgi_mode(), FASTCGI_NEITHER);
+    close(saved);
+    close(pair[0]);
+    close(pair[1]);
+    fastcgi_unlisten(listener, path);
+    free(path);
+}
+
+static void handle_nothing(void *context, struct fastcgi_exchange *exchange)
+{
+    (void) exchange;
+    ++*(int *) context;
+}
+
+static struct fastcgi_server *start(int listener, int threads, int *calls)
+{
+    struct error err;
+    struct fastcgi_server *server = fastcgi_start(listener, threads, handle_nothing, calls, &err);
+
+    check_good(server != NULL, &err);
+    return server;
+}
+
+/* Idle threads end at once, even if the server was closed before. */
+static void stops_idle_threads(void)
+{
+    char *path = scratch_path("idle.sock");
+
+    for (int threads = 1; threads <= 8; threads *= 2) {
+        int listener = listen_at(path);
+        int calls = 0;
+        int64_t begun = clock_monotonic_ms();
+        struct fastcgi_server *server = start(listener, threads, &calls);
+
+        if (threads > 1)
+            fastcgi_close(server);
+        assert_true(fastcgi_stop(server, 60000));
+        assert_true(clock_monotonic_ms() - begun < 30000);
+        assert_int_equal(calls, 0);
+        fastcgi_unlisten(listener, path);
+    }
+    free(path);
+}
+
+/* A connection that says nothing but goodbye, or speaks no FastCGI, is no request and ends no thread. */
+static void survives_connections_without_a_request(void)
+{
+    char *path = scratch_path("rude.sock");
+    int listener = listen_at(path);
+    int calls = 0;
+    int saved = dup(STDERR_FILENO);
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    struct fastcgi_server *server;
+    bool stopped;
+
+    dup2(null, STDERR_FILENO); /* it logs each of them */
+    server = start(listener, 2, &calls);
+    for (int i = 0; i < 20; i++)
+        can_connect(path);
+    stopped = fastcgi_stop(server, 60000);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(null);
+    assert_true(stopped);
+    assert_int_equal(calls, 0);
+    fastcgi_unlisten(listener, path);
+    free(path);
+}
+
+int main(void)
+{
+    CHECK(listens_on_a_path);
+    CHECK(replaces_a_socket_that_nobody_serves);
+    CHECK(leaves_the_socket_of_another_process);
+    CHECK(leaves_other_files);
+    CHECK(listens_on_a_port);
+    CHECK_EACH(refuses_addresses, no_addresses, address);
+    CHECK(modes);
+    CHECK(stops_idle_threads);
+    CHECK(survives_connections_without_a_request);
+    return check_run("http/listen, http/fastcgi");
+}

@@ -1,0 +1,183 @@
+/* The table of routes against the contract: paths, methods, query parameters with their defaults and bounds. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "base/buffer.h"
+#include "check.h"
+
+static bool match(struct http_match *match, enum http_method method, const char *path, struct error *err)
+{
+    char copy[256];
+    struct http_request request = {.method = method, .method_name = "LIST", .path = copy};
+
+    strcpy(copy, path);
+    return http_match(match, api_routes, api_route_count, sizeof(api_routes[0]), &request, err);
+}
+
+#define CREATE "/v5/{project_id}/container/export-task"
+#define STATUS "/v5/{project_id}/export-task/{task_id}"
+#define DOWNLOAD "/v5/{project_id}/download/{file_id}"
+
+static const struct route_case {
+    const char *label;
+    enum http_method method;
+    const char *path;
+    api_operation run;
+    bool open;
+    const char *parameters; /* name=default of each, joined by blanks; no default: name */
+} route_cases[] = {
+    {"create", HTTP_POST, CREATE, api_create, false, "enterprise_project_id=0 export_size=100000"},
+    {"status", HTTP_GET, STATUS, api_status, false, "enterprise_project_id"},
+    {"download", HTTP_GET, DOWNLOAD, api_download, false, "enterprise_project_id"},
+    {"download, HEAD", HTTP_HEAD, DOWNLOAD, api_download, false, "enterprise_project_id"},
+    {"health", HTTP_GET, "/healthz", api_health, true, ""},
+};
+
+static void routes(const void *row)
+{
+    const struct route_case *c = row;
+    const struct api_route *route;
+    struct buffer parameters = {0};
+    struct http_match found;
+    struct error err;
+
+    check_good(match(&found, c->method, c->path, &err), &err);
+    route = (const struct api_route *) (const void *) found.route;
+    assert_string_equal(route->http.path, c->path);
+    assert_true(route->run == c->run);
+    assert_int_equal(route->open, c->open);
+    for (size_t i = 0; route->parameters[i] != NULL; i++) {
+        const struct api_parameter *parameter = route->parameters[i];
+
+        buffer_printf(&parameters, "%s%s", i == 0 ? "" : " ", parameter->name);
+        if (parameter->standard != NULL)
+            buffer_printf(&parameters, "=%s", parameter->standard);
+    }
+    assert_string_equal(buffer_text(&parameters), c->parameters);
+    assert_true(route->operation != NULL && *route->operation != '\0');
+    buffer_free(&parameters);
+    http_match_end(&found);
+}
+
+/* No route but those of health is open, and all parameters end within the room of a row. */
+static void every_route_needs_a_token(void)
+{
+    for (size_t i = 0; i < api_route_count; i++) {
+        size_t count = 0;
+
+        assert_int_equal(api_routes[i].open, strcmp(api_routes[i].http.path, "/healthz") == 0);
+        while (count < API_MAX_PARAMETERS && api_routes[i].parameters[count] != NULL)
+            count++;
+        assert_true(count < API_MAX_PARAMETERS);
+    }
+}
+
+static const struct allow_case {
+    const char *path;
+    enum http_method method;
+    const char *allow; /* NULL: no such API */
+} allow_cases[] = {
+    {"/v5/p/container/export-task", HTTP_GET, "POST"},
+    {"/v5/p/container/export-task", HTTP_OTHER, "POST"},
+    {"/v5/p/download/f", HTTP_POST, "GET, HEAD"},
+    {"/v5/p/download/f", HTTP_OTHER, "GET, HEAD"},
+    {"/", HTTP_GET, NULL},
+    {"/v5/p/container/export-task/", HTTP_POST, NULL},
+    {"/v5//container/export-task", HTTP_POST, NULL},
+    {"/v5/p/export-task/", HTTP_GET, NULL},
+    {"/v5/p/q/export-task/t", HTTP_GET, NULL},
+    {"/v5/p/download", HTTP_GET, NULL},
+    {"/v5/p/container/export-tasks", HTTP_POST, NULL},
+    {"/v4/p/export-task/t", HTTP_GET, NULL},
+    {"/healthz/", HTTP_GET, NULL},
+};
+
+static void no_routes(const void *row)
+{
+    const struct allow_case *c = row;
+    struct http_match found;
+    struct error err;
+
+    assert_false(match(&found, c->method, c->path, &err));
+    check_refusal(&err, c->allow == NULL ? ERROR_NO_API : ERROR_METHOD, "");
+    assert_string_equal(found.allow, c->allow == NULL ? "" : c->allow);
+    http_match_end(&found);
+}
+
+/* The parameter of this name of the route that creates tasks. */
+static const struct api_parameter *parameter(const char *name)
+{
+    for (size_t i = 0; i < api_route_count; i++) {
+        for (size_t k = 0; api_routes[i].run == api_create && api_routes[i].parameters[k] != NULL; k++) {
+            if (strcmp(api_routes[i].parameters[k]->name, name) == 0)
+                return api_routes[i].parameters[k];
+        }
+    }
+    check_fail("no parameter %s", name);
+}
+
+static const struct size_case {
+    const char *value;
+    int size; /* 0: refused */
+} size_cases[] = {
+    {"1", 1}, {"2", 2}, {"10", 10}, {"99999", 99999}, {"100000", 100000}, {"000001", 1}, {"0", 0}, {"000000", 0},
+    {"100001", 0}, {"999999", 0}, {"0000001", 0}, {"1000000", 0}, {"4294967297", 0}, {"18446744073709551617", 0},
+    {"", 0}, {" 1", 0}, {"1 ", 0}, {"+1", 0}, {"-1", 0}, {"1.0", 0}, {"1e3", 0}, {"0x10", 0}, {"ten", 0}, {"1,000", 0},
+    {"\xD9\xA1", 0}, {"all", 0},
+};
+
+static void export_sizes(const void *row)
+{
+    const struct size_case *c = row;
+    struct api_call call = {0};
+    char excerpt[TEXT_EXCERPT_SIZE];
+    struct error err;
+
+    if (c->size > 0) {
+        check_good(parameter("export_size")->take(&call, c->value, &err), &err);
+        assert_int_equal(call.export_size, c->size);
+        return;
+    }
+    assert_false(parameter("export_size")->take(&call, c->value, &err));
+    check_refusal(&err, ERROR_PARAMETER, "export_size must be an integer from 1 to 100000");
+    check_refusal(&err, ERROR_PARAMETER, text_excerpt(excerpt, c->value, strlen(c->value)));
+}
+
+/* 1 to 256 characters of 1 to 4 bytes. */
+static void enterprise_project_ids(void)
+{
+    static const char *const units[] = {"e", "\xC3\xA9", "\xE5\xAE\xB9", "\xF0\x9F\x98\x80"};
+    static const size_t lengths[] = {0, 1, 255, 256, 257};
+
+    for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+        for (size_t k = 0; k < ARRAY_SIZE(lengths); k++) {
+            struct api_call call = {0};
+            struct buffer value = {0};
+            struct error err;
+            bool good;
+
+            for (size_t n = 0; n < lengths[k]; n++)
+                buffer_append_text(&value, units[i]);
+            good = parameter("enterprise_project_id")->take(&call, buffer_text(&value), &err);
+            if (lengths[k] == 0 || lengths[k] > 256) {
+                assert_false(good);
+                check_refusal(&err, ERROR_PARAMETER, "enterprise_project_id must have 1 to 256 characters");
+            } else {
+                check_good(good, &err);
+                assert_string_equal(call.enterprise_project_id, buffer_text(&value));
+            }
+            buffer_free(&value);
+        }
+    }
+}
+
+int main(void)
+{
+    CHECK_EACH(routes, route_cases, label);
+    CHECK(every_route_needs_a_token);
+    CHECK_EACH(no_routes, allow_cases, path);
+    CHECK_EACH(export_sizes, size_cases, value);
+    CHECK(enterprise_project_ids);
+    return check_run("api/routes");
+}
