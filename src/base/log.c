@@ -35,35 +35,51 @@ static void put_text(struct log_line *line, const char *text)
     put(line, text, strlen(text));
 }
 
-static bool needs_quotes(const char *value)
+/* How many bytes of the value's next character can stand in the log; 0 if they must be escaped, one by one. */
+static size_t plain_size(const char *value, size_t length)
 {
-    if (*value == '\0')
+    uint32_t code_point = 0;
+    size_t size = text_utf8_decode(value, length, &code_point);
+
+    return size > 0 && !text_is_control(code_point) ? size : 0;
+}
+
+static bool needs_quotes(const char *value, size_t length)
+{
+    if (length == 0)
         return true;
-    for (; *value != '\0'; value++) {
-        if ((unsigned char) *value <= ' ' || *value == '"' || *value == '=' || *value == '\\' || *value == 0x7F)
+    for (size_t at = 0; at < length;) {
+        size_t size = plain_size(value + at, length - at);
+
+        if (size == 0 || memchr(" \"=\\", value[at], 4) != NULL)
             return true;
+        at += size;
     }
     return false;
 }
 
 static void put_value(struct log_line *line, const char *value)
 {
-    if (!needs_quotes(value)) {
-        put_text(line, value);
+    size_t length = strlen(value);
+
+    if (!needs_quotes(value, length)) {
+        put(line, value, length);
         return;
     }
     put(line, "\"", 1);
-    for (; *value != '\0'; value++) {
+    for (size_t at = 0; at < length;) {
+        size_t size = plain_size(value + at, length - at);
         char escape[8];
 
-        if ((unsigned char) *value < ' ' || *value == 0x7F) {
-            snprintf(escape, sizeof(escape), "\\x%02x", (unsigned char) *value);
+        if (size == 0) {
+            snprintf(escape, sizeof(escape), "\\x%02x", (unsigned char) value[at++]);
             put_text(line, escape);
             continue;
         }
-        if (*value == '"' || *value == '\\')
+        if (value[at] == '"' || value[at] == '\\')
             put(line, "\\", 1);
-        put(line, value, 1);
+        put(line, value + at, size);
+        at += size;
     }
     put(line, "\"", 1);
 }

@@ -22,6 +22,12 @@
 #define MAX_PAUSED 512     /* threads that may wait beside those that serve */
 #define MAX_UNREAD (64 * 1024 * 1024)
 
+struct thread {
+    struct fastcgi_server *server;
+    pthread_t id;
+    struct thread *next; /* among those that are over */
+};
+
 struct fastcgi_server {
     int socket;
     int stop_event; /* readable once the server is closed */
@@ -35,6 +41,7 @@ struct fastcgi_server {
     int wanted;  /* threads that serve */
     int threads; /* all that are not over */
     int paused;  /* of these, those that wait for something else */
+    struct thread *over; /* to be joined */
     bool closed;
 };
 
@@ -176,32 +183,53 @@ static bool is_surplus(struct fastcgi_server *server)
 
 static void *thread_main(void *argument)
 {
-    struct fastcgi_server *server = argument;
+    struct thread *thread = argument;
+    struct fastcgi_server *server = thread->server;
     int connection;
 
     while (!is_surplus(server) && (connection = accept_connection(server)) >= 0)
         serve_connection(server, connection);
     pthread_mutex_lock(&server->lock);
     server->threads--;
+    thread->next = server->over;
+    server->over = thread;
     pthread_cond_broadcast(&server->ended);
     pthread_mutex_unlock(&server->lock);
     return NULL;
 }
 
+/*
+ * Joins the threads that are over: until then one may still run destructors of its own, which must not meet
+ * the end of the process. Called with the lock held, which such a thread no longer takes.
+ */
+static void join_threads(struct fastcgi_server *server)
+{
+    while (server->over != NULL) {
+        struct thread *thread = server->over;
+
+        server->over = thread->next;
+        pthread_join(thread->id, NULL);
+        free(thread);
+    }
+}
+
 /* Called with the lock held. */
 static bool add_thread(struct fastcgi_server *server)
 {
+    struct thread *thread = memory_zeroed(1, sizeof(*thread));
     pthread_attr_t attributes;
-    pthread_t thread;
     bool started;
 
+    join_threads(server);
+    thread->server = server;
     pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, THREAD_STACK);
-    started = pthread_create(&thread, &attributes, thread_main, server) == 0;
+    started = pthread_create(&thread->id, &attributes, thread_main, thread) == 0;
     pthread_attr_destroy(&attributes);
     if (started)
         server->threads++;
+    else
+        free(thread);
     return started;
 }
 
@@ -259,6 +287,8 @@ bool fastcgi_stop(struct fastcgi_server *server, int grace_ms)
             break;
     }
     all_ended = server->threads == 0;
+    if (all_ended)
+        join_threads(server);
     pthread_mutex_unlock(&server->lock);
     if (!all_ended)
         return false;

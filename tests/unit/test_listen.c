@@ -1,11 +1,14 @@
 /* http/listen.c, and the threads of http/fastcgi.c without a request. */
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -221,6 +224,57 @@ static void survives_connections_without_a_request(void)
     free(path);
 }
 
+/* The smallest request that there is (FastCGI specification, section 3): begin, no parameter, no input. */
+static const char smallest_request[] =
+    "\1\1\0\1\0\10\0\0" "\0\1\0\0\0\0\0\0"
+    "\1\4\0\1\0\0\0\0"
+    "\1\5\0\1\0\0\0\0";
+
+static pthread_key_t slow_key;
+static atomic_int destructors_done;
+
+static void end_slowly(void *value)
+{
+    const struct timespec pause = {.tv_nsec = 200000000};
+
+    (void) value;
+    nanosleep(&pause, NULL);
+    atomic_fetch_add(&destructors_done, 1);
+}
+
+static void handle_and_end_slowly(void *context, struct fastcgi_exchange *exchange)
+{
+    pthread_setspecific(slow_key, context);
+    assert_true(fastcgi_write(exchange, "Status: 204\r\n\r\n", 17));
+}
+
+/* A thread that has served ends wholly, what it still does at its own end included, before the server is stopped. */
+static void joins_its_threads(void)
+{
+    char *path = scratch_path("slow.sock");
+    int listener = listen_at(path);
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct fastcgi_server *server;
+    char answer[256];
+    struct error err;
+
+    assert_int_equal(pthread_key_create(&slow_key, end_slowly), 0);
+    server = fastcgi_start(listener, 1, handle_and_end_slowly, path, &err);
+    check_good(server != NULL, &err);
+    snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
+    assert_int_equal(connect(client, (struct sockaddr *) &name, sizeof(name)), 0);
+    assert_int_equal(write(client, smallest_request, sizeof(smallest_request) - 1), sizeof(smallest_request) - 1);
+    assert_true(read(client, answer, sizeof(answer)) > 0);
+    close(client);
+
+    assert_true(fastcgi_stop(server, 60000));
+    assert_int_equal(atomic_load(&destructors_done), 1);
+    pthread_key_delete(slow_key);
+    fastcgi_unlisten(listener, path);
+    free(path);
+}
+
 int main(void)
 {
     CHECK(listens_on_a_path);
@@ -232,5 +286,6 @@ int main(void)
     CHECK(modes);
     CHECK(stops_idle_threads);
     CHECK(survives_connections_without_a_request);
+    CHECK(joins_its_threads);
     return check_run("http/listen, http/fastcgi");
 }

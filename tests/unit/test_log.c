@@ -64,8 +64,10 @@ static bool take_field(const char **at, struct buffer *key, struct buffer *value
     for (++*at; **at != '"'; ++*at) {
         char byte = **at;
 
-        if ((unsigned char) byte < ' ')
+        if ((unsigned char) byte < ' ' || byte == 0x7F)
             return false;
+        if (byte == '\xC2' && ((unsigned char) (*at)[1] & 0xE0) == 0x80)
+            return false; /* C1 */
         if (byte == '\\') {
             byte = *++*at;
             if (byte == 'x') {
@@ -131,6 +133,7 @@ static const struct {
     {"a\nb"},
     {"a\r\nb"},
     {"\n2026-04-03T08:15:00.123Z error event=forged"},
+    {"C1 \xC2\x85 \xC2\x9B"},
     {"tab\tbell\aescape\x1B[31mdel\x7F"},
     {"not UTF-8 \xFF\xC3"},
 };

@@ -1,0 +1,109 @@
+"""A private PostgreSQL: made by initdb in a directory of the tests, reached by unix socket alone."""
+
+import glob
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import psycopg2
+
+# Nothing here has to survive a crash, so nothing waits for the disk.
+SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "max_wal_size": "4GB",
+    "log_min_messages": "warning",
+}
+
+
+def program(name):
+    """The path of a program of the newest PostgreSQL installed."""
+    found = glob.glob(f"/usr/lib/postgresql/*/bin/{name}")
+    if found:
+        return max(found, key=lambda path: int(re.search(r"/(\d+)/bin/", path)[1]))
+    bindir = subprocess.run(["pg_config", "--bindir"], check=True, capture_output=True, text=True)
+    return os.path.join(bindir.stdout.strip(), name)
+
+
+def as_server_user():
+    """How to start a command as one whom PostgreSQL accepts: it refuses root. The command ends
+    with the tests, however they end."""
+    command = ["setpriv", "--pdeathsig", "INT"]
+    if os.geteuid() == 0:
+        command += ["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
+    return command
+
+
+class Postgres:
+    """One cluster. Everyone who can enter its socket directory is trusted."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.data = os.path.join(directory, "data")
+        self.log = os.path.join(directory, "log")
+        self.process = None
+        os.makedirs(directory)
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(directory, user.pw_uid, user.pw_gid)
+        # A linguistic default collation: what has to be bytewise must say so by itself.
+        subprocess.run(
+            as_server_user()
+            + [program("initdb"), "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+            + ["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"],
+            check=True, cwd="/", stdout=subprocess.DEVNULL)
+
+    def start(self):
+        options = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                as_server_user() + [program("postgres"), "-D", self.data, "-k", self.directory] + options,
+                cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.connect("postgres").close()
+                return
+            except psycopg2.OperationalError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    with open(self.log, encoding="utf-8") as log:
+                        raise RuntimeError(f"PostgreSQL did not start: {log.read()}") from None
+                time.sleep(0.05)
+
+    def stop(self):
+        """A fast shutdown: open connections are cut."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=60)
+            self.process = None
+
+    def conninfo(self, database, user):
+        return f"host={self.directory} dbname={database} user={user}"
+
+    def connect(self, database, user="postgres"):
+        connection = psycopg2.connect(self.conninfo(database, user))
+        connection.autocommit = True
+        return connection
+
+    def create_database(self, name, setup):
+        """Makes a database and runs the SQL file that prepares one."""
+        connection = self.connect("postgres")
+        try:
+            connection.cursor().execute(f'CREATE DATABASE "{name}"')
+        finally:
+            connection.close()
+        self.psql(name, setup)
+
+    def psql(self, database, path):
+        subprocess.run(
+            [shutil.which("psql") or program("psql"), "-X", "-q", "-d", self.conninfo(database, "postgres"), "-f",
+             path],
+            check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

@@ -1,0 +1,233 @@
+"""What the tests run: a site (database, files, configuration) and the processes that serve it."""
+
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+
+import inventory
+from api import Api
+from clients import DirectClient, WebClient
+from deadline import DEADLINE, wait_until
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SBIN = os.environ["PATH"] + ":/usr/sbin:/sbin"
+BUILD = os.path.abspath(os.environ.get("WAYBILL_BUILDDIR", TOP))
+LOG_LINE = re.compile(
+    r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (error|warning|info|debug)'
+    r'( [a-z0-9_]+=("(\\.|[^"\\])*"|[^\s"]*))+')
+
+
+def environment(**more):
+    """The environment without what would lead a program elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "WAYBILL_"))}
+    return {**kept, **more}
+
+
+def processes_of_session(session):
+    found = []
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as stat:
+                state, _, _, of_session = stat.read().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if int(of_session) == session and state != "Z":
+            found.append(int(path.split("/")[2]))
+    return found
+
+
+class Site:
+    """A database with Waybill's schema, a directory for files, and the configuration for them."""
+
+    def __init__(self, postgres, directory, options=None):
+        self.postgres = postgres
+        self.directory = directory
+        self.database = os.path.basename(directory)
+        self.files = os.path.join(directory, "files")
+        self.accepted = 0
+        self.tokens = {}
+        os.makedirs(self.files)
+        self.config = self.write_config(options or {})
+        postgres.create_database(self.database, os.path.join(TOP, "sql", "setup.sql"))
+        self.migrate()
+        self.superuser = self.connect()
+
+    def write_config(self, options, name="waybill.conf"):
+        """Options are written {"section.name": value}; the path of the file."""
+        options = {
+            "database.conninfo": self.postgres.conninfo(self.database, "waybill_service"),
+            "database.owner_conninfo": self.postgres.conninfo(self.database, "waybill_owner"),
+            "files.directory": self.files,
+            **options,
+        }
+        path = os.path.join(self.directory, name)
+        with open(path, "w", encoding="utf-8") as config:
+            for section in sorted({option.partition(".")[0] for option in options}):
+                config.write(f"[{section}]\n")
+                for option, value in options.items():
+                    if option.startswith(section + "."):
+                        config.write(f"{option.partition('.')[2]} = {value}\n")
+        return path
+
+    def connect(self, user="postgres"):
+        return self.postgres.connect(self.database, user)
+
+    def sql(self, statement, *values):
+        """Runs a statement as superuser; the rows, if it has any."""
+        cursor = self.superuser.cursor()
+        cursor.execute(statement, values or None)
+        return cursor.fetchall() if cursor.description else None
+
+    def waybill(self, *arguments):
+        """Runs the operator's command."""
+        return subprocess.run(
+            [os.path.join(BUILD, "waybill"), "--config", self.config, *arguments],
+            env=environment(), cwd=self.directory, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=DEADLINE)
+
+    def migrate(self):
+        done = self.waybill("migrate", "--sql-dir", os.path.join(TOP, "sql", "migrations"))
+        assert done.returncode == 0, f"waybill migrate: {done}"
+        return done.stdout
+
+    def token(self, project, enterprise_projects=None):
+        """A token for the project and these enterprise projects; None: for all of them."""
+        key = project, enterprise_projects
+        if key not in self.tokens:
+            scope = () if enterprise_projects is None else ("--enterprise-project", ",".join(enterprise_projects))
+            done = self.waybill("token", "create", "--project", project, *scope)
+            assert done.returncode == 0 and done.stdout.strip(), f"waybill token create: {done}"
+            self.tokens[key] = done.stdout.strip()
+        return self.tokens[key]
+
+    def tasks(self):
+        return self.sql("SELECT count(*) FROM waybill.export_task")[0][0]
+
+    def unfinished(self):
+        return self.sql("SELECT count(*) FROM waybill.export_task WHERE state IN ('queued', 'running')")[0][0]
+
+    def close(self):
+        self.superuser.close()
+
+
+class Process:
+    """A program that runs for a while, in a session of its own, and is ended by SIGTERM."""
+
+    def __init__(self, name, directory, command, **arguments):
+        self.name = name
+        self.log = os.path.join(directory, name + ".log")
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *command], env=environment(), cwd=directory,
+                stdout=log, stderr=log, start_new_session=True, **{"stdin": subprocess.DEVNULL, **arguments})
+        self.pid = self.process.pid
+
+    def log_text(self):
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def wait_for(self, answers):
+        """Waits until the program answers; it must not end instead."""
+        def ready():
+            assert self.process.poll() is None, f"{self.name} ended by itself: {self.log_text()}"
+            try:
+                return answers()
+            except OSError:
+                return False
+        wait_until(ready, f"{self.name} answers")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(timeout=DEADLINE)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(timeout=DEADLINE)
+        assert status == 0, f"{self.name} ended with {status}: {self.log_text()[-3000:]}"
+        wait_until(lambda: not processes_of_session(self.pid), f"no process of {self.name} is left")
+
+
+class Direct(Process):
+    """waybill.fcgi listening on a unix socket, which the tests speak FastCGI to."""
+
+    def __init__(self, site, name="direct", by_descriptor=False):
+        self.site = site
+        self.socket_path = os.path.join(site.directory, name + ".sock")
+        self.client = DirectClient(self.socket_path)
+        command = [os.path.join(BUILD, "waybill.fcgi"), "--config", site.config]
+        if by_descriptor:
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(self.socket_path)
+                listener.listen(64)
+                super().__init__(name, site.directory, command, stdin=listener)
+        else:
+            super().__init__(name, site.directory, command + ["--listen", self.socket_path])
+        self.wait_for(lambda: self.client.request("GET", "/healthz"))
+
+    def memory(self, field):
+        """A field of /proc/PID/status, in KiB."""
+        with open(f"/proc/{self.pid}/status", encoding="utf-8") as status:
+            return int(re.search(rf"^{field}:\s+(\d+) kB", status.read(), re.M)[1])
+
+    def stop(self):
+        super().stop()
+        log = self.log_text()
+        odd = [line for line in log.rstrip("\n").split("\n") if not LOG_LINE.fullmatch(line)]
+        assert not odd, f"lines of the log that are no logfmt: {odd[:5]}"
+        leaked = [name for name, token in self.site.tokens.items() if token in log]
+        assert not leaked, f"tokens in the log: {leaked}"
+
+
+class Web(Process):
+    """lighttpd with the configuration that comes with Waybill, and the waybill.fcgi that it starts.
+    It stays the user that the tests are, who can read the build tree."""
+
+    def __init__(self, site):
+        directory = os.path.join(site.directory, "lighttpd")
+        os.makedirs(os.path.join(directory, "waybill.d"))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        values = {
+            "port": self.port,
+            "waybill_program": os.path.join(BUILD, "waybill.fcgi"),
+            "waybill_config": site.write_config({"files.offload": "x-sendfile"}, "web.conf"),
+            "waybill_files": site.files,
+            "waybill_errors": os.path.join(TOP, "conf", "errors"),
+            "pid_file": os.path.join(directory, "pid"),
+            "run_dir": directory,
+            "log_dir": directory,
+        }
+        with open(os.path.join(directory, "waybill.d", "tests.conf"), "w", encoding="utf-8") as settings:
+            for name, value in values.items():
+                settings.write(f"var.{name} := {json.dumps(value)}\n")
+        config = os.path.join(directory, "lighttpd.conf")
+        with open(os.path.join(TOP, "conf", "lighttpd.conf"), encoding="utf-8") as delivered:
+            kept = [line for line in delivered if not line.startswith(("server.username", "server.groupname"))]
+        with open(config, "w", encoding="utf-8") as copy:
+            copy.writelines(kept)
+        self.client = WebClient(self.port)
+        self.service_log = os.path.join(directory, "waybill.log")
+        super().__init__("lighttpd", directory, [shutil.which("lighttpd", path=SBIN), "-D", "-f", config])
+        self.wait_for(lambda: self.client.request("GET", "/healthz"))
+
+
+class Service:
+    """A site, the process that serves it, and its callers."""
+
+    def __init__(self, site):
+        self.site = site
+        self.process = Direct(site)
+        self.client = self.process.client
+
+    def api(self, project=inventory.PROJECT, enterprise_projects=None, client=None):
+        return Api(self.site, client or self.client, project, self.site.token(project, enterprise_projects))
+
+    def stop(self):
+        self.process.stop()

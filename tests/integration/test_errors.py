@@ -1,0 +1,53 @@
+"""Faults of the service itself: 500 with a request_id that the log has too, and life goes on."""
+
+import unicodedata
+
+import pytest
+from api import MINIMAL, expect_error
+
+
+@pytest.fixture
+def broken(hostile):
+    """The service role loses what it needs, for as long as the test takes."""
+    def take(privilege, table):
+        hostile.site.sql(f"REVOKE {privilege} ON waybill.{table} FROM waybill_service")
+        taken.append(f"GRANT {privilege} ON waybill.{table} TO waybill_service")
+    taken = []
+    yield take
+    for statement in taken:
+        hostile.site.sql(statement)
+
+
+@pytest.mark.parametrize("privilege, table", [("SELECT", "access_token"), ("INSERT", "export_task")])
+def test_a_fault(either, hostile, web, broken, privilege, table):
+    broken(privilege, table)
+    answer = expect_error(either.create(MINIMAL), 500, "HSS.0041")
+    assert table not in answer["error_msg"], f"{answer}"
+    logs = ""
+    for path in (hostile.process.log, web.service_log):
+        with open(path, encoding="utf-8") as log:
+            logs += log.read()
+    assert answer["request_id"] in logs, f"{answer} is not in the log: {logs[-2000:]}"
+
+
+def test_and_then_all_is_well(either):
+    either.finished(MINIMAL)
+
+
+def test_a_caller_writes_no_control_characters_into_the_log(api, hostile):
+    """Neither a line of its own nor what a terminal would obey: C0, DEL and C1 are written as escapes."""
+    expect_error(api.request("GET", "/v5/injected%0A%1B%7F%C2%85%C2%9B/download/x"), 403, "HSS.0013")
+    with open(hostile.process.log, encoding="utf-8", newline="\n") as log:
+        line = next(line for line in log if "injected" in line)
+    controls = [character for character in line.rstrip("\n") if unicodedata.category(character) == "Cc"]
+    assert not controls, f"{controls} in {line!r}"
+
+
+def test_request_ids_differ(api):
+    answers = [expect_error(api.create(b"x"), 400, "HSS.0002") for _ in range(100)]
+    assert len({answer["request_id"] for answer in answers}) == 100
+
+
+def test_an_error_after_a_head_request_has_no_body(either):
+    response = either.download("nothing", method="HEAD")
+    assert (response.status, response.body) == (404, b""), f"{response}"

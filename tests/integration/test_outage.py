@@ -1,0 +1,80 @@
+"""PostgreSQL away and back again: 503 meanwhile, and no restart is needed after."""
+
+import os
+import uuid
+
+import inventory
+import pytest
+from api import MINIMAL, expect_error
+from deadline import wait_until
+from postgres import Postgres
+from service import Direct, Service, Site
+
+
+@pytest.fixture(scope="module")
+def alone(scratch):
+    """A service with a PostgreSQL that no other test needs."""
+    server = Postgres(os.path.join(scratch, "postgres-outage"))
+    server.start()
+    site = Site(server, os.path.join(scratch, "outage"), {"database.connect_timeout_ms": 1000})
+    service = Service(site)
+    yield service
+    service.stop()
+    site.close()
+    server.stop()
+
+
+def test_outage(alone):
+    api = alone.api()
+    before = api.finished(MINIMAL)
+    alone.site.close()
+    alone.site.postgres.stop()
+
+    for ask in (lambda: api.create(MINIMAL), lambda: api.status(before["task_id"]),
+                lambda: api.download(before["file_id"]),
+                lambda: api.status(uuid.uuid4())):
+        for _ in range(3):
+            response = ask()
+            expect_error(response, 503, "APIGW.0201")
+            assert int(response.headers["retry-after"]) >= 1, f"{response}"
+    # What needs no database is answered as ever.
+    expect_error(alone.client.request("GET", "/nowhere"), 404, "APIGW.0101")
+    expect_error(api.create(MINIMAL, headers={"X-Auth-Token": None}), 401, "APIGW.0301")
+
+    alone.site.postgres.start()
+    alone.site.superuser = alone.site.connect()
+    wait_until(lambda: api.status(before["task_id"]).status == 200, "the service finds PostgreSQL again")
+    status = api.finished(MINIMAL)
+    assert api.download(status["file_id"]).status == 200
+    assert api.download(before["file_id"]).status == 200
+    assert alone.client.request("GET", "/healthz").status == 200
+
+
+def test_many_calls_during_a_restart(alone):
+    """Whatever happens meanwhile, each answer is a right one."""
+    api = alone.api()
+    alone.site.close()
+    alone.site.postgres.stop()
+    statuses = {api.create(MINIMAL).status for _ in range(30)}
+    assert statuses == {503}, f"{statuses}"
+    alone.site.postgres.start()
+    alone.site.superuser = alone.site.connect()
+    wait_until(lambda: api.create(MINIMAL).status == 200, "creates succeed again")
+    for _ in range(30):
+        api.create_task(MINIMAL)
+    wait_until(lambda: not alone.site.unfinished(), "every accepted task ends")
+    states = alone.site.sql("SELECT state, count(*) FROM waybill.export_task GROUP BY state")
+    assert [state for state, _ in states] == ["success"], f"{states}"
+
+
+def test_a_start_without_postgresql(alone):
+    """A machine that boots need not boot in order."""
+    alone.process.stop()
+    alone.site.close()
+    alone.site.postgres.stop()
+    alone.process = Direct(alone.site)
+    expect_error(alone.api().create(MINIMAL), 503, "APIGW.0201")
+    alone.site.postgres.start()
+    alone.site.superuser = alone.site.connect()
+    wait_until(lambda: alone.api().create(MINIMAL).status == 200, "the service finds PostgreSQL")
+    assert alone.api(inventory.PROJECT).finished(MINIMAL)

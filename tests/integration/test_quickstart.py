@@ -1,0 +1,232 @@
+"""tools/quickstart, end to end: what it starts, leaves, reuses and ends. It builds Waybill itself."""
+
+import csv
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from service import TOP, environment
+
+BODY_HEADERS = ["Container Name", "Image Name", "Security Risk"]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Quickstart:
+    def __init__(self, home, top=TOP):
+        self.home = home
+        self.program = os.path.join(top, "tools", "quickstart")
+        self.port = free_port()
+
+    def run(self, *arguments, **variables):
+        settings = {"WAYBILL_PORT": str(self.port), **variables}
+        if self.home:
+            settings["WAYBILL_HOME"] = self.home
+        return subprocess.run([self.program, *arguments], env=environment(**settings), stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=600)
+
+    def start(self, *arguments, **variables):
+        done = self.run(*arguments, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def shell(self, command):
+        """What a command prints to a user who has sourced the environment file."""
+        done = subprocess.run(["bash", "-c", f'set -ae; . "{self.home}/env"; {command}'], env=environment(),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.rstrip("\n")
+
+    def sql(self, statement):
+        return self.shell(f'psql -XAtc "{statement}"')
+
+    def processes(self):
+        """The ids of what runs from or in the home."""
+        found = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+                    command = file.read()
+            except OSError:
+                continue
+            if self.home in command:
+                found[int(pid)] = command
+        return found
+
+
+@pytest.fixture(scope="module")
+def home():
+    directory = tempfile.mkdtemp(prefix="waybill-home-")
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="module")
+def quickstart(home):
+    one = Quickstart(home)
+    one.first = one.start()
+    yield one
+    one.run("stop")
+
+
+def rows_of(quickstart):
+    with open(os.path.join(quickstart.home, "containers.csv"), encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_the_example_is_shown(quickstart):
+    assert re.search(r'"task_id":"[0-9a-f-]{36}"', quickstart.first)
+    assert '"task_status":"success"' in quickstart.first
+    assert '"Container Name","Image Name","Security Risk"' in quickstart.first
+    assert f"http://127.0.0.1:{quickstart.port}" in quickstart.first
+
+
+def test_the_csv_has_the_containers_of_the_demo(quickstart):
+    header, *rows = rows_of(quickstart)
+    assert header == BODY_HEADERS
+    told = quickstart.sql("SELECT container_name || '|' || image_name || '|' || risky FROM waybill.container"
+                          " WHERE project_id = 'demo' ORDER BY container_id").split("\n")
+    assert len(rows) == 10000
+    assert ["|".join(row) for row in rows] == told
+
+
+def test_the_environment_file(quickstart):
+    path = os.path.join(quickstart.home, "env")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    with open(path, encoding="utf-8") as file:
+        values = dict(line.rstrip("\n").split("=", 1) for line in file)
+    assert list(values) == ["BASE_URL", "PROJECT_ID", "TOKEN", "PGHOST", "PGPORT", "PGUSER", "PGDATABASE",
+                            "WAYBILL_CONFIG", "FILES_DIR"]
+    assert values["BASE_URL"] == f"http://127.0.0.1:{quickstart.port}"
+    assert values["PROJECT_ID"] == "demo"
+    assert os.path.isfile(values["WAYBILL_CONFIG"])
+    assert os.listdir(values["FILES_DIR"])
+    assert quickstart.sql("SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user") == "postgres|t"
+    assert quickstart.shell('curl -s -o /dev/null -w "%{http_code}" -H "X-Auth-Token: $TOKEN"'
+                            ' "$BASE_URL/v5/$PROJECT_ID/export-task/00000000-0000-0000-0000-000000000000"') == "404"
+
+
+def test_nobody_else_is_let_in(quickstart):
+    assert quickstart.sql("SHOW listen_addresses") == ""
+    assert "trust" not in quickstart.sql("SELECT string_agg(auth_method, ' ') FROM pg_hba_file_rules")
+    assert quickstart.sql("SELECT count(*) FROM pg_authid WHERE rolpassword IS NOT NULL") == "0"
+
+
+def test_a_second_run_reuses_what_is_there(quickstart):
+    running, token = quickstart.processes(), quickstart.shell("echo $TOKEN")
+    begin = time.monotonic()
+    quickstart.start()
+    assert time.monotonic() - begin < 20
+    assert quickstart.shell("echo $TOKEN") == token
+    assert set(running) <= set(quickstart.processes())
+
+
+def test_another_number_of_rows_leaves_those_of_others(quickstart):
+    quickstart.sql("INSERT INTO waybill.container (project_id, container_id) VALUES ('demo', 'mine')")
+    before = quickstart.sql("SELECT md5(string_agg(c::text, '' ORDER BY container_id)) FROM waybill.container AS c")
+    for rows in (10, 10500, 10000):
+        quickstart.start("--no-example", WAYBILL_SAMPLE_ROWS=str(rows))
+        assert quickstart.sql("SELECT count(*) FROM waybill.container") == str(rows + 1)
+    assert quickstart.sql(
+        "SELECT md5(string_agg(c::text, '' ORDER BY container_id)) FROM waybill.container AS c") == before
+    quickstart.sql("DELETE FROM waybill.container WHERE container_id = 'mine'")
+
+
+def test_an_edited_configuration_is_used_and_kept(quickstart):
+    path = quickstart.shell("echo $WAYBILL_CONFIG")
+    with open(path, encoding="utf-8") as file:
+        original = file.read()
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("[csv]\nbom = on\n")
+    quickstart.start()
+    assert rows_of(quickstart)[0][0].startswith("\ufeff")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(original)
+    quickstart.start()
+    assert rows_of(quickstart)[0] == BODY_HEADERS
+
+
+def test_a_revoked_token_is_replaced(quickstart):
+    token = quickstart.shell("echo $TOKEN")
+    quickstart.sql("UPDATE waybill.access_token SET revoke_time = now()")
+    quickstart.start()
+    assert quickstart.shell("echo $TOKEN") != token
+
+
+def test_a_taken_port_is_named(quickstart):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        done = quickstart.run(WAYBILL_PORT=str(other.getsockname()[1]))
+    assert done.returncode == 1
+    assert "WAYBILL_PORT" in done.stderr
+
+
+def test_what_died_is_started_again(quickstart):
+    for pid, command in quickstart.processes().items():
+        if command.startswith("lighttpd"):
+            os.kill(pid, 9)
+    quickstart.start()
+
+
+def test_stop_leaves_no_process(quickstart):
+    assert quickstart.processes()
+    quickstart.start("stop")
+    assert quickstart.processes() == {}
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", quickstart.port)) != 0
+    quickstart.start("stop")
+
+
+def test_after_a_stop_it_starts_with_what_it_had(quickstart):
+    assert "Building" not in quickstart.start()
+    assert len(rows_of(quickstart)) == 10001
+
+
+@pytest.mark.parametrize("setting", [
+    {"WAYBILL_PORT": "0"}, {"WAYBILL_PORT": "65536"}, {"WAYBILL_PORT": "http"},
+    {"WAYBILL_SAMPLE_ROWS": "-1"}, {"WAYBILL_SAMPLE_ROWS": "many"}, {"WAYBILL_SERVER": "other"}])
+def test_a_bad_setting_is_named(quickstart, setting):
+    done = quickstart.run(**setting)
+    assert done.returncode == 1
+    assert next(iter(setting)) in done.stderr
+
+
+@pytest.mark.parametrize("name", ["with space", 'quote"', "x" * 120, "a,b"])
+def test_a_home_that_cannot_be_is_refused(home, name):
+    bad = os.path.join(home, name)
+    done = Quickstart(bad).run()
+    assert done.returncode == 1
+    assert "WAYBILL_HOME can't be" in done.stderr
+    assert not os.path.exists(bad)
+
+
+def test_an_unknown_argument_is_a_matter_of_usage(home):
+    assert Quickstart(home).run("begin").returncode == 2
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root has servers that run as others")
+def test_a_checkout_that_the_servers_cannot_enter():
+    """stop says where the home would be, and nothing is made there."""
+    with tempfile.TemporaryDirectory(prefix="closed-") as closed:
+        shutil.copytree(os.path.join(TOP, "tools"), os.path.join(closed, "checkout", "tools"))
+        quickstart, var = Quickstart(None, os.path.join(closed, "checkout")), os.path.join(closed, "checkout", "var")
+        said = quickstart.start("stop")
+        other = re.match(r"The home is (/var/tmp/waybill-0-[0-9a-f]{12}) and not (.*?): .*can't enter", said)
+        assert other and other[2] == var
+        assert not os.path.exists(other[1])
+        assert quickstart.start("stop") == said
+        quickstart.home = var
+        assert "can't enter" in quickstart.run().stderr
+        assert not os.path.exists(var)

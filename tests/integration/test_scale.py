@@ -1,0 +1,105 @@
+"""Many rows, many callers: memory, indexes, parallel creates."""
+
+import json
+import threading
+
+import inventory
+import oracle
+import pytest
+from api import Judge
+
+ALL = [[key, key] for key in inventory.EXPORTED]
+IDS = [["container_id", "Id"]]
+
+
+@pytest.fixture(scope="module")
+def rows(big):
+    return inventory.fetch(big.site.superuser)
+
+
+def test_memory_does_not_grow_with_the_rows(big, rows):
+    """A hundred thousand rows of sixteen columns cost less than 8 MiB more than ten rows."""
+    small = big.api("small")
+    for _ in range(20):
+        _, status = small.export({"export_headers": ALL})
+        assert status["exported_rows"] == 10
+    before = big.process.memory("VmRSS")
+    Judge(rows).check(big.api("big"), {"export_headers": ALL}, export_size=100000)
+    resident, peak = (big.process.memory(field) - before for field in ("VmRSS", "VmHWM"))
+    assert resident < 8192 and peak < 8192, f"resident memory grew by {resident} KiB, its peak by {peak} KiB"
+
+
+def plans(log):
+    """The plans that auto_explain wrote into a log, as trees."""
+    decoder = json.JSONDecoder()
+    found = []
+    for part in log.split("  plan:\n")[1:]:
+        found.append(decoder.raw_decode(part.lstrip())[0]["Plan"])
+    return found
+
+
+def nodes(plan):
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+# For each filter alone a value that at most 1 in 100 rows has.
+SELECTIVE = [
+    {"cluster_container": False}, {"cluster_type": "azure"}, {"status": "Isolated"}, {"risky": True},
+    {"cluster_name": "cluster-42"}, {"container_name": "app-42"},
+    {"image_name": "registry.example.com/team-2/app-42:1.2"}, {"pod_name": "app-42-*"}, {"container_name": "app-42*"},
+    {"cluster_name": "cluster-427*"}, {"image_name": "*/app-427:*"}, {"container_name": "*-427*"},
+    {"pod_name": "*-427-*"}, {"cluster_name": "*-427*"}, {"image_name": "registry*app-427:1.7"},
+    {"create_time": {"start_time": 1767225700000, "end_time": 1767226000000}},
+    {"create_time": {"end_time": 1767225900000}}, {"cpu_limit": "0.123"}, {"memory_limit": "777 MiB"},
+    {"cpu_limit": "no such limit"}, {"container_name": "no such name"}, {"container_name": "*no such*"},
+]
+
+
+@pytest.mark.parametrize("filters", SELECTIVE, ids=str)
+def test_a_filter_alone_reads_no_more_than_it_must(big, rows, filters):
+    """Judged by the plans of the very queries that the service sent."""
+    with open(big.site.postgres.log, encoding="utf-8") as log:
+        log.seek(0, 2)
+        matching = Judge(rows).check(big.api("big"), {**filters, "export_headers": IDS})
+        seen = log.read()
+    assert matching <= inventory.BIG_ROWS / 50, f"{matching} rows match: not selective"
+    scans = [node for plan in plans(seen) for node in nodes(plan)
+             if node.get("Relation Name") == "container" and "Actual Rows" in node]
+    assert scans, f"no plan over container in {seen[:2000]}"
+    for scan in scans:
+        assert scan["Node Type"] != "Seq Scan", f"{scan}"
+        rows_read = sum(scan.get(count, 0) for count in (
+            "Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")) * scan["Actual Loops"]
+        assert rows_read <= inventory.BIG_ROWS / 10, f"{rows_read} rows read for {matching}: {scan}"
+
+
+@pytest.mark.parametrize("way", ["direct", "web"])
+def test_fifty_creates_at_once(hostile, way, request):
+    client = request.getfixturevalue("web").client if way == "web" else hostile.client
+    everything = inventory.fetch(hostile.site.superuser)
+    patterns = ["*", "nginx*", "*a*", "*\n*", "no such"]
+    outcomes = []
+    gate = threading.Barrier(50)
+
+    def export(number):
+        api = hostile.api(inventory.PROJECT if number % 2 else inventory.NEIGHBOUR, client=client)
+        body = {"container_name": patterns[number % 5], "export_headers": ALL[number % 16:] + ALL[:number % 16]}
+        gate.wait()
+        try:
+            data, _ = api.export(body)
+            expected = oracle.csv(oracle.select(everything, body, api.project), body["export_headers"])
+            outcomes.append("right" if data == expected else f"{number}: other bytes")
+        except Exception as error:  # a thread's failure is this test's
+            outcomes.append(f"{number}: {error!r}")
+
+    # Made before they are needed: a token is made by a program.
+    for project in (inventory.PROJECT, inventory.NEIGHBOUR):
+        hostile.api(project)
+    threads = [threading.Thread(target=export, args=[number]) for number in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == ["right"] * 50

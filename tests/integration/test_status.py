@@ -1,0 +1,95 @@
+"""The status of a task, field by field."""
+
+import re
+import time
+import uuid
+
+import pytest
+from api import HEADERS, MINIMAL, expect_error
+
+HOUR = 3600 * 1000
+ALWAYS = {"task_id", "task_name", "task_status", "progress", "create_time"}
+IN_THE_END = {"file_id", "file_name", "exported_rows", "truncated", "file_size", "sha256", "finish_time", "expire_time"}
+
+
+def test_success(either):
+    before = time.time() * 1000
+    task_id = either.create_task(MINIMAL)
+    status = either.wait(task_id)
+    after = time.time() * 1000
+    assert ALWAYS | IN_THE_END <= set(status), f"{status}"
+    assert not {"error_code", "error_msg"} & set(status), f"{status}"
+    assert (status["task_id"], status["task_status"], status["progress"]) == (task_id, "success", 100), f"{status}"
+    assert re.fullmatch(r"container_\d{13}_export_task", status["task_name"]), f"{status}"
+    assert re.fullmatch(r"container_\d{13}_export\.csv", status["file_name"]), f"{status}"
+    assert re.findall(r"\d{13}", status["task_name"]) == re.findall(r"\d{13}", status["file_name"]), f"{status}"
+    assert 1 <= len(status["file_id"]) <= 64 and status["file_id"] != task_id, f"{status}"
+    assert re.fullmatch(r"[0-9a-f]{64}", status["sha256"]), f"{status}"
+    assert status["truncated"] is False, f"{status}"
+    for field in ("progress", "exported_rows", "file_size", "create_time", "finish_time", "expire_time"):
+        assert type(status[field]) is int, f"{field} of {status}"
+    # Two clocks, the tests' and PostgreSQL's, are one here: a second is for rounding.
+    assert before - 1000 <= status["create_time"] <= status["finish_time"] <= after + 1000, f"{status}"
+    assert abs(status["expire_time"] - status["finish_time"] - 168 * HOUR) <= 60000, f"{status}"
+
+
+def test_the_headers_of_the_answer(either):
+    response = either.status(either.create_task(MINIMAL))
+    assert response.headers["content-type"].split(";")[0] == "application/json", f"{response}"
+
+
+def test_unfinished(stalled):
+    api = stalled.api()
+    status = api.status(api.create_task(MINIMAL)).json()
+    assert ALWAYS <= set(status), f"{status}"
+    assert not {"file_id", "file_name", "sha256", "file_size", "error_code", "error_msg",
+                "finish_time"} & set(status), f"{status}"
+    assert status["task_status"] == "running" and 0 <= status["progress"] < 100, f"{status}"
+
+
+def test_a_task_under_way_counts_as_running(stalled):
+    api = stalled.api()
+    task_id = api.create_task(MINIMAL)
+    stalled.site.sql(
+        "UPDATE waybill.export_task SET state = 'running', attempts = 1, lease = gen_random_uuid(), progress = 40,"
+        " lease_expire_time = now() + interval '1 hour' WHERE task_id = %s", task_id)
+    status = api.status(task_id).json()
+    assert (status["task_status"], status["progress"]) == ("running", 40), f"{status}"
+
+
+@pytest.mark.parametrize("size, truncated", [(-1, True), (0, False), (1, False)])
+def test_truncated(api, hostile, size, truncated):
+    rows = hostile.site.sql("SELECT count(*) FROM waybill.container"
+                            " WHERE project_id = 'demo' AND enterprise_project_id = '0'")[0][0]
+    data, status = api.export({"export_headers": [["risky", "Risky"]]}, f"?export_size={rows + size}")
+    assert (status["exported_rows"], status["truncated"]) == (min(rows, rows + size), truncated), f"{status}"
+    assert data.count(b"\r\n") == status["exported_rows"] + 1
+
+
+def test_nothing_found(either):
+    data, status = either.export({"container_name": "no such container", "export_headers": HEADERS})
+    assert data == b'"Id"\r\n'
+    assert (status["exported_rows"], status["truncated"], status["file_size"]) == (0, False, 6), f"{status}"
+
+
+def test_failure(start):
+    """An inventory that went away: the task says so, and the service goes on."""
+    service = start("failing", options={"inventory.relation": "waybill.gone"})
+    service.site.sql("CREATE VIEW waybill.gone AS SELECT * FROM waybill.container")
+    service.site.sql("GRANT SELECT ON waybill.gone TO waybill_service")
+    api = service.api()
+    api.finished(MINIMAL)
+    service.site.sql("DROP VIEW waybill.gone")
+    status = api.wait(api.create_task(MINIMAL))
+    assert ALWAYS | {"error_code", "error_msg", "finish_time"} <= set(status), f"{status}"
+    assert not {"file_id", "file_name", "sha256"} & set(status), f"{status}"
+    assert status["task_status"] == "failure" and status["error_code"].startswith("HSS."), f"{status}"
+    assert "gone" not in status["error_msg"] and "relation" not in status["error_msg"], f"{status}"
+    service.site.sql("CREATE VIEW waybill.gone AS SELECT * FROM waybill.container")
+    service.site.sql("GRANT SELECT ON waybill.gone TO waybill_service")
+    api.finished(MINIMAL)
+
+
+def test_unknown(either):
+    task_id = str(uuid.uuid4())
+    expect_error(either.status(task_id), 404, "HSS.0011", task_id)
