@@ -244,8 +244,10 @@ static void end_slowly(void *value)
 
 static void handle_and_end_slowly(void *context, struct fastcgi_exchange *exchange)
 {
+    static const char answer[] = "Status: 204\r\n\r\n";
+
     pthread_setspecific(slow_key, context);
-    assert_true(fastcgi_write(exchange, "Status: 204\r\n\r\n", 17));
+    assert_true(fastcgi_write(exchange, answer, strlen(answer)));
 }
 
 /* A thread that has served ends wholly, what it still does at its own end included, before the server is stopped. */
