@@ -37,7 +37,8 @@ bool identity_may_see(const struct identity *identity, const char *enterprise_pr
             return true;
     }
     return error_set(err, ERROR_PERMISSION,
-                     "enterprise_project_id must be granted to the token (all_granted_eps stands for all that are), got %s",
+                     "enterprise_project_id must be granted to the token (all_granted_eps stands for all that are),"
+                     " got %s",
                      text_excerpt(excerpt, enterprise_project_id, strlen(enterprise_project_id)));
 }
 

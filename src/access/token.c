@@ -35,7 +35,8 @@ static void read_identity(const struct db_result *rows, struct identity *identit
 bool token_check(const char *token, struct error *err)
 {
     if (token == NULL || *token == '\0')
-        return error_set(err, ERROR_IDENTITY, "X-Auth-Token is required: 1 to %d characters, got none", TOKEN_MAX_LENGTH);
+        return error_set(err, ERROR_IDENTITY, "X-Auth-Token is required: 1 to %d characters, got none",
+                         TOKEN_MAX_LENGTH);
     if (strlen(token) > TOKEN_MAX_LENGTH)
         return error_set(err, ERROR_IDENTITY, "X-Auth-Token must have 1 to %d characters, got %zu", TOKEN_MAX_LENGTH,
                          strlen(token));

@@ -22,8 +22,8 @@ MUST_CHECK bool token_check(const char *token, struct error *err);
 MUST_CHECK bool token_identify(struct db *db, const char *token, struct identity *ret_identity, struct error *err);
 
 /*
- * Makes a token for a project. `enterprise_projects` is text[] in PostgreSQL's input form, NULL for all; `lifetime` is in
- * milliseconds, 0 for no end. The token itself is nowhere but in ret_token.
+ * Makes a token for a project. `enterprise_projects` is text[] in PostgreSQL's input form, NULL for all; `lifetime`
+ * is in milliseconds, 0 for no end. The token itself is nowhere but in ret_token.
  */
 MUST_CHECK bool token_create(struct db *db, const char *name, const char *project_id, const char *enterprise_projects,
                              int64_t lifetime, char ret_token[TOKEN_SIZE], struct error *err);

@@ -83,7 +83,7 @@ void api_answer_status(struct api_call *call, const struct task *task);
 /*
  * Finds a task, and finds it again until it has ended or wait_ms have passed; other requests are served meanwhile.
  */
-MUST_CHECK bool api_await_task(struct api_call *call, const struct task_viewer *viewer, const char *task_id, int wait_ms,
-                               struct task *ret_task, struct error *err);
+MUST_CHECK bool api_await_task(struct api_call *call, const struct task_viewer *viewer, const char *task_id,
+                               int wait_ms, struct task *ret_task, struct error *err);
 
 #endif

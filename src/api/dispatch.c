@@ -76,7 +76,8 @@ static bool check_query(struct api_call *call, const struct api_route *route, st
 static bool check_grants(struct api_call *call, struct error *err)
 {
     return identity_may_use_project(&call->identity, call->project_id, err)
-           && (call->enterprise_project_id == NULL || identity_may_see(&call->identity, call->enterprise_project_id, err));
+           && (call->enterprise_project_id == NULL
+               || identity_may_see(&call->identity, call->enterprise_project_id, err));
 }
 
 static bool serve(struct api_call *call, struct http_match *match, struct error *err)

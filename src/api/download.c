@@ -96,7 +96,8 @@ bool api_download(struct api_call *call, struct error *err)
         response->status = 304;
         break;
     case HTTP_SEND_PART:
-        http_response_header(response, "Content-Range", "bytes %" PRId64 "-%" PRId64 "/%" PRId64, first, last, file.size);
+        http_response_header(response, "Content-Range", "bytes %" PRId64 "-%" PRId64 "/%" PRId64, first, last,
+                             file.size);
         http_response_file(response, 206, fd, first, last - first + 1);
         break;
     case HTTP_SEND_ALL:

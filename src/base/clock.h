@@ -32,7 +32,7 @@ void clock_format_iso8601(char out[CLOCK_ISO8601_SIZE], int64_t instant);
 /* Writes an instant as Fri, 03 Apr 2026 08:15:00 GMT (RFC 9110 section 5.6.7). */
 void clock_format_http_date(char out[CLOCK_HTTP_DATE_SIZE], int64_t instant);
 
-/* Reads such a date, or one in the two older forms of that section. False if it is none. The milliseconds of the instant are 0. */
+/* Reads such a date, or one in the two older forms of that section, with milliseconds of 0. False if it is none. */
 bool clock_parse_http_date(const char *text, int64_t *ret_instant);
 
 /* Reads a span such as 90s, 15m, 12h, 30d or 4w, of 1 s to 100 years. False if it is none. */

@@ -92,7 +92,8 @@ const char *text_excerpt(char out[TEXT_EXCERPT_SIZE], const char *text, size_t l
         if (size == 0 || text_is_control(code_point) || code_point == '"' || code_point == '\\') {
             size = size == 0 ? 1 : size;
             for (size_t i = 0; i < size; i++)
-                used += (size_t) snprintf(out + used, TEXT_EXCERPT_SIZE - used, "\\x%02x", (unsigned char) text[at + i]);
+                used += (size_t) snprintf(out + used, TEXT_EXCERPT_SIZE - used, "\\x%02x",
+                                          (unsigned char) text[at + i]);
         } else {
             memcpy(out + used, text + at, size);
             used += size;

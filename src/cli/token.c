@@ -53,8 +53,8 @@ static bool parse_create(int argc, char **argv, struct create_options *ret, stru
             break;
         case 'x':
             if (!clock_parse_span(optarg, &ret->lifetime))
-                return error_set(err, ERROR_USAGE, "--expires must be a time span such as 90s, 15m, 12h, 30d or 4w, got %s",
-                                 optarg);
+                return error_set(err, ERROR_USAGE,
+                                 "--expires must be a time span such as 90s, 15m, 12h, 30d or 4w, got %s", optarg);
             break;
         case 'n':
             ret->name = optarg;
@@ -154,7 +154,8 @@ static bool revoke(int argc, char **argv, const struct config *config, struct er
     bool revoked;
 
     if (argc != 2 || !text_parse_digits(argv[1], 18, &id))
-        return error_set(err, ERROR_USAGE, "token revoke: the ID of one token is required; `waybill token list` shows it");
+        return error_set(err, ERROR_USAGE,
+                         "token revoke: the ID of one token is required; `waybill token list` shows it");
     db = cli_open_owner(config, err);
     if (db == NULL)
         return false;

@@ -162,7 +162,8 @@ void db_close(struct db *db)
 
 bool db_is_usable(struct db *db)
 {
-    if (db->abandoned || PQstatus(db->connection) != CONNECTION_OK || PQtransactionStatus(db->connection) != PQTRANS_IDLE)
+    if (db->abandoned || PQstatus(db->connection) != CONNECTION_OK
+        || PQtransactionStatus(db->connection) != PQTRANS_IDLE)
         return false;
     /* An idle server says nothing unless it is going away: then there is a message or an end of file. */
     if (wait_socket(db->connection, POLLIN, 0) && PQconsumeInput(db->connection) == 0)

@@ -65,7 +65,7 @@ MUST_CHECK bool db_run_script(struct db *db, const char *script, struct error *e
 
 size_t db_rows(const struct db_result *result);
 bool db_is_null(const struct db_result *result, size_t row, size_t column);
-const char *db_text(const struct db_result *result, size_t row, size_t column); /* NULL for SQL NULL; lives as the result */
+const char *db_text(const struct db_result *result, size_t row, size_t column); /* its own; NULL for SQL NULL */
 int64_t db_integer(const struct db_result *result, size_t row, size_t column);  /* 0 for SQL NULL */
 bool db_boolean(const struct db_result *result, size_t row, size_t column);     /* false for SQL NULL */
 void db_result_free(struct db_result *result); /* NULL is fine */

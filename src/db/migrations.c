@@ -91,7 +91,9 @@ static bool check_schema(struct db *db, struct error *err)
         return false;
     exists = db_boolean(row, 0, 0);
     db_result_free(row);
-    return exists ? true : error_set(err, ERROR_CONFIG, "the database has no schema waybill: run setup.sql there first");
+    if (exists)
+        return true;
+    return error_set(err, ERROR_CONFIG, "the database has no schema waybill: run setup.sql there first");
 }
 
 bool migrations_apply(struct db *db, const char *directory, void (*applied)(const char *name), struct error *err)

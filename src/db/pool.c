@@ -49,7 +49,8 @@ struct db *db_pool_take(struct db_pool *pool, struct error *err)
     pthread_mutex_lock(&pool->lock);
     if (!wait_for_place(pool)) {
         pthread_mutex_unlock(&pool->lock);
-        error_set(err, ERROR_UNAVAILABLE, "the service is busy: all its database connections are in use; try again later");
+        error_set(err, ERROR_UNAVAILABLE,
+                  "the service is busy: all its database connections are in use; try again later");
         return NULL;
     }
     pool->out++;

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-static const char *const cluster_types[] = {"cce", "ali", "tencent", "azure", "aws", "self_built_hw", "self_built_idc", NULL};
+static const char *const cluster_types[] = {"cce", "ali", "tencent", "azure", "aws", "self_built_hw", "self_built_idc",
+                                            NULL};
 static const char *const statuses[] = {"Running", "Waiting", "Terminated", "Isolated", "Paused", NULL};
 
 const struct filter filters[FILTER_COUNT] = {

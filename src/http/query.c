@@ -17,7 +17,8 @@ static bool add_pair(struct http_query *query, char *pair, struct error *err)
     else
         *value++ = '\0';
     if (!text_percent_decode(pair, true) || !text_percent_decode(value, true))
-        return error_set(err, ERROR_PARAMETER, "the query must be percent-encoded UTF-8 without U+0000, got %s", excerpt);
+        return error_set(err, ERROR_PARAMETER, "the query must be percent-encoded UTF-8 without U+0000, got %s",
+                         excerpt);
     if (http_query_find(query, pair) != NULL)
         return error_set(err, ERROR_PARAMETER, "query parameter %s must not be given twice, got it again",
                          text_excerpt(excerpt, pair, strlen(pair)));

@@ -55,7 +55,7 @@ static bool range_applies(const struct http_conditions *conditions, const struct
     return clock_parse_http_date(conditions->if_range, &date) && date == file->last_modified / 1000 * 1000;
 }
 
-/* A position of up to 18 digits at the start of *text, which moves behind it; -1 if there is no digit, -2 if too many. */
+/* A position of up to 18 digits at the start of *text, which moves behind it; -1 without a digit, -2 with too many. */
 static int64_t take_position(const char **text)
 {
     size_t length = strspn(*text, "0123456789");

@@ -78,7 +78,8 @@ void http_response_offload(struct http_response *response, const char *header, c
 {
     drop_file(response);
     response->offloaded = true;
-    http_response_header(response, header, "%s%s%s", directory, directory[strlen(directory) - 1] == '/' ? "" : "/", file);
+    http_response_header(response, header, "%s%s%s", directory, directory[strlen(directory) - 1] == '/' ? "" : "/",
+                         file);
 }
 
 static bool send_file(struct http_response *response, struct fastcgi_exchange *exchange)
