@@ -158,7 +158,8 @@ static bool read_header(struct json_object *pair, size_t index, struct export_re
         return refuse(err, field, "must be an array [key, header name]", pair);
     if (json_object_array_length(pair) != 2)
         return error_set(err, ERROR_PARAMETER,
-                         "%s must be an array of two strings [key, header name], got %zu elements", field, json_object_array_length(pair));
+                         "%s must be an array of two strings [key, header name], got %zu elements", field,
+                         json_object_array_length(pair));
 
     snprintf(field, sizeof(field), "export_headers[%zu][0]", index);
     if (!json_object_is_type(json_object_array_get_idx(pair, 0), json_type_string))
