@@ -77,9 +77,6 @@ void api_serve(void *context, struct fastcgi_exchange *exchange);
 /* The task's viewer that this call is. `ret_scope` must be freed after the viewer's last use. */
 struct task_viewer api_viewer(const struct api_call *call, char **ret_scope);
 
-/* Answers 200 with the task's status. */
-void api_answer_status(struct api_call *call, const struct task *task);
-
 /*
  * Finds a task, and finds it again until it has ended or wait_ms have passed; other requests are served meanwhile.
  */

@@ -61,7 +61,8 @@ static void add_number(struct json_object *object, const char *key, int64_t numb
     json_object_object_add(object, key, json_object_new_int64(number));
 }
 
-void api_answer_status(struct api_call *call, const struct task *task)
+/* Answers 200 with the task's status. */
+static void answer(struct api_call *call, const struct task *task)
 {
     static const char *const names[] = {
         [TASK_QUEUED] = "running", /* the API knows no other name for it */
@@ -112,6 +113,6 @@ bool api_status(struct api_call *call, struct error *err)
     found = api_await_task(call, &viewer, call->id, prefer.wait > 0 ? prefer.wait * 1000 : 0, &task, err);
     free(scope);
     if (found)
-        api_answer_status(call, &task);
+        answer(call, &task);
     return found;
 }

@@ -15,6 +15,7 @@
 #define SERVER_TIMEOUT_SLACK_MS 500 /* the server's own timeout comes first: it leaves the connection usable */
 
 static const char unavailable[] = "the database can't be reached at the moment; try again later";
+static const char faulty[] = "the service failed on its side; its log has the details under the request_id";
 
 /* SQLSTATEs, or classes of them, that are not a fault of the statement. */
 static const struct {
@@ -51,7 +52,7 @@ bool db_fail(struct db *db, const PGresult *result, struct error *err)
     else if (code == ERROR_TIMEOUT)
         error_set(err, code, "the database took too long to answer");
     else
-        error_set(err, code, "the service failed on its side; its log has the details under the request_id");
+        error_set(err, code, "%s", faulty);
     if (message == NULL)
         message = PQerrorMessage(db->connection);
     return error_detail(err, "%s%s%.*s", state == NULL ? "" : state, state == NULL ? "" : ": ",
@@ -247,7 +248,7 @@ struct db_result *db_query(struct db *db, enum db_expect expect, const char *sql
     }
     result = collect(db, err);
     if (result != NULL && !as_expected(result, expect)) {
-        error_set(err, ERROR_INTERNAL, "the service failed on its side; its log has the details under the request_id");
+        error_set(err, ERROR_INTERNAL, "%s", faulty);
         error_detail(err, "unexpected result: %s, %d rows", PQresStatus(PQresultStatus(result)), PQntuples(result));
         PQclear(result);
         return NULL;

@@ -10,12 +10,19 @@
 #include "base/digest.h"
 #include "base/memory.h"
 
+static const char *const method_names[] = {
+    [HTTP_GET] = "GET", [HTTP_HEAD] = "HEAD", [HTTP_POST] = "POST", [HTTP_OTHER] = "",
+};
+
+const char *http_method_name(enum http_method method)
+{
+    return method_names[method];
+}
+
 static enum http_method parse_method(const char *name)
 {
-    static const char *const names[] = {[HTTP_GET] = "GET", [HTTP_HEAD] = "HEAD", [HTTP_POST] = "POST"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        if (strcmp(name, names[i]) == 0)
+    for (size_t i = 0; i < HTTP_OTHER; i++) {
+        if (strcmp(name, method_names[i]) == 0)
             return (enum http_method) i;
     }
     return HTTP_OTHER;

@@ -32,6 +32,9 @@ struct http_request {
 void http_request_begin(struct http_request *request, struct fastcgi_exchange *exchange);
 void http_request_end(struct http_request *request);
 
+/* The name of a method, as in a request line; "" for HTTP_OTHER. */
+const char *http_method_name(enum http_method method);
+
 /* A header by its name, such as "Prefer"; NULL if there is none. Several of a name come joined by commas. */
 const char *http_request_header(const struct http_request *request, const char *name);
 

@@ -6,8 +6,6 @@
 
 #include "base/memory.h"
 
-static const char *const method_names[] = {"GET", "HEAD", "POST", ""};
-
 /* Whether the path has the pattern's form. */
 static bool path_fits(const char *pattern, const char *path)
 {
@@ -63,7 +61,7 @@ bool http_match(struct http_match *match, const void *rows, size_t count, size_t
             return true;
         }
         snprintf(match->allow + used, sizeof(match->allow) - used, "%s%s", used == 0 ? "" : ", ",
-                 method_names[route->method]);
+                 http_method_name(route->method));
     }
     if (match->allow[0] != '\0')
         return error_set(err, ERROR_METHOD, "the method of this path must be one of %s, got %s", match->allow,
