@@ -18,6 +18,15 @@ static const struct {
      "                                    make a token and print it, this once\n"
      "  token list [--project P]          show tokens, without their secrets\n"
      "  token revoke ID                   end a token\n"},
+    {"task", cli_task,
+     "  task list [--project P] [--state queued|running|success|failure] [--limit N]\n"
+     "                                    show tasks, newest first\n"
+     "  task show ID                      show all of a task\n"
+     "  task cancel ID                    end an unfinished task as a failure\n"
+     "  task retry ID                     queue a failed task again\n"
+     "  task purge                        remove what has expired, now\n"},
+    {"worker", cli_worker,
+     "  worker                            run exports, and serve no requests, until SIGTERM\n"},
 };
 
 static void print_usage(FILE *stream)
@@ -54,7 +63,7 @@ static int run(cli_run command, int argc, char **argv, const char *config_path)
     if (!command(argc, argv, config, &err))
         status = report(&err);
     config_free(config);
-    if (status == 0 && fflush(stdout) != 0) {
+    if (status == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
         perror("waybill");
         status = 1;
     }

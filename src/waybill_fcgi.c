@@ -1,19 +1,15 @@
 /* waybill.fcgi: the service. Wiring only: options, configuration, signals, threads. */
-#include <errno.h>
 #include <getopt.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
-#include "db/pool.h"
-#include "export/workers.h"
+#include "base/signals.h"
+#include "export/engine.h"
 #include "http/fastcgi.h"
 
 static const char usage[] =
@@ -28,8 +24,6 @@ struct arguments {
 /* What the process is made of, in the order in which it is started. */
 struct service {
     struct config *config;
-    struct db_settings tasks;
-    struct db_settings inventory;
     struct api api;
     int socket;
     struct fastcgi_server *server;
@@ -83,83 +77,26 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
     return -1;
 }
 
-static bool check_directory(const struct config *config, struct error *err)
+static bool start_engine(struct service *service, enum engine_kind kind, struct error *err)
 {
-    if (access(config->directory, R_OK | W_OK | X_OK) == 0)
-        return true;
-    return error_set(err, ERROR_CONFIG, "[files] directory %s: %s", config->directory, strerror(errno));
-}
-
-static bool is_utc(const char *time_zone)
-{
-    return strcmp(time_zone, "UTC") == 0 || strcmp(time_zone, "Etc/UTC") == 0;
-}
-
-/* Connects what all ways of running share; `export_threads` may be 0. */
-static bool set_up(struct service *service, int export_threads, struct error *err)
-{
-    const struct config *config = service->config;
-    struct exporter exporter;
-
-    service->tasks = (struct db_settings) {
-        .conninfo = config->conninfo,
-        .application_name = "waybill",
-        .time_zone = "UTC",
-        .connect_timeout_ms = config->connect_timeout_ms,
-        .query_timeout_ms = config->query_timeout_ms,
+    service->api = (struct api) {
+        .config = service->config,
+        .engine = engine_start(service->config, kind, err),
+        .runs_exports_itself = kind == ENGINE_ALONE,
     };
-    service->inventory = service->tasks;
-    service->inventory.application_name = "waybill export";
-    service->inventory.time_zone = config->time_zone;
-    service->inventory.query_timeout_ms = config->export_timeout * 1000;
-
-    service->api.config = config;
-    service->api.pool = db_pool_new(&service->tasks, config->pool_size);
-    exporter = (struct exporter) {
-        .relation = config->relation,
-        .directory = config->directory,
-        .csv = {.bom = config->bom, .formula_guard = config->formula_guard, .utc = is_utc(config->time_zone)},
-        .timeout = config->export_timeout,
-        .lease = config->lease,
-        .retention_hours = config->retention_hours,
-        .tasks = service->api.pool,
-    };
-    service->api.workers = workers_start(&exporter, &service->inventory, export_threads);
-    if (service->api.workers == NULL)
-        return error_set(err, ERROR_INTERNAL, "%d export threads can't be started", export_threads);
-    return true;
-}
-
-/* Frees what set_up made, once nothing uses it. */
-static void tear_down(struct service *service)
-{
-    workers_free(service->api.workers);
-    db_pool_free(service->api.pool);
-    config_free(service->config);
+    return service->api.engine != NULL;
 }
 
 static int serve_cgi(struct service *service)
 {
     struct error err;
 
-    service->api.runs_exports_itself = true;
-    if (!set_up(service, 0, &err)) {
-        tear_down(service);
+    if (!start_engine(service, ENGINE_ALONE, &err))
         return fail(&err);
-    }
     fastcgi_serve_cgi(api_serve, &service->api);
-    tear_down(service);
+    if (!engine_stop(service->api.engine, 0))
+        _exit(0);
     return 0;
-}
-
-/* SIGTERM and SIGINT end the service. They are blocked in all threads, and waited for in this one. */
-static void block_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    pthread_sigmask(SIG_BLOCK, set, NULL);
-    signal(SIGPIPE, SIG_IGN);
 }
 
 static void log_with_address(const char *event, const char *address)
@@ -172,53 +109,93 @@ static void log_with_address(const char *event, const char *address)
     log_end(&line);
 }
 
+/* Starts the threads that serve the socket and run exports. */
+static bool start(struct service *service, struct error *err)
+{
+    const struct config *config = service->config;
+
+    signals_block();
+    if (!start_engine(service, ENGINE_THREADS, err))
+        return false;
+    service->server = fastcgi_start(service->socket, config->request_threads, api_serve, &service->api, err);
+    signal(SIGPIPE, SIG_IGN); /* libfcgi has set handlers of its own */
+    if (service->server != NULL)
+        return true;
+    if (!engine_stop(service->api.engine, 0))
+        log_event(LOG_ERROR, "an export thread did not end");
+    return false;
+}
+
+/* Ends them within the grace time. True if all have ended. */
+static bool stop(struct service *service)
+{
+    int grace_ms = service->config->grace * 1000;
+    int64_t deadline = clock_monotonic_ms() + grace_ms;
+
+    engine_drain(service->api.engine); /* requests that wait for an export are answered now */
+    if (fastcgi_stop(service->server, grace_ms))
+        return engine_stop(service->api.engine, clock_remaining_ms(deadline));
+    /* Requests still use what would be freed; exports are handed back all the same. */
+    if (!workers_stop(engine_workers(service->api.engine), clock_remaining_ms(deadline)))
+        log_event(LOG_WARNING, "an export was not handed back: its lease will run out");
+    return false;
+}
+
 /* Serves until a signal says stop. `address` is NULL for the socket on descriptor 0. */
 static int serve_socket(struct service *service, const char *address)
 {
-    int grace_ms = service->config->grace * 1000;
-    int64_t deadline;
-    bool all_answered;
     struct error err;
-    sigset_t signals;
-    int received;
+    bool all_ended;
 
-    block_signals(&signals);
-    if (!set_up(service, service->config->export_threads, &err)) {
-        tear_down(service);
-        return fail(&err);
-    }
-    service->server = fastcgi_start(service->socket, service->config->request_threads, api_serve, &service->api, &err);
-    signal(SIGPIPE, SIG_IGN); /* libfcgi has set handlers of its own */
-    if (service->server == NULL) {
-        workers_stop(service->api.workers, 0);
-        tear_down(service);
+    if (!start(service, &err)) {
+        if (address != NULL)
+            fastcgi_unlisten(service->socket, address);
         return fail(&err);
     }
     log_with_address("started", address);
-
-    sigwait(&signals, &received);
+    signals_wait();
     log_with_address("stopping", address);
-    deadline = clock_monotonic_ms() + grace_ms;
-    workers_drain(service->api.workers); /* requests that wait for an export are answered now */
-    all_answered = fastcgi_stop(service->server, grace_ms);
-    workers_stop(service->api.workers, clock_remaining_ms(deadline));
+    all_ended = stop(service);
     if (address != NULL)
         fastcgi_unlisten(service->socket, address);
-    if (!all_answered) {
-        log_event(LOG_WARNING, "stopped with requests in hand");
-        _exit(0); /* their threads still use what would be freed */
+    if (!all_ended) {
+        log_event(LOG_WARNING, "stopped with work in hand");
+        _exit(0);
     }
-    tear_down(service);
     log_event(LOG_INFO, "stopped");
     return 0;
+}
+
+/* Finds out how the process is meant to serve, and does so. */
+static int serve(struct service *service, const char *address)
+{
+    enum fastcgi_mode mode = FASTCGI_LISTENING;
+    struct error err;
+
+    if (*address == '\0') {
+        address = NULL;
+        mode = fastcgi_mode();
+    } else {
+        service->socket = fastcgi_listen(address, &err);
+        if (service->socket < 0)
+            return fail(&err);
+    }
+    switch (mode) {
+    case FASTCGI_LISTENING:
+        return serve_socket(service, address);
+    case FASTCGI_CGI:
+        return serve_cgi(service);
+    case FASTCGI_NEITHER:
+        break;
+    }
+    fputs("waybill.fcgi: descriptor 0 is no listening socket; start it from a web server or with --listen\n", stderr);
+    return 2;
 }
 
 int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
     struct service service = {.socket = STDIN_FILENO};
-    enum fastcgi_mode mode = FASTCGI_LISTENING;
-    const char *address;
     struct error err;
     int status = parse_arguments(argc, argv, &arguments);
 
@@ -227,32 +204,8 @@ int main(int argc, char **argv)
     service.config = config_read(arguments.config_path, &err);
     if (service.config == NULL)
         return fail(&err);
-    log_set_level((enum log_level) service.config->log_level);
-    if (!check_directory(service.config, &err)) {
-        config_free(service.config);
-        return fail(&err);
-    }
-
-    address = arguments.listen != NULL ? arguments.listen : service.config->listen;
-    if (*address == '\0') {
-        address = NULL;
-        mode = fastcgi_mode();
-    } else {
-        service.socket = fastcgi_listen(address, &err);
-        if (service.socket < 0) {
-            config_free(service.config);
-            return fail(&err);
-        }
-    }
-    switch (mode) {
-    case FASTCGI_LISTENING:
-        return serve_socket(&service, address);
-    case FASTCGI_CGI:
-        return serve_cgi(&service);
-    case FASTCGI_NEITHER:
-        break;
-    }
+    log_configure((enum log_level) service.config->log_level, (enum log_format) service.config->log_format);
+    status = serve(&service, arguments.listen != NULL ? arguments.listen : service.config->listen);
     config_free(service.config);
-    fputs("waybill.fcgi: descriptor 0 is no listening socket; start it from a web server or with --listen\n", stderr);
-    return 2;
+    return status;
 }

@@ -12,9 +12,8 @@
 #include "base/compiler.h"
 #include "base/config.h"
 #include "base/error.h"
-#include "db/pool.h"
+#include "export/engine.h"
 #include "export/task.h"
-#include "export/workers.h"
 #include "http/query.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -23,8 +22,7 @@
 /* What the operations of a process work with. */
 struct api {
     const struct config *config;
-    struct db_pool *pool;
-    struct workers *workers;
+    struct engine *engine;
     bool runs_exports_itself; /* a CGI program: there is nobody else to do it */
 };
 
@@ -39,6 +37,9 @@ struct api_call {
     const char *id;                    /* the task or file of the path; NULL where it has none */
     const char *enterprise_project_id; /* from the query, or the route's default; NULL if neither */
     int export_size;
+    int limit;
+    int offset;
+    char task_id[TEXT_UUID_LENGTH + 1]; /* for the log: the task that was made or found; "" if none */
 };
 
 /* An operation fills the response, or fills err and returns false. */
@@ -47,7 +48,11 @@ typedef bool (*api_operation)(struct api_call *call, struct error *err);
 bool api_create(struct api_call *call, struct error *err);
 bool api_status(struct api_call *call, struct error *err);
 bool api_download(struct api_call *call, struct error *err);
-bool api_health(struct api_call *call, struct error *err);
+bool api_list(struct api_call *call, struct error *err);
+bool api_remove(struct api_call *call, struct error *err);
+bool api_live(struct api_call *call, struct error *err);
+bool api_ready(struct api_call *call, struct error *err);
+bool api_metrics(struct api_call *call, struct error *err);
 
 /* A query parameter of a route. */
 struct api_parameter {
@@ -74,13 +79,29 @@ extern const size_t api_route_count;
 /* Serves one request from its first check to its last byte, and logs it. `context` is a struct api. */
 void api_serve(void *context, struct fastcgi_exchange *exchange);
 
-/* The task's viewer that this call is. `ret_scope` must be freed after the viewer's last use. */
-struct task_viewer api_viewer(const struct api_call *call, char **ret_scope);
+/* Connections for the calling thread: db_pool_take and db_pool_give of the process's own pool. */
+MUST_CHECK struct db *api_take_db(struct api_call *call, struct error *err);
+void api_give_db(struct api_call *call, struct db *db);
+
+/* What a query of tasks needs: a connection, and the viewer that this call is. */
+struct api_view {
+    struct db *db;
+    struct task_viewer viewer;
+    char *scope; /* that the viewer points to */
+};
+
+/* End it with api_view_end, if it was begun. */
+MUST_CHECK bool api_view_begin(struct api_call *call, struct api_view *view, struct error *err);
+void api_view_end(struct api_call *call, struct api_view *view);
 
 /*
- * Finds a task, and finds it again until it has ended or wait_ms have passed; other requests are served meanwhile.
+ * Finds a task, and finds it again until it has ended, wait_ms have passed or the client has gone; other requests are
+ * served meanwhile.
  */
-MUST_CHECK bool api_await_task(struct api_call *call, const struct task_viewer *viewer, const char *task_id,
-                               int wait_ms, struct task *ret_task, struct error *err);
+MUST_CHECK bool api_await_task(struct api_call *call, const char *task_id, int wait_ms, struct task *ret_task,
+                               struct error *err);
+
+/* A task's status as the API has it (design section 1.3); to be freed with json_object_put. */
+struct json_object *api_status_json(const struct task *task);
 
 #endif

@@ -27,13 +27,13 @@ static bool create_task(struct api_call *call, const struct export_request *requ
         .request = request->json,
         .request_id = call->request->id,
     };
-    struct db *db = db_pool_take(call->api->pool, err);
+    struct db *db = api_take_db(call, err);
     bool created;
 
     if (db == NULL)
         return false;
     created = task_create(db, &order, call->api->config->unfinished_tasks, task_id, err);
-    db_pool_give(call->api->pool, db);
+    api_give_db(call, db);
     return created;
 }
 
@@ -50,31 +50,20 @@ static int wait_ms(const struct api_call *call, bool taken_at_once)
 }
 
 /* The task is committed: whatever happens from here on, its id is answered. */
-static void run_or_wait(struct api_call *call, const char *task_id)
+static void run_or_wait(struct api_call *call)
 {
     struct api *api = call->api;
-    struct task_viewer viewer;
+    int ms = wait_ms(call, api->runs_exports_itself || workers_offer(engine_workers(api->engine)));
     struct task task;
     struct error ignored;
-    char *scope;
-    int ms;
 
-    if (api->runs_exports_itself) {
-        workers_run(api->workers, task_id);
-        return;
-    }
-    ms = wait_ms(call, workers_offer(api->workers));
-    if (ms == 0)
-        return;
-    viewer = api_viewer(call, &scope);
-    (void) !api_await_task(call, &viewer, task_id, ms, &task, &ignored);
-    free(scope);
+    if (ms > 0 || api->runs_exports_itself)
+        (void) !api_await_task(call, call->task_id, ms, &task, &ignored);
 }
 
 bool api_create(struct api_call *call, struct error *err)
 {
     struct export_request *request = read_request(call, err);
-    char task_id[TEXT_UUID_LENGTH + 1];
     struct json_object *answer;
     char *scope;
     bool created;
@@ -82,15 +71,15 @@ bool api_create(struct api_call *call, struct error *err)
     if (request == NULL)
         return false;
     scope = identity_scope(&call->identity, call->enterprise_project_id);
-    created = create_task(call, request, scope, task_id, err);
+    created = create_task(call, request, scope, call->task_id, err);
     free(scope);
     export_request_free(request);
     if (!created)
         return false;
 
-    run_or_wait(call, task_id);
+    run_or_wait(call);
     answer = json_object_new_object();
-    json_object_object_add(answer, "task_id", json_object_new_string(task_id));
+    json_object_object_add(answer, "task_id", json_object_new_string(call->task_id));
     http_response_json(call->response, 200, answer);
     return true;
 }

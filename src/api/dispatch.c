@@ -2,12 +2,14 @@
  * A request's way through the checks, in the order of the contract: route and method, identity, path and query
  * parameters, grants; then its operation.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "access/token.h"
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 static bool check_identity(struct api_call *call, struct error *err)
 {
@@ -17,11 +19,11 @@ static bool check_identity(struct api_call *call, struct error *err)
 
     if (!token_check(token, err))
         return false;
-    db = db_pool_take(call->api->pool, err);
+    db = api_take_db(call, err);
     if (db == NULL)
         return false;
     known = token_identify(db, token, &call->identity, err);
-    db_pool_give(call->api->pool, db);
+    api_give_db(call, db);
     return known;
 }
 
@@ -96,23 +98,29 @@ static bool serve(struct api_call *call, struct http_match *match, struct error 
            && route->run(call, err);
 }
 
-static void log_served(const struct api_call *call, const struct http_match *match, bool sent)
+static void log_served(const struct api_call *call, const char *operation, int64_t ms, bool sent)
 {
-    const struct api_route *route = (const struct api_route *) match->route;
     const struct error *err = &call->response->error;
     struct log_line line;
 
     log_begin(&line, call->response->status >= 500 ? LOG_ERROR : LOG_INFO, "request");
     log_text(&line, "request_id", call->request->id);
-    log_text(&line, "operation", route == NULL ? "none" : route->operation);
+    log_text(&line, "operation", operation);
     log_text(&line, "project_id", call->project_id);
+    log_text(&line, "task_id", *call->task_id == '\0' ? NULL : call->task_id);
     log_number(&line, "status", call->response->status);
-    log_number(&line, "ms", clock_monotonic_ms() - call->request->started);
+    log_number(&line, "ms", ms);
     if (err->code != ERROR_NONE)
         log_error(&line, err);
     if (!sent)
         log_text(&line, "sent", "no");
     log_end(&line);
+}
+
+static void count_served(const struct api_call *call, const char *operation, int64_t ms)
+{
+    metrics_add(1, "waybill_http_requests_total{operation=\"%s\",status=\"%d\"}", operation, call->response->status);
+    metrics_observe((double) ms / 1000, "waybill_http_request_duration_seconds", "operation", operation);
 }
 
 void api_serve(void *context, struct fastcgi_exchange *exchange)
@@ -122,6 +130,8 @@ void api_serve(void *context, struct fastcgi_exchange *exchange)
     struct http_match match = {0};
     struct api_call call = {.api = context, .request = &request, .response = &response};
     struct error err = {0};
+    const char *operation;
+    int64_t ms;
     bool sent;
 
     http_request_begin(&request, exchange);
@@ -134,7 +144,10 @@ void api_serve(void *context, struct fastcgi_exchange *exchange)
         http_response_error(&response, &err, &request);
     }
     sent = http_response_send(&response, &request);
-    log_served(&call, &match, sent);
+    operation = match.route == NULL ? "none" : ((const struct api_route *) match.route)->operation;
+    ms = clock_monotonic_ms() - request.started;
+    log_served(&call, operation, ms, sent);
+    count_served(&call, operation, ms);
 
     http_query_end(&call.query);
     identity_clear(&call.identity);
@@ -143,12 +156,32 @@ void api_serve(void *context, struct fastcgi_exchange *exchange)
     http_request_end(&request);
 }
 
-struct task_viewer api_viewer(const struct api_call *call, char **ret_scope)
+struct db *api_take_db(struct api_call *call, struct error *err)
 {
-    *ret_scope = identity_scope(&call->identity, TASK_ALL_GRANTED);
-    return (struct task_viewer) {
+    return db_pool_take(engine_pool(call->api->engine), err);
+}
+
+void api_give_db(struct api_call *call, struct db *db)
+{
+    db_pool_give(engine_pool(call->api->engine), db);
+}
+
+bool api_view_begin(struct api_call *call, struct api_view *view, struct error *err)
+{
+    view->db = api_take_db(call, err);
+    if (view->db == NULL)
+        return false;
+    view->scope = identity_scope(&call->identity, TASK_ALL_GRANTED);
+    view->viewer = (struct task_viewer) {
         .project_id = call->project_id,
-        .enterprise_projects = *ret_scope,
+        .enterprise_projects = view->scope,
         .enterprise_project_id = call->enterprise_project_id,
     };
+    return true;
+}
+
+void api_view_end(struct api_call *call, struct api_view *view)
+{
+    api_give_db(call, view->db);
+    free(view->scope);
 }

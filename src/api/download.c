@@ -1,7 +1,7 @@
 /* GET and HEAD /v5/{project_id}/download/{file_id}: the file, whole or in part. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "api/api.h"
 #include "base/clock.h"
@@ -10,17 +10,15 @@
 
 static bool find(struct api_call *call, struct task *ret_task, struct error *err)
 {
-    struct db *db = db_pool_take(call->api->pool, err);
-    struct task_viewer viewer;
-    char *scope;
+    struct api_view view;
     bool found;
 
-    if (db == NULL)
+    if (!api_view_begin(call, &view, err))
         return false;
-    viewer = api_viewer(call, &scope);
-    found = task_find_by_file(db, &viewer, call->id, ret_task, err);
-    db_pool_give(call->api->pool, db);
-    free(scope);
+    found = task_find_by_file(view.db, &view.viewer, call->id, ret_task, err);
+    api_view_end(call, &view);
+    if (found)
+        memcpy(call->task_id, ret_task->task_id, sizeof(call->task_id));
     if (found && ret_task->expired)
         return error_set(err, ERROR_GONE, "the file has expired; create the export anew");
     return found;

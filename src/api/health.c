@@ -1,29 +1,67 @@
-/* GET /healthz: whether this process can do its work. */
-#include <errno.h>
-#include <string.h>
-#include <unistd.h>
-
+/*
+ * GET /healthz/live: whether the process answers at all; if not, it is to be started anew. GET /healthz/ready, and
+ * /healthz: whether it can do its work, for which it needs the database and room for a file; if not, waiting helps.
+ */
 #include "api/api.h"
+#include "export/export_file.h"
 
-bool api_health(struct api_call *call, struct error *err)
+static void add_text(struct json_object *object, const char *key, const char *text)
 {
-    const char *directory = call->api->config->directory;
-    struct json_object *answer;
-    struct db *db = db_pool_take(call->api->pool, err);
-    bool alive;
+    json_object_object_add(object, key, json_object_new_string(text));
+}
+
+static struct json_object *state(const char *status, bool ready)
+{
+    struct json_object *answer = json_object_new_object();
+
+    add_text(answer, "status", status);
+    json_object_object_add(answer, "live", json_object_new_boolean(true));
+    json_object_object_add(answer, "ready", json_object_new_boolean(ready));
+    return answer;
+}
+
+static bool database_answers(struct api_call *call, struct error *err)
+{
+    struct db *db = api_take_db(call, err);
+    bool answers;
 
     if (db == NULL)
         return false;
-    alive = db_ping(db, err);
-    db_pool_give(call->api->pool, db);
-    if (!alive)
-        return false;
-    if (access(directory, R_OK | W_OK | X_OK) != 0) {
-        error_set(err, ERROR_STORAGE, "the directory of the files can't be written");
-        return error_detail(err, "%s: %s", directory, strerror(errno));
-    }
-    answer = json_object_new_object();
-    json_object_object_add(answer, "status", json_object_new_string("ok"));
+    answers = db_ping(db, err);
+    api_give_db(call, db);
+    return answers;
+}
+
+bool api_live(struct api_call *call, struct error *err)
+{
+    struct json_object *answer = json_object_new_object();
+
+    (void) err; /* it can't fail */
+    add_text(answer, "status", "live");
+    json_object_object_add(answer, "live", json_object_new_boolean(true));
     http_response_json(call->response, 200, answer);
+    return true;
+}
+
+bool api_ready(struct api_call *call, struct error *err)
+{
+    struct error files_error = {0};
+    bool database = database_answers(call, err);
+    bool files = export_file_probe(call->api->config->directory, &files_error);
+    struct json_object *answer = state(database && files ? "ready" : "live", database && files);
+
+    add_text(answer, "database", database ? "ok" : "unavailable");
+    add_text(answer, "files", files ? "ok" : "unavailable");
+    if (database && files) {
+        http_response_json(call->response, 200, answer);
+        return true;
+    }
+    if (database)
+        *err = files_error;
+    http_response_error_with(call->response, err, call->request, answer);
+    /* Whatever is missing may come back. */
+    call->response->status = error_info(ERROR_UNAVAILABLE)->http_status;
+    if (error_info(err->code)->retry_after == 0)
+        http_response_header(call->response, "Retry-After", "%d", error_info(ERROR_UNAVAILABLE)->retry_after);
     return true;
 }

@@ -28,22 +28,57 @@ static bool take_export_size(struct api_call *call, const char *value, struct er
     return true;
 }
 
+/* Digits alone, within its bounds. */
+static bool take_number(const char *name, const char *value, int min, int max, int *ret_number, struct error *err)
+{
+    char excerpt[TEXT_EXCERPT_SIZE];
+    int64_t number = 0;
+
+    if (!text_parse_digits(value, 9, &number) || number < min || number > max)
+        return error_set(err, ERROR_PARAMETER, "%s must be an integer from %d to %d, got %s", name, min, max,
+                         text_excerpt(excerpt, value, strlen(value)));
+    *ret_number = (int) number;
+    return true;
+}
+
+static bool take_limit(struct api_call *call, const char *value, struct error *err)
+{
+    return take_number("limit", value, 1, 200, &call->limit, err);
+}
+
+static bool take_offset(struct api_call *call, const char *value, struct error *err)
+{
+    return take_number("offset", value, 0, 2000000, &call->offset, err);
+}
+
 static const struct api_parameter enterprise_project_id = {"enterprise_project_id", "0", take_enterprise_project_id};
 static const struct api_parameter optional_enterprise_project_id = {"enterprise_project_id", NULL,
                                                                     take_enterprise_project_id};
 static const struct api_parameter export_size = {"export_size", "100000", take_export_size};
+static const struct api_parameter limit = {"limit", "10", take_limit};
+static const struct api_parameter offset = {"offset", "0", take_offset};
 
 const struct api_route api_routes[] = {
     {{HTTP_POST, "/v5/{project_id}/container/export-task"}, "create", api_create, false,
      {&enterprise_project_id, &export_size}},
     {{HTTP_GET, "/v5/{project_id}/export-task/{task_id}"}, "status", api_status, false,
      {&optional_enterprise_project_id}},
+    {{HTTP_DELETE, "/v5/{project_id}/export-task/{task_id}"}, "remove", api_remove, false,
+     {&optional_enterprise_project_id}},
+    {{HTTP_GET, "/v5/{project_id}/export-tasks"}, "list", api_list, false,
+     {&optional_enterprise_project_id, &limit, &offset}},
     {{HTTP_GET, "/v5/{project_id}/download/{file_id}"}, "download", api_download, false,
      {&optional_enterprise_project_id}},
     {{HTTP_HEAD, "/v5/{project_id}/download/{file_id}"}, "download", api_download, false,
      {&optional_enterprise_project_id}},
-    {{HTTP_GET, "/healthz"}, "health", api_health, true, {NULL}},
-    {{HTTP_HEAD, "/healthz"}, "health", api_health, true, {NULL}},
+    {{HTTP_GET, "/healthz"}, "health", api_ready, true, {NULL}},
+    {{HTTP_HEAD, "/healthz"}, "health", api_ready, true, {NULL}},
+    {{HTTP_GET, "/healthz/ready"}, "health", api_ready, true, {NULL}},
+    {{HTTP_HEAD, "/healthz/ready"}, "health", api_ready, true, {NULL}},
+    {{HTTP_GET, "/healthz/live"}, "health", api_live, true, {NULL}},
+    {{HTTP_HEAD, "/healthz/live"}, "health", api_live, true, {NULL}},
+    {{HTTP_GET, "/metrics"}, "metrics", api_metrics, true, {NULL}},
+    {{HTTP_HEAD, "/metrics"}, "metrics", api_metrics, true, {NULL}},
 };
 
 const size_t api_route_count = ARRAY_SIZE(api_routes);

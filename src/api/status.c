@@ -1,22 +1,23 @@
 /* GET /v5/{project_id}/export-task/{task_id}: how far a task is. Also where others wait for one. */
-#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include "api/api.h"
 #include "base/clock.h"
 #include "http/prefer.h"
 
-#define LOOK_MS 250 /* between looks at a task that another process may run */
+#define LOOK_MS 1000 /* between looks at a task of which nothing is heard */
+#define GONE_MS 250  /* between looks whether the client is still there */
 
-static bool find(struct api_call *call, const struct task_viewer *viewer, const char *task_id, struct task *ret_task,
-                 struct error *err)
+static bool find(struct api_call *call, const char *task_id, struct task *ret_task, struct error *err)
 {
-    struct db *db = db_pool_take(call->api->pool, err);
+    struct api_view view;
     bool found;
 
-    if (db == NULL)
+    if (!api_view_begin(call, &view, err))
         return false;
-    found = task_find(db, viewer, task_id, ret_task, err);
-    db_pool_give(call->api->pool, db);
+    found = task_find(view.db, &view.viewer, task_id, ret_task, err);
+    api_view_end(call, &view);
     return found;
 }
 
@@ -25,30 +26,77 @@ static bool has_ended(const struct task *task)
     return task->state == TASK_SUCCESS || task->state == TASK_FAILURE;
 }
 
-bool api_await_task(struct api_call *call, const struct task_viewer *viewer, const char *task_id, int wait_ms,
-                    struct task *ret_task, struct error *err)
+/* Waits for news of the task, no longer than to the deadline. False if waiting on is of no use. */
+static bool wait_for_news(struct api_call *call, struct workers_watch *watch, int64_t deadline)
 {
-    struct workers *workers = call->api->workers;
-    int64_t deadline = clock_monotonic_ms() + wait_ms;
+    struct workers *workers = engine_workers(call->api->engine);
+    int64_t next_look = clock_monotonic_ms() + LOOK_MS;
+    enum workers_news news;
+    int left;
+
+    if (next_look > deadline)
+        next_look = deadline;
+    do {
+        if (fastcgi_is_gone(call->request->exchange))
+            return false;
+        left = clock_remaining_ms(next_look);
+        news = workers_watch_wait(workers, watch, left < GONE_MS ? left : GONE_MS);
+    } while (news == WORKERS_NO_NEWS && left > 0);
+    return news != WORKERS_DRAINING;
+}
+
+/* What waits for a task, where there are threads that run it. */
+static bool await(struct api_call *call, const char *task_id, int64_t deadline, struct task *ret_task,
+                  struct error *err)
+{
+    struct workers *workers = engine_workers(call->api->engine);
     struct workers_watch watch;
     bool go_on = true;
     bool found;
 
-    if (wait_ms == 0)
-        return find(call, viewer, task_id, ret_task, err);
     workers_watch_begin(workers, &watch, task_id);
     fastcgi_pause(call->request->exchange);
     for (;;) {
-        int left = clock_remaining_ms(deadline);
+        bool is_last = !go_on || clock_remaining_ms(deadline) == 0;
 
-        found = find(call, viewer, task_id, ret_task, err);
-        if (!found || has_ended(ret_task) || left == 0 || !go_on)
+        found = find(call, task_id, ret_task, err);
+        if (!found || has_ended(ret_task) || is_last)
             break;
-        go_on = workers_watch_wait(workers, &watch, left < LOOK_MS ? left : LOOK_MS);
+        go_on = wait_for_news(call, &watch, deadline);
     }
     fastcgi_resume(call->request->exchange);
     workers_watch_end(workers, &watch);
     return found;
+}
+
+/* What waits for a task in a process that has no threads for it: it runs the task itself, unless another does. */
+static bool run_and_await(struct api_call *call, const char *task_id, int64_t deadline, struct task *ret_task,
+                          struct error *err)
+{
+    struct workers *workers = engine_workers(call->api->engine);
+    const struct timespec pause = {.tv_nsec = GONE_MS * 1000000L};
+
+    while (find(call, task_id, ret_task, err)) {
+        if (has_ended(ret_task))
+            return true;
+        if (workers_run(workers, task_id))
+            continue;
+        if (clock_remaining_ms(deadline) == 0)
+            return true;
+        nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
+bool api_await_task(struct api_call *call, const char *task_id, int wait_ms, struct task *ret_task, struct error *err)
+{
+    int64_t deadline = clock_monotonic_ms() + wait_ms;
+
+    if (call->api->runs_exports_itself)
+        return run_and_await(call, task_id, deadline, ret_task, err);
+    if (wait_ms == 0)
+        return find(call, task_id, ret_task, err);
+    return await(call, task_id, deadline, ret_task, err);
 }
 
 static void add_text(struct json_object *object, const char *key, const char *text)
@@ -61,8 +109,7 @@ static void add_number(struct json_object *object, const char *key, int64_t numb
     json_object_object_add(object, key, json_object_new_int64(number));
 }
 
-/* Answers 200 with the task's status. */
-static void answer(struct api_call *call, const struct task *task)
+struct json_object *api_status_json(const struct task *task)
 {
     static const char *const names[] = {
         [TASK_QUEUED] = "running", /* the API knows no other name for it */
@@ -98,21 +145,17 @@ static void answer(struct api_call *call, const struct task *task)
         add_text(status, "error_code", task->error_code);
         add_text(status, "error_msg", task->error_msg);
     }
-    http_response_json(call->response, 200, status);
+    return status;
 }
 
 bool api_status(struct api_call *call, struct error *err)
 {
     const struct http_prefer prefer = http_prefer_parse(http_request_header(call->request, "Prefer"));
-    struct task_viewer viewer;
     struct task task;
-    char *scope;
-    bool found;
 
-    viewer = api_viewer(call, &scope);
-    found = api_await_task(call, &viewer, call->id, prefer.wait > 0 ? prefer.wait * 1000 : 0, &task, err);
-    free(scope);
-    if (found)
-        answer(call, &task);
-    return found;
+    if (!api_await_task(call, call->id, prefer.wait > 0 ? prefer.wait * 1000 : 0, &task, err))
+        return false;
+    memcpy(call->task_id, task.task_id, sizeof(call->task_id));
+    http_response_json(call->response, 200, api_status_json(&task));
+    return true;
 }

@@ -55,6 +55,8 @@ static const struct option options[] = {
     {"export", "lease", KIND_INTEGER, AT(lease), "30", .min = 3, .max = 3600},
     {"files", "directory", KIND_TEXT, AT(directory), "/var/lib/waybill/files", .check = check_directory},
     {"files", "retention_hours", KIND_INTEGER, AT(retention_hours), "168", .min = 1, .max = 876000},
+    {"files", "history_hours", KIND_INTEGER, AT(history_hours), "720", .min = 1, .max = 876000},
+    {"files", "max_total_mib", KIND_INTEGER, AT(max_total_mib), "0", .min = 0, .max = 999999999},
     {"files", "offload", KIND_CHOICE, AT(offload), "none",
      .choices = {[CONFIG_OFFLOAD_NONE] = "none",
                  [CONFIG_OFFLOAD_X_SENDFILE] = "x-sendfile",
@@ -64,8 +66,11 @@ static const struct option options[] = {
     {"csv", "bom", KIND_BOOLEAN, AT(bom), "off", .check = NULL},
     {"csv", "formula_guard", KIND_BOOLEAN, AT(formula_guard), "on", .check = NULL},
     {"limits", "unfinished_tasks", KIND_INTEGER, AT(unfinished_tasks), "200", .min = 1, .max = 1000000},
+    {"limits", "running_exports", KIND_INTEGER, AT(running_exports), "16", .min = 0, .max = 100000},
     {"log", "level", KIND_CHOICE, AT(log_level), "info",
      .choices = {[LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"}},
+    {"log", "format", KIND_CHOICE, AT(log_format), "text",
+     .choices = {[LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json"}},
 };
 
 /* schema.name or name, each an SQL identifier; taken as written, without folding of case. */

@@ -40,6 +40,8 @@ struct config {
     /* [files] */
     char *directory;
     int retention_hours;
+    int history_hours;
+    int max_total_mib; /* 0 is no limit */
     int offload; /* enum config_offload */
     char *accel_location;
     /* [csv] */
@@ -48,8 +50,10 @@ struct config {
     bool formula_guard;
     /* [limits] */
     int unfinished_tasks;
+    int running_exports; /* 0 is no bound */
     /* [log] */
-    int log_level; /* enum log_level */
+    int log_level;  /* enum log_level */
+    int log_format; /* enum log_format */
 };
 
 /*

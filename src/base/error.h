@@ -28,6 +28,7 @@ enum error_code {
     ERROR_TIMEOUT,      /* a query or an export took longer than it may */
     ERROR_STORAGE,      /* a file can't be written or read */
     ERROR_CANCELLED,    /* the process is stopping */
+    ERROR_LEASE,        /* the lease on a task is lost: the task is another's, or gone */
     ERROR_UNAVAILABLE,  /* PostgreSQL can't be reached */
     ERROR_CONFIG,       /* the configuration is wrong */
     ERROR_USAGE,        /* the command line is wrong */

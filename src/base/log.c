@@ -13,26 +13,35 @@
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
 static enum log_level threshold = LOG_INFO;
+static enum log_format format = LOG_FORMAT_TEXT;
 
-void log_set_level(enum log_level level)
+void log_configure(enum log_level level, enum log_format wanted_format)
 {
     threshold = level;
+    format = wanted_format;
 }
 
-/* Room is kept for the line end; what doesn't fit is cut. */
-static void put(struct log_line *line, const char *data, size_t length)
+/* What can still be written; the rest is kept for what ends a value and the line. */
+static size_t room_in(const struct log_line *line)
 {
-    size_t room = sizeof(line->text) - 1 - line->length;
+    size_t end = sizeof(line->text) - strlen("\"}\n");
 
-    if (length > room)
-        length = room;
+    return line->length < end ? end - line->length : 0;
+}
+
+/* All of it or nothing: a cut must not fall into an escape or a character. False if it has no room. */
+static bool put(struct log_line *line, const char *data, size_t length)
+{
+    if (length > room_in(line))
+        return false;
     memcpy(line->text + line->length, data, length);
     line->length += length;
+    return true;
 }
 
-static void put_text(struct log_line *line, const char *text)
+static bool put_text(struct log_line *line, const char *text)
 {
-    put(line, text, strlen(text));
+    return put(line, text, strlen(text));
 }
 
 /* How many bytes of the value's next character can stand in the log; 0 if they must be escaped, one by one. */
@@ -46,7 +55,7 @@ static size_t plain_size(const char *value, size_t length)
 
 static bool needs_quotes(const char *value, size_t length)
 {
-    if (length == 0)
+    if (format == LOG_FORMAT_JSON || length == 0)
         return true;
     for (size_t at = 0; at < length;) {
         size_t size = plain_size(value + at, length - at);
@@ -58,30 +67,56 @@ static bool needs_quotes(const char *value, size_t length)
     return false;
 }
 
+/* Writes what stands for a character that can't: returns how many bytes of the value it was. */
+static size_t escape(char out[8], const char *value, size_t length)
+{
+    uint32_t code_point = 0;
+    size_t size = text_utf8_decode(value, length, &code_point);
+
+    if (format == LOG_FORMAT_TEXT) {
+        snprintf(out, 8, "\\x%02x", (unsigned char) *value);
+        return 1;
+    }
+    snprintf(out, 8, "\\u%04x", (unsigned) (size == 0 ? 0xFFFD : code_point)); /* a control is below U+00A0 */
+    return size == 0 ? 1 : size;
+}
+
+/* Writes the next character of the value as it stands in quotes. False if it has no room. */
+static bool put_quoted(struct log_line *line, const char *value, size_t length, size_t *ret_size)
+{
+    char escaped[8] = {'\\', *value, '\0'};
+
+    *ret_size = plain_size(value, length);
+    if (*ret_size == 0)
+        *ret_size = escape(escaped, value, length);
+    else if (*value != '"' && *value != '\\')
+        return put(line, value, *ret_size);
+    return put_text(line, escaped);
+}
+
+/* A value that is too long is cut. */
 static void put_value(struct log_line *line, const char *value)
 {
     size_t length = strlen(value);
+    size_t size;
 
-    if (!needs_quotes(value, length)) {
-        put(line, value, length);
+    if (!needs_quotes(value, length) && put(line, value, length))
         return;
-    }
-    put(line, "\"", 1);
-    for (size_t at = 0; at < length;) {
-        size_t size = plain_size(value + at, length - at);
-        char escape[8];
-
-        if (size == 0) {
-            snprintf(escape, sizeof(escape), "\\x%02x", (unsigned char) value[at++]);
-            put_text(line, escape);
-            continue;
-        }
-        if (value[at] == '"' || value[at] == '\\')
-            put(line, "\\", 1);
-        put(line, value + at, size);
+    if (!put(line, "\"", 1))
+        return;
+    for (size_t at = 0; at < length && put_quoted(line, value + at, length - at, &size);)
         at += size;
-    }
-    put(line, "\"", 1);
+    line->text[line->length++] = '"';
+}
+
+/* False if the line has no room for a field. */
+static bool put_key(struct log_line *line, const char *key)
+{
+    if (room_in(line) < strlen(key) + strlen(",\"\":") + 24)
+        return false;
+    if (format == LOG_FORMAT_TEXT)
+        return put_text(line, " ") && put_text(line, key) && put_text(line, "=");
+    return put_text(line, line->length == 0 ? "{\"" : ",\"") && put_text(line, key) && put_text(line, "\":");
 }
 
 void log_begin(struct log_line *line, enum log_level level, const char *event)
@@ -93,20 +128,19 @@ void log_begin(struct log_line *line, enum log_level level, const char *event)
     if (!line->wanted)
         return;
     clock_format_iso8601(now, clock_now_ms());
-    put_text(line, now);
-    put(line, " ", 1);
-    put_text(line, level_names[level]);
+    if (format == LOG_FORMAT_JSON) {
+        log_text(line, "time", now);
+        log_text(line, "level", level_names[level]);
+    } else {
+        (void) (put_text(line, now) && put_text(line, " ") && put_text(line, level_names[level]));
+    }
     log_text(line, "event", event);
 }
 
 void log_text(struct log_line *line, const char *key, const char *value)
 {
-    if (!line->wanted || value == NULL)
-        return;
-    put(line, " ", 1);
-    put_text(line, key);
-    put(line, "=", 1);
-    put_value(line, value);
+    if (line->wanted && value != NULL && put_key(line, key))
+        put_value(line, value);
 }
 
 void log_number(struct log_line *line, const char *key, int64_t value)
@@ -114,7 +148,8 @@ void log_number(struct log_line *line, const char *key, int64_t value)
     char digits[24];
 
     snprintf(digits, sizeof(digits), "%" PRId64, value);
-    log_text(line, key, digits);
+    if (line->wanted && put_key(line, key))
+        (void) put_text(line, digits);
 }
 
 void log_error(struct log_line *line, const struct error *err)
@@ -131,6 +166,8 @@ void log_end(struct log_line *line)
 
     if (!line->wanted)
         return;
+    if (format == LOG_FORMAT_JSON)
+        line->text[line->length++] = '}';
     line->text[line->length++] = '\n';
     while (written < line->length) {
         ssize_t n = write(STDERR_FILENO, line->text + written, line->length - written);

@@ -1,6 +1,6 @@
 /*
- * The log: one line per event on standard error, written with one call so that the lines of threads
- * and processes never mix. A line is built field by field:
+ * The log: one line per event on standard error, as key=value text or as a JSON object, written with one call
+ * so that the lines of threads and processes never mix. A line is built field by field:
  *
  *     struct log_line line;
  *     log_begin(&line, LOG_INFO, "request served");
@@ -8,7 +8,8 @@
  *     log_number(&line, "status", 200);
  *     log_end(&line);
  *
- * Values are quoted where they need it, so that no value can look like a field or a line.
+ * Values are quoted and escaped, so that no value can look like a field or a line; in JSON, bytes that are not UTF-8
+ * become U+FFFD. Keys are ours: lower case and underscores.
  */
 #ifndef WAYBILL_BASE_LOG_H
 #define WAYBILL_BASE_LOG_H
@@ -26,14 +27,19 @@ enum log_level {
     LOG_DEBUG,
 };
 
+enum log_format {
+    LOG_FORMAT_TEXT, /* key=value */
+    LOG_FORMAT_JSON, /* an object */
+};
+
 struct log_line {
     bool wanted; /* false: the level is not logged, and the other calls do nothing */
     size_t length;
     char text[4096];
 };
 
-/* Sets what is logged from now on. Call it before the first thread starts; until then it is LOG_INFO. */
-void log_set_level(enum log_level level);
+/* Sets what is logged from now on, and how. Call it before the first thread starts; until then LOG_INFO, as text. */
+void log_configure(enum log_level level, enum log_format format);
 
 void log_begin(struct log_line *line, enum log_level level, const char *event);
 void log_text(struct log_line *line, const char *key, const char *value); /* NULL leaves the field out */

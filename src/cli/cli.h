@@ -14,9 +14,25 @@
 typedef bool (*cli_run)(int argc, char **argv, const struct config *config, struct error *err);
 
 bool cli_migrate(int argc, char **argv, const struct config *config, struct error *err);
+bool cli_task(int argc, char **argv, const struct config *config, struct error *err);
 bool cli_token(int argc, char **argv, const struct config *config, struct error *err);
+bool cli_worker(int argc, char **argv, const struct config *config, struct error *err);
 
-/* Opens a connection as the owner of the schema. NULL on failure; close it with db_close. */
+/* Open a connection as the owner of the schema, or as the service. NULL on failure; close it with db_close. */
 MUST_CHECK struct db *cli_open_owner(const struct config *config, struct error *err);
+MUST_CHECK struct db *cli_open_service(const struct config *config, struct error *err);
+
+/* An action of a subcommand, such as `token create`. The table ends with an empty row. */
+struct cli_action {
+    const char *name;
+    cli_run run;
+};
+
+/* Runs the action that argv[1] names. ERROR_USAGE if it is none of them. */
+MUST_CHECK bool cli_run_action(const struct cli_action *actions, int argc, char **argv, const struct config *config,
+                               struct error *err);
+
+/* Prints a value, with a tab, a line end or another control character in it as \xNN. */
+void cli_print_value(const char *value);
 
 #endif

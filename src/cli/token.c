@@ -166,14 +166,7 @@ static bool revoke(int argc, char **argv, const struct config *config, struct er
 
 bool cli_token(int argc, char **argv, const struct config *config, struct error *err)
 {
-    static const struct {
-        const char *name;
-        cli_run run;
-    } actions[] = {{"create", create}, {"list", list}, {"revoke", revoke}};
+    static const struct cli_action actions[] = {{"create", create}, {"list", list}, {"revoke", revoke}, {0}};
 
-    for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(actions); i++) {
-        if (strcmp(argv[1], actions[i].name) == 0)
-            return actions[i].run(argc - 1, argv + 1, config, err);
-    }
-    return error_set(err, ERROR_USAGE, "token: create, list or revoke is required");
+    return cli_run_action(actions, argc, argv, config, err);
 }

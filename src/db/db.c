@@ -1,6 +1,7 @@
 #include "db/db.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,12 +9,16 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "db/internal.h"
 #include "db/statement.h"
 
 #define SERVER_TIMEOUT_SLACK_MS 500 /* the server's own timeout comes first: it leaves the connection usable */
+#define WATCH_MS 250                /* between the calls of a watcher */
 
+static const char too_long[] = "the database took too long to answer";
 static const char unavailable[] = "the database can't be reached at the moment; try again later";
 static const char faulty[] = "the service failed on its side; its log has the details under the request_id";
 
@@ -34,6 +39,13 @@ static const struct {
     {"57P", ERROR_UNAVAILABLE},   /* shutting down, crashed, starting */
 };
 
+/* Always returns false. */
+static bool fail_with(struct error *err, enum error_code code, const char *message)
+{
+    metrics_add(1, "waybill_database_errors_total{reason=\"%s\"}", error_info(code)->name);
+    return error_set(err, code, "%s", message);
+}
+
 bool db_fail(struct db *db, const PGresult *result, struct error *err)
 {
     const char *state = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -47,12 +59,7 @@ bool db_fail(struct db *db, const PGresult *result, struct error *err)
             code = sqlstates[i].code;
     }
 
-    if (code == ERROR_UNAVAILABLE)
-        error_set(err, code, "%s", unavailable);
-    else if (code == ERROR_TIMEOUT)
-        error_set(err, code, "the database took too long to answer");
-    else
-        error_set(err, code, "%s", faulty);
+    fail_with(err, code, code == ERROR_UNAVAILABLE ? unavailable : code == ERROR_TIMEOUT ? too_long : faulty);
     if (message == NULL)
         message = PQerrorMessage(db->connection);
     return error_detail(err, "%s%s%.*s", state == NULL ? "" : state, state == NULL ? "" : ": ",
@@ -70,22 +77,58 @@ static bool wait_socket(PGconn *connection, short events, int64_t deadline)
     return ready != 0; /* an error of poll is for libpq to find on the socket */
 }
 
-bool db_wait(struct db *db, int64_t deadline)
+bool db_wait(struct db *db, int64_t deadline, struct error *err)
 {
-    int unsent = PQflush(db->connection);
+    for (;;) {
+        short events = PQflush(db->connection) > 0 ? POLLIN | POLLOUT : POLLIN;
+        int64_t until = db->watcher == NULL ? deadline : clock_monotonic_ms() + WATCH_MS;
 
-    return wait_socket(db->connection, unsent > 0 ? POLLIN | POLLOUT : POLLIN, deadline);
+        if (wait_socket(db->connection, events, until < deadline ? until : deadline))
+            return true;
+        if (db->watcher != NULL && !db->watcher(db->watcher_context, err))
+            break;
+        if (clock_monotonic_ms() >= deadline) {
+            /* The server's own timeout has not helped: it hangs, or the network does. */
+            fail_with(err, ERROR_TIMEOUT, too_long);
+            break;
+        }
+    }
+    db->abandoned = true;
+    return false;
+}
+
+void db_watch(struct db *db, db_watcher watcher, void *context)
+{
+    db->watcher = watcher;
+    db->watcher_context = context;
+}
+
+/* What the server says unasked, such as that it shuts down; libpq would print it. */
+static void log_notice(void *context, const char *message)
+{
+    struct log_line line;
+    char text[256];
+
+    (void) context;
+    snprintf(text, sizeof(text), "%.*s", (int) strcspn(message, "\n"), message);
+    log_begin(&line, LOG_DEBUG, "the database says");
+    log_text(&line, "message", text);
+    log_end(&line);
 }
 
 static PGconn *connect_within(const struct db_settings *settings, int64_t deadline)
 {
-    const char *const keywords[] = {"dbname", "client_encoding", "fallback_application_name", NULL};
-    const char *const values[] = {settings->conninfo, "UTF8", settings->application_name, NULL};
+    /* The connection string comes after what it may set otherwise, and before what it may not. */
+    const char *const keywords[] = {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+                                    "dbname", "client_encoding", "fallback_application_name", NULL};
+    const char *const values[] = {"30", "10", "3", "30000",
+                                  settings->conninfo, "UTF8", settings->application_name, NULL};
     PGconn *connection = PQconnectStartParams(keywords, values, 1);
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
 
     if (connection == NULL)
         return NULL;
+    PQsetNoticeProcessor(connection, log_notice, NULL);
     while (PQstatus(connection) != CONNECTION_BAD && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
         if (!wait_socket(connection, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
             break;
@@ -103,6 +146,10 @@ static bool pin_session(struct db *db, const struct db_settings *settings, struc
 
     if (zone == NULL)
         return db_fail(db, NULL, err);
+    /*
+     * A process that is stopped inside a transaction must lose it, and the locks that others wait for, well before
+     * their own time is over.
+     */
     buffer_printf(&script,
                   "SET search_path = '';"
                   "SET standard_conforming_strings = on;"
@@ -110,10 +157,14 @@ static bool pin_session(struct db *db, const struct db_settings *settings, struc
                   "SET TimeZone = %s;"
                   "SET statement_timeout = %d;"
                   "SET lock_timeout = %d;"
-                  "SET idle_in_transaction_session_timeout = 60000;"
+                  "SET idle_in_transaction_session_timeout = %d;"
+                  "SET client_connection_check_interval = 1000;" /* a query whose caller is gone ends */
                   "SET client_min_messages = warning;"
+                  /* a commit that was answered must survive a crash of the server */
+                  "SELECT pg_catalog.set_config('synchronous_commit', 'on', false)"
+                  " WHERE pg_catalog.current_setting('synchronous_commit') = 'off';"
                   "SET jit = off", /* exports are scans of rows as they are: compiling them never pays */
-                  zone, settings->query_timeout_ms, settings->query_timeout_ms);
+                  zone, settings->query_timeout_ms, settings->query_timeout_ms, settings->query_timeout_ms / 4);
     PQfreemem(zone);
     done = db_run_script(db, buffer_text(&script), err);
     buffer_free(&script);
@@ -131,7 +182,7 @@ struct db *db_open(const struct db_settings *settings, struct error *err)
     if (db->connection == NULL || PQstatus(db->connection) != CONNECTION_OK) {
         const char *reason = db->connection == NULL ? "out of memory" : PQerrorMessage(db->connection);
 
-        error_set(err, ERROR_UNAVAILABLE, "%s", unavailable);
+        fail_with(err, ERROR_UNAVAILABLE, unavailable);
         error_detail(err, "%s", *reason == '\0' ? "no connection within the time allowed" : reason);
         goto fail;
     }
@@ -176,18 +227,11 @@ PGresult *db_next_result(struct db *db, int64_t deadline, bool *ret_failed, stru
 {
     *ret_failed = false;
     while (PQisBusy(db->connection)) {
-        if (!db_wait(db, deadline)) {
-            /* The server's own timeout has not helped: it is frozen, or the network is gone. */
-            db->abandoned = true;
-            error_set(err, ERROR_TIMEOUT, "the database took too long to answer");
-            *ret_failed = true;
+        *ret_failed = !db_wait(db, deadline, err);
+        if (!*ret_failed && PQconsumeInput(db->connection) == 0)
+            *ret_failed = !db_fail(db, NULL, err);
+        if (*ret_failed)
             return NULL;
-        }
-        if (PQconsumeInput(db->connection) == 0) {
-            db_fail(db, NULL, err);
-            *ret_failed = true;
-            return NULL;
-        }
     }
     return PQgetResult(db->connection);
 }
@@ -248,7 +292,7 @@ struct db_result *db_query(struct db *db, enum db_expect expect, const char *sql
     }
     result = collect(db, err);
     if (result != NULL && !as_expected(result, expect)) {
-        error_set(err, ERROR_INTERNAL, "%s", faulty);
+        fail_with(err, ERROR_INTERNAL, faulty);
         error_detail(err, "unexpected result: %s, %d rows", PQresStatus(PQresultStatus(result)), PQntuples(result));
         PQclear(result);
         return NULL;
@@ -278,6 +322,34 @@ bool db_run_script(struct db *db, const char *script, struct error *err)
     result = collect(db, err);
     PQclear(result);
     return result != NULL;
+}
+
+bool db_begin_locked(struct db *db, int64_t lock, struct error *err)
+{
+    struct buffer script = {0};
+    bool begun;
+
+    /* The lock has a statement of its own: those after it have their snapshots from when it is held. */
+    buffer_printf(&script, "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(%" PRId64 ")", lock);
+    begun = db_run_script(db, buffer_text(&script), err);
+    buffer_free(&script);
+    if (!begun)
+        db_rollback(db);
+    return begun;
+}
+
+bool db_commit(struct db *db, struct error *err)
+{
+    return db_run_script(db, "COMMIT", err);
+}
+
+void db_rollback(struct db *db)
+{
+    PGTransactionStatusType status = PQtransactionStatus(db->connection);
+    struct error ignored;
+
+    if (status == PQTRANS_INTRANS || status == PQTRANS_INERROR)
+        (void) !db_run_script(db, "ROLLBACK", &ignored);
 }
 
 bool db_ping(struct db *db, struct error *err)

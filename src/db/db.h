@@ -1,11 +1,15 @@
 /*
  * Connections to PostgreSQL, and the only place that knows libpq. What the SQL means stands with its
- * callers, each table in one file: export/task.c, export/inventory_query.c, access/token.c,
- * db/migrations.c. Every name in that SQL is schema-qualified: the search path is empty.
+ * callers: export/task.c, claim.c, task_admin.c and retention.c for tasks, export/counters.c,
+ * export/inventory_query.c, access/token.c, db/migrations.c. Every name in that SQL is schema-qualified:
+ * the search path is empty.
  *
- * A connection belongs to one thread at a time. Errors: ERROR_UNAVAILABLE when PostgreSQL can't be
- * reached or is going down, ERROR_TIMEOUT when a deadline passed, else ERROR_INTERNAL with the SQLSTATE
- * and PostgreSQL's message in the detail.
+ * A connection belongs to one thread at a time. A statement that is given up, because a deadline passed or
+ * a watcher said so, takes its connection with it: closed, it lets the server know within a second, and the
+ * query ends there.
+ *
+ * Errors: ERROR_UNAVAILABLE when PostgreSQL can't be reached or is going down, ERROR_TIMEOUT when a deadline
+ * passed, else ERROR_INTERNAL with the SQLSTATE and PostgreSQL's message in the detail.
  */
 #ifndef WAYBILL_DB_DB_H
 #define WAYBILL_DB_DB_H
@@ -46,6 +50,13 @@ void db_close(struct db *db);
 /* False if the connection is known to be lost: noticed without a round trip, while it is idle. */
 bool db_is_usable(struct db *db);
 
+/*
+ * While a call waits for the server, the watcher is called several times a second. When it returns false, the call
+ * fails with the watcher's error and the connection is no longer usable. NULL: nobody watches.
+ */
+typedef bool (*db_watcher)(void *context, struct error *err);
+void db_watch(struct db *db, db_watcher watcher, void *context);
+
 /* Asks the server for a sign of life. */
 MUST_CHECK bool db_ping(struct db *db, struct error *err);
 
@@ -59,6 +70,14 @@ MUST_CHECK struct db_result *db_query(struct db *db, enum db_expect expect, cons
 /* As db_query with DB_NOTHING; the number of rows it changed goes to *ret_changed, which may be NULL. */
 MUST_CHECK bool db_execute(struct db *db, const char *sql, size_t count, const char *const *values,
                            int64_t *ret_changed, struct error *err);
+
+/*
+ * A transaction that begins once it holds the advisory lock with this number, which only has to be nobody else's. What
+ * follows sees all that earlier holders committed. End it with db_commit, or db_rollback when something failed.
+ */
+MUST_CHECK bool db_begin_locked(struct db *db, int64_t lock, struct error *err);
+MUST_CHECK bool db_commit(struct db *db, struct error *err);
+void db_rollback(struct db *db);
 
 /* Runs a script of several statements, without values. */
 MUST_CHECK bool db_run_script(struct db *db, const char *script, struct error *err);
@@ -89,10 +108,9 @@ struct db_field {
 };
 
 enum db_stream_state {
-    DB_STREAM_ROW,     /* a row was filled in */
-    DB_STREAM_WAITING, /* none has come within the time given; call again */
-    DB_STREAM_END,     /* there are no more */
-    DB_STREAM_FAILED,  /* err says why */
+    DB_STREAM_ROW,    /* a row was filled in */
+    DB_STREAM_END,    /* there are no more */
+    DB_STREAM_FAILED, /* err says why */
 };
 
 struct db_row {
@@ -103,14 +121,28 @@ struct db_row {
 /* Starts the query. NULL on failure. */
 MUST_CHECK struct db_stream *db_stream_begin(struct db *db, const struct statement *query, struct error *err);
 
-/* The next row, waiting for it up to wait_ms. */
-MUST_CHECK enum db_stream_state db_stream_next(struct db_stream *stream, int wait_ms, struct db_row *row,
-                                               struct error *err);
+/* The next row. */
+MUST_CHECK enum db_stream_state db_stream_next(struct db_stream *stream, struct db_row *row, struct error *err);
 
-/* Ends it, cancelling the query if it still runs: then the connection is no longer usable. NULL is fine. */
+/* Ends it. If rows are left the connection is given up: close it, and the server ends the query. NULL is fine. */
 void db_stream_end(struct db_stream *stream);
 
 /* The planner's guess of how many rows the query gives. False on failure. */
 MUST_CHECK bool db_estimate_rows(struct db *db, const struct statement *query, int64_t *ret_rows, struct error *err);
+
+/* Subscribes the connection to a channel of NOTIFY. */
+MUST_CHECK bool db_listen(struct db *db, const char *channel, struct error *err);
+
+#define DB_NOTICE_SIZE 64
+
+enum db_notice {
+    DB_NOTICE,        /* the payload was filled in, cut to what fits */
+    DB_NOTICE_NONE,   /* none has come in the time given, or the descriptor became readable */
+    DB_NOTICE_FAILED, /* the connection is lost: err says why */
+};
+
+/* Waits for a notification, no longer than timeout_ms nor than until `wake` is readable. */
+MUST_CHECK enum db_notice db_next_notice(struct db *db, int wake, int timeout_ms, char payload[DB_NOTICE_SIZE],
+                                         struct error *err);
 
 #endif

@@ -12,6 +12,8 @@ struct db {
     PGconn *connection;
     int query_timeout_ms;
     bool abandoned; /* a statement was given up: what comes from the server is no answer to the next one */
+    db_watcher watcher;
+    void *watcher_context;
 };
 
 /* Fills err from a result, or from the connection where there is none. Always returns false. */
@@ -19,9 +21,9 @@ bool db_fail(struct db *db, const PGresult *result, struct error *err);
 
 /*
  * Waits until the connection's socket has something to read, or takes more if something is left to
- * send, up to the monotonic deadline. False if the deadline passed.
+ * send. False if the monotonic deadline passed or the watcher gave up: err says which, and the connection is lost.
  */
-bool db_wait(struct db *db, int64_t deadline);
+bool db_wait(struct db *db, int64_t deadline, struct error *err);
 
 /*
  * Waits for the next result of the statement that was sent. NULL when there are no more, or on failure;

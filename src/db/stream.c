@@ -183,10 +183,10 @@ static bool finish(struct db_stream *stream, struct error *err)
     return good && !failed;
 }
 
-enum db_stream_state db_stream_next(struct db_stream *stream, int wait_ms, struct db_row *row, struct error *err)
+enum db_stream_state db_stream_next(struct db_stream *stream, struct db_row *row, struct error *err)
 {
     PGconn *connection = stream->db->connection;
-    int64_t deadline = clock_monotonic_ms() + wait_ms;
+    int64_t deadline = clock_monotonic_ms() + stream->db->query_timeout_ms;
 
     if (stream->ended)
         return DB_STREAM_END;
@@ -213,8 +213,8 @@ enum db_stream_state db_stream_next(struct db_stream *stream, int wait_ms, struc
             db_fail(stream->db, NULL, err);
             return DB_STREAM_FAILED;
         } else {
-            if (!db_wait(stream->db, deadline))
-                return DB_STREAM_WAITING;
+            if (!db_wait(stream->db, deadline, err))
+                return DB_STREAM_FAILED;
             if (PQconsumeInput(connection) == 0) {
                 db_fail(stream->db, NULL, err);
                 return DB_STREAM_FAILED;
@@ -223,28 +223,12 @@ enum db_stream_state db_stream_next(struct db_stream *stream, int wait_ms, struc
     }
 }
 
-/*
- * Tells the server to end the query. The connection is given up with it: a cancellation that comes too late
- * would hit the next statement.
- */
-static void cancel(struct db *db)
-{
-    PGcancel *cancel = PQgetCancel(db->connection);
-    char reason[256];
-
-    db->abandoned = true;
-    if (cancel == NULL)
-        return;
-    (void) PQcancel(cancel, reason, sizeof(reason));
-    PQfreeCancel(cancel);
-}
-
 void db_stream_end(struct db_stream *stream)
 {
     if (stream == NULL)
         return;
     if (!stream->ended)
-        cancel(stream->db);
+        stream->db->abandoned = true;
     PQfreemem(stream->message);
     free(stream);
 }

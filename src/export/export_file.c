@@ -12,11 +12,14 @@
 
 #define FILE_MODE 0640 /* the web server reads it through its group */
 #define PART_SUFFIX ".part"
+#define WRITE_BACK (8 * 1024 * 1024) /* bytes after which the disk is set to work: little is left to fsync */
 
 struct export_file {
     int directory;
     int fd;
     int64_t size;
+    int64_t written_back;
+    bool published;
     struct digest *digest;
     unsigned char sha256[SHA256_SIZE];
     char id[TEXT_UUID_LENGTH + 1];
@@ -60,13 +63,13 @@ static bool open_part(struct export_file *file, struct error *err)
     return fail(err, "create");
 }
 
-struct export_file *export_file_begin(const char *directory, struct error *err)
+struct export_file *export_file_begin(const char *directory, const char *file_id, struct error *err)
 {
     struct export_file *file = memory_zeroed(1, sizeof(*file));
 
     file->fd = -1;
     file->digest = digest_new();
-    random_uuid(file->id);
+    snprintf(file->id, sizeof(file->id), "%s", file_id);
     file->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file->directory < 0)
         fail(err, directory);
@@ -91,6 +94,11 @@ bool export_file_write(struct export_file *file, const char *data, size_t length
         data += written;
         length -= (size_t) written;
         file->size += written;
+    }
+    if (file->size - file->written_back >= WRITE_BACK) {
+        /* A hint: what goes wrong is reported by fsync. */
+        (void) sync_file_range(file->fd, file->written_back, file->size - file->written_back, SYNC_FILE_RANGE_WRITE);
+        file->written_back = file->size;
     }
     return true;
 }
@@ -118,6 +126,7 @@ bool export_file_publish(struct export_file *file, struct error *err)
         return fail(err, "fsync");
     if (!give_name(file))
         return fail(err, "publish");
+    file->published = true;
     file->fd = -1;
     if (close(fd) != 0 || fsync(file->directory) != 0) {
         fail(err, "fsync of the directory");
@@ -125,11 +134,6 @@ bool export_file_publish(struct export_file *file, struct error *err)
         return false;
     }
     return true;
-}
-
-const char *export_file_id(const struct export_file *file)
-{
-    return file->id;
 }
 
 int64_t export_file_size(const struct export_file *file)
@@ -144,7 +148,9 @@ void export_file_sha256(const struct export_file *file, unsigned char out[SHA256
 
 void export_file_unpublish(struct export_file *file)
 {
-    (void) unlinkat(file->directory, file->id, 0);
+    if (file->published)
+        (void) unlinkat(file->directory, file->id, 0);
+    file->published = false;
 }
 
 void export_file_free(struct export_file *file)
@@ -178,4 +184,46 @@ int export_file_open(const char *directory, const char *file_id, struct error *e
     if (parent >= 0)
         close(parent);
     return fd;
+}
+
+/* Removes a name, if it is there: then *removed becomes true. */
+static bool remove_name(int directory, const char *name, bool *removed, struct error *err)
+{
+    if (unlinkat(directory, name, 0) == 0)
+        *removed = true;
+    else if (errno != ENOENT)
+        return fail(err, name);
+    return true;
+}
+
+bool export_file_remove(const char *directory, const char *file_id, bool *ret_removed, struct error *err)
+{
+    int parent = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char part[TEXT_UUID_LENGTH + sizeof(PART_SUFFIX)];
+    bool removed = false;
+    bool done;
+
+    if (parent < 0)
+        return fail(err, directory);
+    snprintf(part, sizeof(part), "%s%s", file_id, PART_SUFFIX);
+    done = remove_name(parent, file_id, &removed, err) && remove_name(parent, part, &removed, err);
+    close(parent);
+    if (done)
+        *ret_removed = removed;
+    return done;
+}
+
+bool export_file_probe(const char *directory, struct error *err)
+{
+    int fd = open(directory, O_WRONLY | O_TMPFILE | O_CLOEXEC, FILE_MODE);
+    bool good;
+
+    /* A file system that can't have files without a name is not asked for more: a name might be left behind. */
+    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
+        return access(directory, W_OK | X_OK) == 0 ? true : fail(err, directory);
+    if (fd < 0)
+        return fail(err, directory);
+    good = write(fd, "", 1) == 1 ? true : fail(err, "write");
+    close(fd);
+    return good;
 }

@@ -1,6 +1,7 @@
 /*
  * A file in the directory of exports. Until it is published it has no name there (or, where the file system
- * can't have that, the name FILE_ID.part), so that nobody ever sees a part of a file.
+ * can't have that, the name FILE_ID.part), so that nobody ever sees a part of a file. The directory is Waybill's own,
+ * and the same for all processes that share a database.
  */
 #ifndef WAYBILL_EXPORT_EXPORT_FILE_H
 #define WAYBILL_EXPORT_EXPORT_FILE_H
@@ -13,8 +14,8 @@
 
 struct export_file;
 
-/* Begins a file with a new file id. NULL on failure (all errors here are ERROR_STORAGE). */
-MUST_CHECK struct export_file *export_file_begin(const char *directory, struct error *err);
+/* Begins a file that will have the name file_id, a UUID. NULL on failure (all errors here are ERROR_STORAGE). */
+MUST_CHECK struct export_file *export_file_begin(const char *directory, const char *file_id, struct error *err);
 
 /* Appends all of the bytes. */
 MUST_CHECK bool export_file_write(struct export_file *file, const char *data, size_t length, struct error *err);
@@ -25,13 +26,12 @@ MUST_CHECK bool export_file_write(struct export_file *file, const char *data, si
  */
 MUST_CHECK bool export_file_publish(struct export_file *file, struct error *err);
 
-const char *export_file_id(const struct export_file *file);
 int64_t export_file_size(const struct export_file *file);
 
 /* The SHA-256 of a published file. */
 void export_file_sha256(const struct export_file *file, unsigned char out[SHA256_SIZE]);
 
-/* Removes a published file again. */
+/* Removes a published file again; does nothing to one that was not published. */
 void export_file_unpublish(struct export_file *file);
 
 /* Frees it; what was not published is gone. NULL is fine. */
@@ -39,5 +39,11 @@ void export_file_free(struct export_file *file);
 
 /* Opens a published file for reading. -1 on failure: ERROR_NOT_FOUND if there is none, else ERROR_STORAGE. */
 MUST_CHECK int export_file_open(const char *directory, const char *file_id, struct error *err);
+
+/* Removes what has the file id, published or not, if there is anything: *ret_removed says whether there was. */
+MUST_CHECK bool export_file_remove(const char *directory, const char *file_id, bool *ret_removed, struct error *err);
+
+/* Tries whether a file could be written now. */
+MUST_CHECK bool export_file_probe(const char *directory, struct error *err);
 
 #endif

@@ -5,18 +5,21 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "db/statement.h"
 #include "export/export_file.h"
 #include "export/inventory_query.h"
 #include "export/request.h"
 
-#define TICK_MS 1000        /* how often a running export looks up */
-#define RECORD_PAUSE_MS 500 /* between attempts to write down how it ended */
+#define TICK_MS 250           /* how often a running export looks up */
+#define FIRST_RENEWAL_MS 1000 /* soon: a change of the task just after its claim may not have been heard */
+#define RENEW_PAUSE_MS 1000   /* between attempts to renew the lease, while the database can't be reached */
+#define RECORD_PAUSE_MS 250   /* between attempts to write down how it ended */
 
 /* An export under way. */
 struct run {
     const struct exporter *exporter;
-    const struct task_claim *claim;
+    struct claim *claim;
     struct export_request *request;
     struct export_file *file;
     int64_t started;  /* monotonic, like the other two */
@@ -27,7 +30,13 @@ struct run {
     bool truncated;
 };
 
-static bool renew(struct run *run, struct error *err)
+/* Whether the database could not be asked, so that asking again may help. */
+static bool is_passing(const struct error *err)
+{
+    return err->code == ERROR_UNAVAILABLE || err->code == ERROR_TIMEOUT;
+}
+
+static bool renew_once(struct run *run, struct error *err)
 {
     const struct exporter *exporter = run->exporter;
     int64_t target = run->expected > run->rows ? run->expected : run->rows + 1;
@@ -36,28 +45,47 @@ static bool renew(struct run *run, struct error *err)
 
     if (db == NULL)
         return false;
-    held = task_renew(db, run->claim, exporter->lease, (int) (run->rows * 99 / target), run->rows, err);
+    held = claim_renew(db, run->claim, &exporter->terms, (int) (run->rows * 99 / target), run->rows, err);
     db_pool_give(exporter->tasks, db);
     return held;
 }
 
-/* What a running export does once a second: stop if it must, renew the lease and show its progress. */
-static bool tick(struct run *run, struct error *err)
+/* Goes on without an answer from the database for as long as the lease lasts. */
+static bool renew(struct run *run, struct error *err)
+{
+    run->next_renewal = clock_monotonic_ms() + (int64_t) run->exporter->terms.lease * 1000 / 3;
+    if (renew_once(run, err))
+        return true;
+    if (!is_passing(err))
+        return false;
+    if (clock_monotonic_ms() >= run->claim->lease_end) {
+        err->code = ERROR_LEASE; /* by now it may be another's */
+        return false;
+    }
+    run->next_renewal = clock_monotonic_ms() + RENEW_PAUSE_MS;
+    return true;
+}
+
+/* Whether the export may go on. Renews the lease when it is time, or when there is doubt. */
+static bool may_go_on(struct run *run, struct error *err)
 {
     const struct exporter *exporter = run->exporter;
     int64_t now = clock_monotonic_ms();
 
-    if (now < run->next_tick)
-        return true;
     run->next_tick = now + TICK_MS;
     if (atomic_load(exporter->stop))
         return error_set(err, ERROR_CANCELLED, "the service is stopping");
     if (now - run->started > (int64_t) exporter->timeout * 1000)
         return error_set(err, ERROR_TIMEOUT, "the export took longer than the %d seconds it may", exporter->timeout);
-    if (now < run->next_renewal)
+    if (now < run->next_renewal && !atomic_exchange(&run->claim->doubted, false))
         return true;
-    run->next_renewal = now + (int64_t) exporter->lease * 1000 / 3;
     return renew(run, err);
+}
+
+/* While the inventory's connection waits. */
+static bool watch(void *context, struct error *err)
+{
+    return may_go_on(context, err);
 }
 
 static bool to_file(void *context, const char *data, size_t length, struct error *err)
@@ -72,18 +100,16 @@ static bool write_header(struct csv_writer *csv, const struct export_request *re
     return csv_writer_end_line(csv, err);
 }
 
-/* Copies rows from the stream to the file until the stream ends or export_size is reached. */
+/* Copies rows from the stream to the file until the stream ends. */
 static bool copy_rows(struct run *run, struct db_stream *stream, struct csv_writer *csv, struct error *err)
 {
     const struct export_request *request = run->request;
     struct db_row row;
 
     for (;;) {
-        if (!tick(run, err))
+        if (clock_monotonic_ms() >= run->next_tick && !may_go_on(run, err))
             return false;
-        switch (db_stream_next(stream, TICK_MS, &row, err)) {
-        case DB_STREAM_WAITING:
-            continue;
+        switch (db_stream_next(stream, &row, err)) {
         case DB_STREAM_FAILED:
             return false;
         case DB_STREAM_END:
@@ -120,12 +146,35 @@ static bool write_file(struct run *run, struct db *inventory, const struct state
     return done;
 }
 
+/* Runs the query into a file and publishes it. */
+static bool make_file(struct run *run, struct db *inventory, struct error *err)
+{
+    const struct exporter *exporter = run->exporter;
+    const struct claim *claim = run->claim;
+    const struct inventory_scope scope = {exporter->relation, claim->project_id, claim->enterprise_projects};
+    struct statement query = {0};
+    bool done;
+
+    run->request = export_request_parse(claim->request, strlen(claim->request), err);
+    if (run->request == NULL)
+        return false;
+    run->file = export_file_begin(exporter->directory, claim->lease, err);
+    if (run->file == NULL)
+        return false;
+    inventory_query_build(&query, &scope, run->request, (int64_t) claim->export_size + 1);
+    db_watch(inventory, watch, run);
+    done = write_file(run, inventory, &query, err);
+    db_watch(inventory, NULL, NULL);
+    statement_free(&query);
+    /* A process that was stopped for a while should find out before there is a file, not after. */
+    return done && may_go_on(run, err) && export_file_publish(run->file, err);
+}
+
 static bool record_success(struct run *run, struct error *err)
 {
-    struct task_outcome outcome = {
+    struct claim_outcome outcome = {
         .exported_rows = run->rows,
         .truncated = run->truncated,
-        .file_id = export_file_id(run->file),
         .file_size = export_file_size(run->file),
         .retention_hours = run->exporter->retention_hours,
     };
@@ -135,100 +184,128 @@ static bool record_success(struct run *run, struct error *err)
     if (db == NULL)
         return false;
     export_file_sha256(run->file, outcome.sha256);
-    recorded = task_succeed(db, run->claim, &outcome, err);
+    recorded = claim_succeed(db, run->claim, &outcome, err);
     db_pool_give(run->exporter->tasks, db);
     return recorded;
 }
 
-/* The whole of it but for the recording of a failure. */
-static bool export_rows(struct run *run, struct db *inventory, struct error *err)
+static bool record_failure(struct run *run, const struct error *reason, struct error *err)
 {
-    const struct exporter *exporter = run->exporter;
-    const struct task_claim *claim = run->claim;
-    const struct inventory_scope scope = {exporter->relation, claim->project_id, claim->enterprise_projects};
-    struct statement query = {0};
-    bool done = false;
-
-    run->request = export_request_parse(claim->request, strlen(claim->request), err);
-    if (run->request == NULL)
-        return false;
-    run->file = export_file_begin(exporter->directory, err);
-    if (run->file == NULL)
-        return false;
-
-    inventory_query_build(&query, &scope, run->request, (int64_t) claim->export_size + 1);
-    done = write_file(run, inventory, &query, err) && export_file_publish(run->file, err);
-    statement_free(&query);
-    if (!done || record_success(run, err))
-        return done;
-
-    /* A commit whose answer was lost may have happened: then the file must stay. */
-    if (err->code != ERROR_UNAVAILABLE && err->code != ERROR_TIMEOUT)
-        export_file_unpublish(run->file);
-    return false;
-}
-
-static bool record_failure(const struct exporter *exporter, const struct task_claim *claim, const struct error *reason,
-                           struct error *err)
-{
-    struct db *db = db_pool_take(exporter->tasks, err);
+    struct db *db = db_pool_take(run->exporter->tasks, err);
     bool recorded;
 
     if (db == NULL)
         return false;
     if (reason->code == ERROR_CANCELLED)
-        recorded = task_hand_back(db, claim, false, err);
-    else if (reason->code == ERROR_UNAVAILABLE && claim->attempt < TASK_MAX_ATTEMPTS)
-        recorded = task_hand_back(db, claim, true, err);
+        recorded = claim_hand_back(db, run->claim, false, err);
+    else if (reason->code == ERROR_UNAVAILABLE && run->claim->attempt < CLAIM_MAX_ATTEMPTS)
+        recorded = claim_hand_back(db, run->claim, true, err);
     else
-        recorded = task_fail(db, claim, reason, err);
-    db_pool_give(exporter->tasks, db);
+        recorded = claim_fail(db, run->claim, reason, err);
+    db_pool_give(run->exporter->tasks, db);
     return recorded;
 }
 
-/* Tries until the database takes it, the lease can no longer be held, or the process stops. */
-static void record_failure_in_time(struct run *run, const struct error *reason)
+/*
+ * Writes down how the export ended: `reason` is NULL for success. Tries until the database takes it, the lease has run
+ * out, or the process stops.
+ */
+static bool record(struct run *run, const struct error *reason, struct error *err)
 {
-    const struct exporter *exporter = run->exporter;
-    int64_t deadline = clock_monotonic_ms() + (int64_t) exporter->lease * 1000;
     const struct timespec pause = {.tv_nsec = RECORD_PAUSE_MS * 1000000L};
-    struct log_line line;
-    struct error err;
 
-    while (!record_failure(exporter, run->claim, reason, &err)) {
-        bool again = err.code == ERROR_UNAVAILABLE && clock_monotonic_ms() < deadline && !atomic_load(exporter->stop);
-
-        if (again) {
-            nanosleep(&pause, NULL);
-            continue;
-        }
-        log_begin(&line, LOG_WARNING, "the end of the export was not recorded");
-        log_text(&line, "task_id", run->claim->task_id);
-        log_error(&line, &err);
-        log_end(&line);
-        return;
+    while (!(reason == NULL ? record_success(run, err) : record_failure(run, reason, err))) {
+        if (!is_passing(err) || clock_monotonic_ms() >= run->claim->lease_end || atomic_load(run->exporter->stop))
+            return false;
+        nanosleep(&pause, NULL);
     }
+    return true;
 }
 
-static void log_end_of_run(const struct run *run, const struct error *reason)
+static enum exporter_end end_of(const struct run *run, const struct error *reason)
 {
+    if (reason->code == ERROR_LEASE)
+        return EXPORTER_ABANDONED;
+    if (reason->code == ERROR_CANCELLED
+        || (reason->code == ERROR_UNAVAILABLE && run->claim->attempt < CLAIM_MAX_ATTEMPTS))
+        return EXPORTER_REQUEUED;
+    return EXPORTER_FAILURE;
+}
+
+static void report(const struct run *run, enum exporter_end end, const struct error *reason)
+{
+    static const struct {
+        const char *outcome;
+        const char *event;
+        enum log_level level;
+    } ends[] = {
+        [EXPORTER_SUCCESS] = {"success", "export succeeded", LOG_INFO},
+        [EXPORTER_FAILURE] = {"failure", "export failed", LOG_ERROR},
+        [EXPORTER_REQUEUED] = {"requeued", "export handed back", LOG_WARNING},
+        [EXPORTER_ABANDONED] = {"abandoned", "export abandoned", LOG_WARNING},
+    };
+    int64_t size = run->file == NULL ? 0 : export_file_size(run->file);
     struct log_line line;
 
-    if (reason == NULL)
-        log_begin(&line, LOG_INFO, "export succeeded");
-    else
-        log_begin(&line, reason->code == ERROR_CANCELLED ? LOG_WARNING : LOG_ERROR, "export failed");
+    metrics_add(1, "waybill_exports_total{outcome=\"%s\"}", ends[end].outcome);
+    if (end == EXPORTER_SUCCESS) {
+        metrics_add((double) run->rows, "waybill_exported_rows_total");
+        metrics_add((double) size, "waybill_exported_bytes_total");
+    }
+    log_begin(&line, ends[end].level, ends[end].event);
     log_text(&line, "task_id", run->claim->task_id);
     log_text(&line, "request_id", run->claim->request_id);
+    log_text(&line, "project_id", run->claim->project_id);
     log_number(&line, "attempt", run->claim->attempt);
     log_number(&line, "rows", run->rows);
+    log_number(&line, "bytes", size);
     log_number(&line, "ms", clock_monotonic_ms() - run->started);
-    if (reason != NULL)
+    if (end != EXPORTER_SUCCESS)
         log_error(&line, reason);
     log_end(&line);
 }
 
-void exporter_run(const struct exporter *exporter, struct db *inventory, const struct task_claim *claim)
+/* What a caller is told when the last attempt ended like the others. */
+static void explain_last_attempt(const struct run *run, struct error *reason)
+{
+    struct error last = *reason;
+
+    if (reason->code != ERROR_UNAVAILABLE || run->claim->attempt < CLAIM_MAX_ATTEMPTS)
+        return;
+    error_set(reason, ERROR_UNAVAILABLE,
+              "the inventory could not be read in %d attempts, as the database can't be reached; create the export"
+              " anew later",
+              CLAIM_MAX_ATTEMPTS);
+    error_detail(reason, "%s", last.detail);
+}
+
+/*
+ * After a failure. A file that was published is removed only once it is sure that the task can't come to be a success
+ * with it; if that can't be found out, the database knows its name and housekeeping sees to it.
+ */
+static enum exporter_end end_badly(struct run *run, struct error *reason)
+{
+    enum exporter_end end = end_of(run, reason);
+    struct log_line line;
+    struct error err;
+
+    explain_last_attempt(run, reason);
+    if (end == EXPORTER_ABANDONED || record(run, reason, &err)) {
+        if (run->file != NULL)
+            export_file_unpublish(run->file);
+    } else {
+        end = EXPORTER_ABANDONED;
+        log_begin(&line, LOG_WARNING, "the end of the export was not recorded");
+        log_text(&line, "task_id", run->claim->task_id);
+        log_text(&line, "request_id", run->claim->request_id);
+        log_error(&line, &err);
+        log_end(&line);
+    }
+    report(run, end, reason);
+    return end;
+}
+
+enum exporter_end exporter_run(const struct exporter *exporter, struct db *inventory, struct claim *claim)
 {
     int64_t now = clock_monotonic_ms();
     struct run run = {
@@ -236,16 +313,21 @@ void exporter_run(const struct exporter *exporter, struct db *inventory, const s
         .claim = claim,
         .started = now,
         .next_tick = now + TICK_MS,
-        .next_renewal = now + (int64_t) exporter->lease * 1000 / 3,
+        .next_renewal = now + FIRST_RENEWAL_MS,
     };
-    struct error reason;
+    enum exporter_end end = EXPORTER_SUCCESS;
+    struct error err;
 
-    if (export_rows(&run, inventory, &reason)) {
-        log_end_of_run(&run, NULL);
+    if (!make_file(&run, inventory, &err)) {
+        end = end_badly(&run, &err);
+    } else if (!record(&run, NULL, &err)) {
+        if (err.code == ERROR_TIMEOUT)
+            err.code = ERROR_UNAVAILABLE; /* not the export took too long, but its commit */
+        end = end_badly(&run, &err);
     } else {
-        log_end_of_run(&run, &reason);
-        record_failure_in_time(&run, &reason);
+        report(&run, end, NULL);
     }
     export_file_free(run.file);
     export_request_free(run.request);
+    return end;
 }

@@ -6,25 +6,31 @@
 
 #include "db/db.h"
 #include "db/pool.h"
+#include "export/claim.h"
 #include "export/csv_writer.h"
-#include "export/task.h"
 
 struct exporter {
     const char *relation;  /* [inventory] relation */
     const char *directory; /* of the files */
     struct csv_options csv;
     int timeout;         /* seconds that one export may take */
-    int lease;           /* seconds */
+    struct claim_terms terms;
     int retention_hours;
     struct db_pool *tasks;         /* for the task's row, while the inventory's connection streams */
     const atomic_bool *stop;       /* true: hand the task back as soon as possible */
 };
 
+enum exporter_end {
+    EXPORTER_SUCCESS,
+    EXPORTER_FAILURE,
+    EXPORTER_REQUEUED,  /* it will be tried again: the database was lost, or the process stops */
+    EXPORTER_ABANDONED, /* the lease was lost, or the database can't be told the end: then the lease runs out */
+};
+
 /*
- * Runs the claimed task, with rows from `inventory`, and ends it: success, failure, or back to the queue when the
- * database was lost or the process stops. Logs how it ended. When the database can't be told, the lease runs out
- * and another exporter takes the task.
+ * Runs the claimed task, with rows from `inventory`, and ends it. Logs and counts how it ended. The inventory's
+ * connection may be unusable afterwards.
  */
-void exporter_run(const struct exporter *exporter, struct db *inventory, const struct task_claim *claim);
+enum exporter_end exporter_run(const struct exporter *exporter, struct db *inventory, struct claim *claim);
 
 #endif

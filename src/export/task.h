@@ -1,12 +1,12 @@
 /*
- * The life of a task, and the only place with the SQL of waybill.export_task:
+ * A task, and what its callers do with it: make one, look at it, remove it. The life of a task:
  *
  *     queued --claim--> running --succeed--> success
  *       ^                  |-----fail------> failure
  *       `----hand back-----'
  *
- * A claim carries a lease. It is renewed while the export makes progress; a lease that ran out lets another
- * exporter take the task, TASK_MAX_ATTEMPTS times in all. Only the holder of the lease can end the task.
+ * The SQL of waybill.export_task stands in four files, by who acts: callers here, exporters in claim.c, operators in
+ * task_admin.c, time in retention.c. A change that others wait for is announced on TASK_CHANNEL.
  */
 #ifndef WAYBILL_EXPORT_TASK_H
 #define WAYBILL_EXPORT_TASK_H
@@ -20,8 +20,12 @@
 #include "base/text.h"
 #include "db/db.h"
 
-#define TASK_MAX_ATTEMPTS 3
 #define TASK_ALL_GRANTED "all_granted_eps"
+
+/* NOTIFY: a payload of a task's id says that it ended, was cancelled or removed; an empty one that one was queued. */
+#define TASK_CHANNEL "waybill_task"
+#define TASK_ANNOUNCE_CHANGE "pg_catalog.pg_notify('" TASK_CHANNEL "', task_id::text)"
+#define TASK_ANNOUNCE_WORK "pg_catalog.pg_notify('" TASK_CHANNEL "', '')"
 
 enum task_state {
     TASK_QUEUED,
@@ -75,10 +79,7 @@ void task_name(const struct task *task, char out[TASK_NAME_SIZE]);
 /* container_<create time>_export.csv */
 void task_file_name(const struct task *task, char out[TASK_NAME_SIZE]);
 
-/*
- * Commits a queued task and gives its id. ERROR_TOO_MANY if the project has `limit` unfinished tasks; requests
- * that arrive together can each find the last place free, so the limit may be passed by as many.
- */
+/* Commits a queued task, announces it and gives its id. ERROR_TOO_MANY if the project has `limit` unfinished tasks. */
 MUST_CHECK bool task_create(struct db *db, const struct task_order *order, int limit,
                             char ret_task_id[TEXT_UUID_LENGTH + 1], struct error *err);
 
@@ -88,51 +89,22 @@ MUST_CHECK bool task_find(struct db *db, const struct task_viewer *viewer, const
 MUST_CHECK bool task_find_by_file(struct db *db, const struct task_viewer *viewer, const char *file_id,
                                   struct task *ret_task, struct error *err);
 
-/* A task that this process runs. Its texts are freed by task_claim_free. */
-struct task_claim {
-    char task_id[TEXT_UUID_LENGTH + 1];
-    char lease[TEXT_UUID_LENGTH + 1];
-    int attempt; /* from 1 */
-    int export_size;
-    char *project_id;
-    char *enterprise_projects; /* NULL is all */
-    char *request;
-    char *request_id;
+/* Some of the viewer's tasks, newest first. */
+struct task_page {
+    int64_t total; /* how many the viewer has in all */
+    size_t count;
+    struct task *tasks;
 };
 
-/*
- * Takes the oldest task that is queued or whose lease ran out; `task_id` confines it to that one unless it is NULL.
- * *ret_claim is NULL if there is none. Tasks that have used up their attempts are ended as failures then.
- */
-MUST_CHECK bool task_claim_next(struct db *db, const char *task_id, int lease_seconds, struct task_claim **ret_claim,
-                                struct error *err);
-
-/* NULL is fine. */
-void task_claim_free(struct task_claim *claim);
+/* Skips `offset` of them and takes at most `limit`. Free the page's tasks with free(). */
+MUST_CHECK bool task_list(struct db *db, const struct task_viewer *viewer, int limit, int offset,
+                          struct task_page *ret_page, struct error *err);
 
 /*
- * The holder's calls. Each is true only if the lease was still held; when it was not, err is ERROR_CANCELLED
- * and nothing has changed.
+ * Deletes a task, whatever its state: one that runs loses its lease with it. ERROR_NOT_FOUND as for task_find.
+ * ret_file_id is the file that it had, or "". That file is discarded: housekeeping removes it if nobody does so before.
  */
-MUST_CHECK bool task_renew(struct db *db, const struct task_claim *claim, int lease_seconds, int progress,
-                           int64_t exported_rows, struct error *err);
-
-struct task_outcome {
-    int64_t exported_rows;
-    bool truncated;
-    const char *file_id;
-    int64_t file_size;
-    unsigned char sha256[SHA256_SIZE];
-    int retention_hours;
-};
-
-MUST_CHECK bool task_succeed(struct db *db, const struct task_claim *claim, const struct task_outcome *outcome,
-                             struct error *err);
-
-/* Ends it with the reason's error_code and message. */
-MUST_CHECK bool task_fail(struct db *db, const struct task_claim *claim, const struct error *reason, struct error *err);
-
-/* Puts it back into the queue; `attempted` says whether this attempt counts. */
-MUST_CHECK bool task_hand_back(struct db *db, const struct task_claim *claim, bool attempted, struct error *err);
+MUST_CHECK bool task_remove(struct db *db, const struct task_viewer *viewer, const char *task_id,
+                            char ret_file_id[TEXT_UUID_LENGTH + 1], struct error *err);
 
 #endif

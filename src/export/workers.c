@@ -10,11 +10,21 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-#define POLL_MS 1000 /* between looks at the queue without a wake-up, and after a failure */
+#define POLL_MS 5000      /* between looks at the queue without a wake-up */
+#define RETRY_MS 1000     /* and after a failure */
+#define HAND_BACK_MS 1000 /* of the time to stop in, for handing back what is not done */
+#define HANG_MS 5000      /* after which a thread that should have ended is given up */
+
+struct worker {
+    struct workers *workers;
+    pthread_t thread;
+    struct claim *claim; /* that it runs; under the lock of all */
+};
 
 struct workers {
     struct exporter exporter;
     const struct db_settings *inventory;
+    struct housekeeper *housekeeper;
     atomic_bool stop; /* running exports hand their task back */
 
     pthread_mutex_t lock; /* for all below */
@@ -26,13 +36,13 @@ struct workers {
     int idle;
     int running; /* threads that are not over */
     int count;
-    pthread_t threads[];
+    struct worker threads[];
 };
 
-/* Waits for an offer, at most POLL_MS. False if the threads are to end. */
-static bool wait_for_work(struct workers *workers)
+/* Waits for an offer, at most timeout_ms. False if the threads are to end. */
+static bool wait_for_work(struct workers *workers, int timeout_ms)
 {
-    struct timespec until = clock_timespec_after(POLL_MS);
+    struct timespec until = clock_timespec_after(timeout_ms);
     bool go_on;
 
     pthread_mutex_lock(&workers->lock);
@@ -59,48 +69,100 @@ static bool is_draining(struct workers *workers)
     return draining;
 }
 
-static void announce_end(struct workers *workers, const char *task_id)
+void workers_task_changed(struct workers *workers, const char *task_id)
 {
     pthread_mutex_lock(&workers->lock);
     for (struct workers_watch *watch = workers->watches; watch != NULL; watch = watch->next) {
         if (strcmp(watch->task_id, task_id) == 0)
-            watch->ended = true;
+            watch->changed = true;
+    }
+    for (int i = 0; i < workers->count; i++) {
+        struct claim *claim = workers->threads[i].claim;
+
+        if (claim != NULL && strcmp(claim->task_id, task_id) == 0)
+            atomic_store(&claim->doubted, true);
     }
     pthread_cond_broadcast(&workers->changed);
     pthread_mutex_unlock(&workers->lock);
 }
 
-/*
- * Claims and runs one task, with the connection in *inventory, which is opened anew if need be. False if there is
- * none (err->code is ERROR_NONE then), or if it failed for want of the database. `task_id` may be NULL.
- */
-static bool run_next(struct workers *workers, const char *task_id, struct db **inventory, struct error *err)
+void workers_look_around(struct workers *workers)
 {
-    struct task_claim *claim = NULL;
-    struct db *db;
-    bool claimed;
+    pthread_mutex_lock(&workers->lock);
+    for (struct workers_watch *watch = workers->watches; watch != NULL; watch = watch->next)
+        watch->changed = true;
+    for (int i = 0; i < workers->count; i++) {
+        if (workers->threads[i].claim != NULL)
+            atomic_store(&workers->threads[i].claim->doubted, true);
+    }
+    workers->offers = workers->count;
+    pthread_cond_broadcast(&workers->offered);
+    pthread_cond_broadcast(&workers->changed);
+    pthread_mutex_unlock(&workers->lock);
+}
 
-    err->code = ERROR_NONE;
+/* Shows the others what the thread runs; NULL: nothing any more. */
+static void set_claim(struct worker *worker, struct claim *claim)
+{
+    pthread_mutex_lock(&worker->workers->lock);
+    worker->claim = claim;
+    pthread_mutex_unlock(&worker->workers->lock);
+}
+
+/* Closes a connection that can't be used any more, and opens one if there is none. */
+static bool have_inventory(struct workers *workers, struct db **inventory, struct error *err)
+{
     if (*inventory != NULL && !db_is_usable(*inventory)) {
         db_close(*inventory);
         *inventory = NULL;
     }
     if (*inventory == NULL)
         *inventory = db_open(workers->inventory, err);
-    if (*inventory == NULL)
-        return false;
+    return *inventory != NULL;
+}
 
+/* Runs what was claimed, and lets the rest of the process know how it ended. */
+static void run(struct workers *workers, struct db **inventory, struct claim *claim)
+{
+    enum exporter_end end = exporter_run(&workers->exporter, *inventory, claim);
+
+    if (!db_is_usable(*inventory)) {
+        db_close(*inventory); /* now: the server ends the query when the connection is gone */
+        *inventory = NULL;
+    }
+    workers_task_changed(workers, claim->task_id);
+    if (end != EXPORTER_SUCCESS || claim->attempt > 1)
+        housekeeper_wake(workers->housekeeper); /* something may have been left in the directory */
+    else
+        housekeeper_file_added(workers->housekeeper);
+}
+
+/*
+ * Claims and runs one task, with the connection in *inventory, which is opened anew if need be. False if there is
+ * none (err->code is ERROR_NONE then), or if it failed for want of the database. `task_id` may be NULL.
+ */
+static bool run_next(struct worker *worker, const char *task_id, struct db **inventory, struct error *err)
+{
+    struct workers *workers = worker->workers;
+    struct claim *claim = NULL;
+    struct db *db;
+    bool claimed;
+
+    err->code = ERROR_NONE;
+    if (!have_inventory(workers, inventory, err))
+        return false;
     db = db_pool_take(workers->exporter.tasks, err);
     if (db == NULL)
         return false;
-    claimed = task_claim_next(db, task_id, workers->exporter.lease, &claim, err);
+    claimed = claim_next(db, task_id, &workers->exporter.terms, &claim, err);
     db_pool_give(workers->exporter.tasks, db);
     if (!claimed || claim == NULL)
         return false;
 
-    exporter_run(&workers->exporter, *inventory, claim);
-    announce_end(workers, claim->task_id);
-    task_claim_free(claim);
+    set_claim(worker, claim);
+    run(workers, inventory, claim);
+    set_claim(worker, NULL);
+    claim_free(claim);
     return true;
 }
 
@@ -123,17 +185,18 @@ static void log_trouble(const struct error *err, enum error_code *last)
 
 static void *thread_main(void *argument)
 {
-    struct workers *workers = argument;
+    struct worker *worker = argument;
+    struct workers *workers = worker->workers;
     struct db *inventory = NULL;
     enum error_code last = ERROR_NONE;
     struct error err;
 
     do {
-        while (!is_draining(workers) && run_next(workers, NULL, &inventory, &err))
+        while (!is_draining(workers) && run_next(worker, NULL, &inventory, &err))
             log_trouble(&err, &last);
         if (!is_draining(workers))
             log_trouble(&err, &last);
-    } while (wait_for_work(workers));
+    } while (wait_for_work(workers, last == ERROR_NONE ? POLL_MS : RETRY_MS));
     db_close(inventory);
 
     pthread_mutex_lock(&workers->lock);
@@ -143,44 +206,58 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-struct workers *workers_start(const struct exporter *exporter, const struct db_settings *inventory, int threads)
+static bool start_thread(struct workers *workers)
+{
+    struct worker *worker = &workers->threads[workers->count];
+    bool started;
+
+    worker->workers = workers;
+    pthread_mutex_lock(&workers->lock);
+    started = pthread_create(&worker->thread, NULL, thread_main, worker) == 0;
+    if (started) {
+        workers->running++;
+        workers->count++;
+    }
+    pthread_mutex_unlock(&workers->lock);
+    return started;
+}
+
+struct workers *workers_start(const struct exporter *exporter, const struct db_settings *inventory,
+                              struct housekeeper *housekeeper, int threads)
 {
     struct workers *workers = memory_zeroed(1, sizeof(*workers) + (size_t) threads * sizeof(workers->threads[0]));
 
     workers->exporter = *exporter;
     workers->exporter.stop = &workers->stop;
     workers->inventory = inventory;
+    workers->housekeeper = housekeeper;
     atomic_init(&workers->stop, false);
     pthread_mutex_init(&workers->lock, NULL);
     clock_init_condition(&workers->offered);
     clock_init_condition(&workers->changed);
 
     while (workers->count < threads) {
-        pthread_mutex_lock(&workers->lock);
-        workers->running++;
-        pthread_mutex_unlock(&workers->lock);
-        if (pthread_create(&workers->threads[workers->count], NULL, thread_main, workers) != 0) {
-            pthread_mutex_lock(&workers->lock);
-            workers->running--;
-            pthread_mutex_unlock(&workers->lock);
-            workers_stop(workers, 0);
-            workers_free(workers);
+        if (!start_thread(workers)) {
+            if (workers_stop(workers, 0))
+                workers_free(workers);
             return NULL;
         }
-        workers->count++;
     }
     return workers;
 }
 
-void workers_run(struct workers *workers, const char *task_id)
+bool workers_run(struct workers *workers, const char *task_id)
 {
+    struct worker self = {.workers = workers};
     enum error_code last = ERROR_NONE;
     struct db *inventory = NULL;
     struct error err;
+    bool ran = run_next(&self, task_id, &inventory, &err);
 
-    if (!run_next(workers, task_id, &inventory, &err))
+    if (!ran)
         log_trouble(&err, &last);
     db_close(inventory);
+    return ran;
 }
 
 bool workers_offer(struct workers *workers)
@@ -199,26 +276,27 @@ bool workers_offer(struct workers *workers)
 void workers_watch_begin(struct workers *workers, struct workers_watch *watch, const char *task_id)
 {
     snprintf(watch->task_id, sizeof(watch->task_id), "%s", task_id);
-    watch->ended = false;
+    watch->changed = false;
     pthread_mutex_lock(&workers->lock);
     watch->next = workers->watches;
     workers->watches = watch;
     pthread_mutex_unlock(&workers->lock);
 }
 
-bool workers_watch_wait(struct workers *workers, struct workers_watch *watch, int timeout_ms)
+enum workers_news workers_watch_wait(struct workers *workers, struct workers_watch *watch, int timeout_ms)
 {
     struct timespec until = clock_timespec_after(timeout_ms);
-    bool go_on;
+    enum workers_news news;
 
     pthread_mutex_lock(&workers->lock);
-    while (!watch->ended && !workers->draining) {
+    while (!watch->changed && !workers->draining) {
         if (pthread_cond_timedwait(&workers->changed, &workers->lock, &until) != 0)
             break;
     }
-    go_on = !workers->draining;
+    news = workers->draining ? WORKERS_DRAINING : watch->changed ? WORKERS_CHANGED : WORKERS_NO_NEWS;
+    watch->changed = false;
     pthread_mutex_unlock(&workers->lock);
-    return go_on;
+    return news;
 }
 
 void workers_watch_end(struct workers *workers, struct workers_watch *watch)
@@ -241,21 +319,34 @@ void workers_drain(struct workers *workers)
     pthread_mutex_unlock(&workers->lock);
 }
 
-void workers_stop(struct workers *workers, int grace_ms)
+/* Waits for the threads to end. True if they have. */
+static bool wait_for_threads(struct workers *workers, int timeout_ms)
 {
-    struct timespec until = clock_timespec_after(grace_ms);
+    struct timespec until = clock_timespec_after(timeout_ms);
+    bool ended;
 
-    workers_drain(workers);
     pthread_mutex_lock(&workers->lock);
     while (workers->running > 0) {
         if (pthread_cond_timedwait(&workers->changed, &workers->lock, &until) != 0)
             break;
     }
+    ended = workers->running == 0;
     pthread_mutex_unlock(&workers->lock);
+    return ended;
+}
 
+bool workers_stop(struct workers *workers, int grace_ms)
+{
+    int hand_back_ms = grace_ms / 2 < HAND_BACK_MS ? grace_ms / 2 : HAND_BACK_MS;
+
+    workers_drain(workers);
+    (void) wait_for_threads(workers, grace_ms - hand_back_ms);
     atomic_store(&workers->stop, true);
+    if (!wait_for_threads(workers, hand_back_ms + HANG_MS))
+        return false;
     for (int i = 0; i < workers->count; i++)
-        pthread_join(workers->threads[i], NULL);
+        pthread_join(workers->threads[i].thread, NULL);
+    return true;
 }
 
 void workers_free(struct workers *workers)

@@ -72,6 +72,16 @@ bool fastcgi_write(struct fastcgi_exchange *exchange, const char *data, size_t l
     return FCGX_PutStr(data, (int) length, exchange->request->out) == (int) length;
 }
 
+bool fastcgi_is_gone(const struct fastcgi_exchange *exchange)
+{
+    struct pollfd connection = {.events = POLLRDHUP};
+
+    if (exchange->request == NULL)
+        return false;
+    connection.fd = exchange->request->ipcFd;
+    return poll(&connection, 1, 0) > 0;
+}
+
 static bool add_thread(struct fastcgi_server *server);
 
 void fastcgi_pause(struct fastcgi_exchange *exchange)

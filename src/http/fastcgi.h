@@ -23,6 +23,9 @@ size_t fastcgi_read(struct fastcgi_exchange *exchange, char *data, size_t size);
 /* Writes to the web server: CGI header lines, an empty line, the body. False if it is gone. */
 MUST_CHECK bool fastcgi_write(struct fastcgi_exchange *exchange, const char *data, size_t length);
 
+/* Whether the web server has closed the connection, as it does when its client has gone. */
+bool fastcgi_is_gone(const struct fastcgi_exchange *exchange);
+
 /* The handler's thread is going to wait for something else: another takes its place until resume. */
 void fastcgi_pause(struct fastcgi_exchange *exchange);
 void fastcgi_resume(struct fastcgi_exchange *exchange);

@@ -15,6 +15,7 @@ enum http_method {
     HTTP_GET,
     HTTP_HEAD,
     HTTP_POST,
+    HTTP_DELETE,
     HTTP_OTHER, /* none that any path has */
 };
 

@@ -36,25 +36,38 @@ void http_response_header(struct http_response *response, const char *name, cons
     buffer_append_text(&response->headers, "\r\n");
 }
 
+void http_response_text(struct http_response *response, int status, const char *type, struct buffer *body)
+{
+    drop_file(response);
+    response->status = status;
+    buffer_free(&response->body);
+    response->body = *body;
+    response->length = (int64_t) body->length;
+    *body = (struct buffer) {0};
+    http_response_header(response, "Content-Type", "%s", type);
+}
+
 void http_response_json(struct http_response *response, int status, struct json_object *value)
 {
+    struct buffer body = {0};
     size_t length = 0;
     const char *text = json_object_to_json_string_length(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
                                                          &length);
 
-    drop_file(response);
-    response->status = status;
-    buffer_clear(&response->body);
-    buffer_append(&response->body, text, length);
-    response->length = (int64_t) length;
-    http_response_header(response, "Content-Type", "application/json");
+    buffer_append(&body, text, length);
+    http_response_text(response, status, "application/json", &body);
     json_object_put(value);
 }
 
 void http_response_error(struct http_response *response, const struct error *err, const struct http_request *request)
 {
+    http_response_error_with(response, err, request, json_object_new_object());
+}
+
+void http_response_error_with(struct http_response *response, const struct error *err,
+                              const struct http_request *request, struct json_object *value)
+{
     const struct error_info *info = error_info(err->code);
-    struct json_object *value = json_object_new_object();
 
     json_object_object_add(value, "error_code", json_object_new_string(info->api_code));
     json_object_object_add(value, "error_msg", json_object_new_string(err->message));

@@ -29,11 +29,18 @@ void http_response_end(struct http_response *response);
 /* Adds a header. The value must have no control characters: it is ours, or checked. */
 void http_response_header(struct http_response *response, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* Makes it an answer of text of this media type. The body's bytes are moved into the response. */
+void http_response_text(struct http_response *response, int status, const char *type, struct buffer *body);
+
 /* Makes it an answer of this JSON value, which it frees. */
 void http_response_json(struct http_response *response, int status, struct json_object *value);
 
 /* Makes it the answer that an error gets: {"error_code","error_msg","request_id"}. */
 void http_response_error(struct http_response *response, const struct error *err, const struct http_request *request);
+
+/* The same, as members added to those that `value` has; it is freed. */
+void http_response_error_with(struct http_response *response, const struct error *err,
+                              const struct http_request *request, struct json_object *value);
 
 /* Makes it an answer of a part of a file. The descriptor becomes the response's. */
 void http_response_file(struct http_response *response, int status, int file, int64_t offset, int64_t length);

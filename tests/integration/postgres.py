@@ -78,12 +78,16 @@ class Postgres:
                         raise RuntimeError(f"PostgreSQL did not start: {log.read()}") from None
                 time.sleep(0.05)
 
-    def stop(self):
+    def stop(self, how=signal.SIGINT):
         """A fast shutdown: open connections are cut."""
         if self.process is not None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(how)
             self.process.wait(timeout=60)
             self.process = None
+
+    def stop_immediately(self):
+        """As a crash would end it: what is under way is lost, and the next start recovers."""
+        self.stop(signal.SIGQUIT)
 
     def conninfo(self, database, user):
         return f"host={self.directory} dbname={database} user={user}"

@@ -15,11 +15,28 @@ from clients import DirectClient, WebClient
 from deadline import DEADLINE, wait_until
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MIGRATIONS = os.path.join(TOP, "sql", "migrations")
 SBIN = os.environ["PATH"] + ":/usr/sbin:/sbin"
 BUILD = os.path.abspath(os.environ.get("WAYBILL_BUILDDIR", TOP))
 LOG_LINE = re.compile(
     r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (error|warning|info|debug)'
     r'( [a-z0-9_]+=("(\\.|[^"\\])*"|[^\s"]*))+')
+
+LOG_LEVELS = ("error", "warning", "info", "debug")
+
+
+def is_json_line(line):
+    """Whether a line is one event of the log as JSON: time, level, event, then whatever; no field twice."""
+    try:
+        pairs = json.loads(line, object_pairs_hook=list)
+    except ValueError:
+        return False
+    if not isinstance(pairs, list) or [name for name, _ in pairs[:3]] != ["time", "level", "event"]:
+        return False
+    fields = dict(pairs)
+    return (len(fields) == len(pairs) and fields["level"] in LOG_LEVELS and isinstance(fields["event"], str)
+            and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", fields["time"]) is not None
+            and all(re.fullmatch("[a-z0-9_]+", name) and type(value) in (str, int) for name, value in pairs))
 
 
 def environment(**more):
@@ -44,7 +61,7 @@ def processes_of_session(session):
 class Site:
     """A database with Waybill's schema, a directory for files, and the configuration for them."""
 
-    def __init__(self, postgres, directory, options=None):
+    def __init__(self, postgres, directory, options=None, migrations=MIGRATIONS):
         self.postgres = postgres
         self.directory = directory
         self.database = os.path.basename(directory)
@@ -54,7 +71,7 @@ class Site:
         os.makedirs(self.files)
         self.config = self.write_config(options or {})
         postgres.create_database(self.database, os.path.join(TOP, "sql", "setup.sql"))
-        self.migrate()
+        self.migrate(migrations)
         self.superuser = self.connect()
 
     def write_config(self, options, name="waybill.conf"):
@@ -66,6 +83,7 @@ class Site:
             **options,
         }
         path = os.path.join(self.directory, name)
+        self.log_format = options.get("log.format", "text")
         with open(path, "w", encoding="utf-8") as config:
             for section in sorted({option.partition(".")[0] for option in options}):
                 config.write(f"[{section}]\n")
@@ -90,8 +108,8 @@ class Site:
             env=environment(), cwd=self.directory, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=DEADLINE)
 
-    def migrate(self):
-        done = self.waybill("migrate", "--sql-dir", os.path.join(TOP, "sql", "migrations"))
+    def migrate(self, migrations=MIGRATIONS):
+        done = self.waybill("migrate", "--sql-dir", migrations)
         assert done.returncode == 0, f"waybill migrate: {done}"
         return done.stdout
 
@@ -118,12 +136,12 @@ class Site:
 class Process:
     """A program that runs for a while, in a session of its own, and is ended by SIGTERM."""
 
-    def __init__(self, name, directory, command, **arguments):
+    def __init__(self, name, directory, command, variables=None, **arguments):
         self.name = name
         self.log = os.path.join(directory, name + ".log")
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *command], env=environment(), cwd=directory,
+                ["setpriv", "--pdeathsig", "KILL", *command], env=environment(**(variables or {})), cwd=directory,
                 stdout=log, stderr=log, start_new_session=True, **{"stdin": subprocess.DEVNULL, **arguments})
         self.pid = self.process.pid
 
@@ -156,8 +174,9 @@ class Process:
 class Direct(Process):
     """waybill.fcgi listening on a unix socket, which the tests speak FastCGI to."""
 
-    def __init__(self, site, name="direct", by_descriptor=False):
+    def __init__(self, site, name="direct", by_descriptor=False, variables=None):
         self.site = site
+        self.log_format = site.log_format
         self.socket_path = os.path.join(site.directory, name + ".sock")
         self.client = DirectClient(self.socket_path)
         command = [os.path.join(BUILD, "waybill.fcgi"), "--config", site.config]
@@ -165,9 +184,9 @@ class Direct(Process):
             with socket.socket(socket.AF_UNIX) as listener:
                 listener.bind(self.socket_path)
                 listener.listen(64)
-                super().__init__(name, site.directory, command, stdin=listener)
+                super().__init__(name, site.directory, command, variables, stdin=listener)
         else:
-            super().__init__(name, site.directory, command + ["--listen", self.socket_path])
+            super().__init__(name, site.directory, command + ["--listen", self.socket_path], variables)
         self.wait_for(lambda: self.client.request("GET", "/healthz"))
 
     def memory(self, field):
@@ -178,8 +197,9 @@ class Direct(Process):
     def stop(self):
         super().stop()
         log = self.log_text()
-        odd = [line for line in log.rstrip("\n").split("\n") if not LOG_LINE.fullmatch(line)]
-        assert not odd, f"lines of the log that are no logfmt: {odd[:5]}"
+        is_line = is_json_line if self.log_format == "json" else LOG_LINE.fullmatch
+        odd = [line for line in log.rstrip("\n").split("\n") if not is_line(line)]
+        assert not odd, f"lines of the log that are no {self.log_format}: {odd[:5]}"
         leaked = [name for name, token in self.site.tokens.items() if token in log]
         assert not leaked, f"tokens in the log: {leaked}"
 
@@ -188,7 +208,7 @@ class Web(Process):
     """lighttpd with the configuration that comes with Waybill, and the waybill.fcgi that it starts.
     It stays the user that the tests are, who can read the build tree."""
 
-    def __init__(self, site):
+    def __init__(self, site, options=None):
         directory = os.path.join(site.directory, "lighttpd")
         os.makedirs(os.path.join(directory, "waybill.d"))
         with socket.socket() as probe:
@@ -197,7 +217,7 @@ class Web(Process):
         values = {
             "port": self.port,
             "waybill_program": os.path.join(BUILD, "waybill.fcgi"),
-            "waybill_config": site.write_config({"files.offload": "x-sendfile"}, "web.conf"),
+            "waybill_config": site.write_config({"files.offload": "x-sendfile", **(options or {})}, "web.conf"),
             "waybill_files": site.files,
             "waybill_errors": os.path.join(TOP, "conf", "errors"),
             "pid_file": os.path.join(directory, "pid"),

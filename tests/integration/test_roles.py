@@ -7,6 +7,8 @@ TABLES = {
     "container": {"SELECT"},
     "access_token": {"SELECT"},
     "export_task": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "discarded_file": {"SELECT", "INSERT", "DELETE"},
+    "counter": {"SELECT", "INSERT", "UPDATE"},
 }
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 ROLE = "waybill_service"

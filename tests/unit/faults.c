@@ -8,34 +8,49 @@
 #include <unistd.h>
 
 int __real_access(const char *path, int mode);
+int __real_close(int fd);
+int __real_open(const char *path, int flags, ...);
 int __real_openat(int directory, const char *path, int flags, ...);
 int __real_fsync(int fd);
 int __real_linkat(int from_directory, const char *from, int to_directory, const char *to, int flags);
 int __real_renameat(int from_directory, const char *from, int to_directory, const char *to);
+int __real_sync_file_range(int fd, off64_t offset, off64_t length, unsigned flags);
+int __real_unlinkat(int directory, const char *path, int flags);
 ssize_t __real_write(int fd, const void *data, size_t length);
 
 int __wrap_access(const char *path, int mode);
+int __wrap_close(int fd);
+int __wrap_open(const char *path, int flags, ...);
 int __wrap_openat(int directory, const char *path, int flags, ...);
 int __wrap_fsync(int fd);
 int __wrap_linkat(int from_directory, const char *from, int to_directory, const char *to, int flags);
 int __wrap_renameat(int from_directory, const char *from, int to_directory, const char *to);
+int __wrap_sync_file_range(int fd, off64_t offset, off64_t length, unsigned flags);
+int __wrap_unlinkat(int directory, const char *path, int flags);
 ssize_t __wrap_write(int fd, const void *data, size_t length);
 
 struct faults faults;
 
 static char order[16];
 static size_t writes;
+static int64_t synced;
 
 void faults_clear(void)
 {
     faults = (struct faults) {0};
     order[0] = '\0';
     writes = 0;
+    synced = 0;
 }
 
 const char *faults_order(void)
 {
     return order;
+}
+
+int64_t faults_synced(void)
+{
+    return synced;
 }
 
 static int failed(int reason)
@@ -57,12 +72,49 @@ int __wrap_access(const char *path, int mode)
     return __real_access(path, mode);
 }
 
+static bool makes_file(int flags)
+{
+    return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
+static bool is_directory(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+int __wrap_close(int fd)
+{
+    int reason = is_directory(fd) ? 0 : faults.close;
+    int result = __real_close(fd);
+
+    return reason != 0 ? failed(reason) : result;
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+    va_list arguments;
+    mode_t mode = 0;
+
+    if (makes_file(flags)) {
+        va_start(arguments, flags);
+        mode = va_arg(arguments, mode_t);
+        va_end(arguments);
+    }
+    if (faults.no_tmpfile != 0 && (flags & O_TMPFILE) == O_TMPFILE)
+        return failed(faults.no_tmpfile);
+    if (faults.open != 0)
+        return failed(faults.open);
+    return __real_open(path, flags, mode);
+}
+
 int __wrap_openat(int directory, const char *path, int flags, ...)
 {
     va_list arguments;
     mode_t mode = 0;
 
-    if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE) {
+    if (makes_file(flags)) {
         va_start(arguments, flags);
         mode = va_arg(arguments, mode_t);
         va_end(arguments);
@@ -76,11 +128,10 @@ int __wrap_openat(int directory, const char *path, int flags, ...)
 
 int __wrap_fsync(int fd)
 {
-    struct stat status;
-    bool is_directory = fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
-    int reason = is_directory ? faults.fsync_directory : faults.fsync_file;
+    bool of_directory = is_directory(fd);
+    int reason = of_directory ? faults.fsync_directory : faults.fsync_file;
 
-    note(is_directory ? "d" : "f");
+    note(of_directory ? "d" : "f");
     return reason != 0 ? failed(reason) : __real_fsync(fd);
 }
 
@@ -94,6 +145,18 @@ int __wrap_renameat(int from_directory, const char *from, int to_directory, cons
 {
     note("r");
     return faults.renameat != 0 ? failed(faults.renameat) : __real_renameat(from_directory, from, to_directory, to);
+}
+
+int __wrap_sync_file_range(int fd, off64_t offset, off64_t length, unsigned flags)
+{
+    synced = offset == synced ? offset + length : -1;
+    return faults.sync_file_range != 0 ? failed(faults.sync_file_range)
+                                       : __real_sync_file_range(fd, offset, length, flags);
+}
+
+int __wrap_unlinkat(int directory, const char *path, int flags)
+{
+    return faults.unlinkat != 0 ? failed(faults.unlinkat) : __real_unlinkat(directory, path, flags);
 }
 
 ssize_t __wrap_write(int fd, const void *data, size_t length)

@@ -1,19 +1,21 @@
 /*
  * System calls that fail when a test wants it, and that keep their order. The linker puts them before those of the C
- * library (--wrap), so a program that uses this has the option for each of access, fsync, linkat, openat, renameat
- * and write.
+ * library (--wrap), so a program that uses this has the option for each of access, close, fsync, linkat, open, openat,
+ * renameat, sync_file_range, unlinkat and write.
  */
 #ifndef WAYBILL_TESTS_UNIT_FAULTS_H
 #define WAYBILL_TESTS_UNIT_FAULTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The errno of each call; 0: the call does what it does. */
 struct faults {
-    int no_tmpfile; /* openat, for a file without a name */
+    int no_tmpfile; /* open and openat, for a file without a name */
     int no_proc;    /* access, for a path in /proc */
-    int openat, fsync_file, fsync_directory, linkat, renameat, write;
+    int open, openat, fsync_file, fsync_directory, linkat, renameat, sync_file_range, unlinkat, write;
+    int close; /* of a file, which is closed all the same; a directory's does what it does */
     size_t write_at;    /* writes before the one that fails */
     size_t write_short; /* bytes that one write takes at most; 0: all */
     bool write_eintr;   /* every other write is interrupted */
@@ -26,5 +28,8 @@ void faults_clear(void);
 
 /* The calls that publish a file, in their order: f fsync of a file, d of a directory, l link, r rename. */
 const char *faults_order(void);
+
+/* How far sync_file_range has been called for, from the first byte on and without a gap; -1 if there was one. */
+int64_t faults_synced(void);
 
 #endif

@@ -1,14 +1,23 @@
 /* The arguments of waybill's subcommands: bad ones are refused before a database is asked, good ones get that far. */
 #include "cli/cli.h"
 
+#include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/buffer.h"
 #include "check.h"
 #include "scratch.h"
 
 #define MAX_ARGUMENTS 10
+#define ID "01234567-89ab-4cde-8f01-23456789abcd"
 
 /* 256 and 257 characters. */
 #define N16 "\xC3\xA9nterprise-proje"
@@ -20,8 +29,8 @@ static const struct arguments_case {
     const char *arguments[MAX_ARGUMENTS];
     const char *refusal; /* NULL: they are good */
 } token_cases[] = {
-    {"no action", {"token"}, "create, list or revoke"},
-    {"unknown action", {"token", "drop"}, "create, list or revoke"},
+    {"no action", {"token"}, "token: one of create, list, revoke is required"},
+    {"unknown action", {"token", "drop"}, "token: one of create, list, revoke is required"},
     {"create", {"token", "create", "--project", "p"}, NULL},
     {"create, all options",
      {"token", "create", "--project=p", "--enterprise-project=0,e1", "--expires=30d", "--name=n"}, NULL},
@@ -54,6 +63,51 @@ static const struct arguments_case {
     {"revoke a name", {"token", "revoke", "seven"}, "ID"},
     {"revoke a negative number", {"token", "revoke", "-7"}, "ID"},
     {"revoke a number beyond 64 bits", {"token", "revoke", "99999999999999999999"}, "ID"},
+}, task_cases[] = {
+    {"no action", {"task"}, "task: one of list, show, cancel, retry, purge is required"},
+    {"unknown action", {"task", "drop"}, "task: one of list, show, cancel, retry, purge is required"},
+    {"empty action", {"task", ""}, "is required"},
+    {"part of an action", {"task", "lis"}, "is required"},
+    {"action in upper case", {"task", "LIST"}, "is required"},
+    {"option in place of an action", {"task", "--limit", "1"}, "is required"},
+    {"list", {"task", "list"}, NULL},
+    {"list, all options", {"task", "list", "--project=p", "--state=queued", "--limit=1"}, NULL},
+    {"list of a project", {"task", "list", "--project", "p"}, NULL},
+    {"list of queued", {"task", "list", "--state", "queued"}, NULL},
+    {"list of running", {"task", "list", "--state", "running"}, NULL},
+    {"list of success", {"task", "list", "--state", "success"}, NULL},
+    {"list of failure", {"task", "list", "--state", "failure"}, NULL},
+    {"list of another state", {"task", "list", "--state", "failed"},
+     "--state must be queued, running, success or failure, got failed"},
+    {"list of a state in upper case", {"task", "list", "--state", "QUEUED"}, "--state must be"},
+    {"list of no state", {"task", "list", "--state", ""}, "--state must be"},
+    {"list, state without a value", {"task", "list", "--state"}, ""},
+    {"list, limit 1", {"task", "list", "--limit", "1"}, NULL},
+    {"list, limit 9999999", {"task", "list", "--limit", "9999999"}, NULL},
+    {"list, limit 0", {"task", "list", "--limit", "0"}, "--limit must be an integer from 1 to 9999999, got 0"},
+    {"list, limit 10000000", {"task", "list", "--limit", "10000000"}, "--limit must be"},
+    {"list, limit -1", {"task", "list", "--limit", "-1"}, "--limit must be"},
+    {"list, limit beyond 64 bits", {"task", "list", "--limit", "18446744073709551617"}, "--limit must be"},
+    {"list, empty limit", {"task", "list", "--limit", ""}, "--limit must be"},
+    {"list, no limit", {"task", "list", "--limit", "many"}, "--limit must be an integer from 1 to 9999999, got many"},
+    {"list, limit without a value", {"task", "list", "--limit"}, ""},
+    {"list, unknown option", {"task", "list", "--all"}, ""},
+    {"list, argument", {"task", "list", "p"}, "unexpected argument p"},
+    {"show", {"task", "show", ID}, NULL},
+    {"show nothing", {"task", "show"}, "task show: the ID of one task is required"},
+    {"show two", {"task", "show", ID, ID}, "task show: the ID of one task is required"},
+    {"cancel", {"task", "cancel", ID}, NULL},
+    {"cancel nothing", {"task", "cancel"}, "task cancel: the ID of one task is required"},
+    {"cancel two", {"task", "cancel", ID, ID}, "task cancel: the ID of one task is required"},
+    {"retry", {"task", "retry", ID}, NULL},
+    {"retry nothing", {"task", "retry"}, "task retry: the ID of one task is required"},
+    {"retry two", {"task", "retry", ID, ID}, "task retry: the ID of one task is required"},
+    {"purge", {"task", "purge"}, NULL},
+    {"purge, argument", {"task", "purge", ID}, "task purge: unexpected argument " ID},
+    {"purge, option", {"task", "purge", "--all"}, ""},
+}, worker_cases[] = {
+    {"worker, argument", {"worker", "x"}, "worker: unexpected argument x"},
+    {"worker, option", {"worker", "--threads=2"}, ""},
 }, migrate_cases[] = {
     {"migrate", {"migrate"}, NULL},
     {"migrate from a directory", {"migrate", "--sql-dir", "/tmp"}, NULL},
@@ -65,10 +119,20 @@ static const struct arguments_case {
 /* There is no PostgreSQL at this place. */
 static const char conf[] = "[database]\nconninfo = host=/no/such/directory dbname=x\n";
 
+static struct config *read_config(const char *text, size_t length)
+{
+    char *path = scratch_write("cli.conf", text, length);
+    struct error err;
+    struct config *config = config_read(path, &err);
+
+    check_good(config != NULL, &err);
+    free(path);
+    return config;
+}
+
 static void run(cli_run command, const struct arguments_case *c)
 {
     char *arguments[MAX_ARGUMENTS + 1] = {NULL};
-    char *path = scratch_write("cli.conf", BYTES(conf));
     struct config *config;
     struct error err;
     int count = 0;
@@ -77,14 +141,12 @@ static void run(cli_run command, const struct arguments_case *c)
         arguments[count] = strdup(c->arguments[count]);
         count++;
     }
-    config = config_read(path, &err);
-    check_good(config != NULL, &err);
+    config = read_config(BYTES(conf));
     opterr = 0;
     optind = 1;
     assert_false(command(count, arguments, config, &err));
     check_refusal(&err, c->refusal == NULL ? ERROR_UNAVAILABLE : ERROR_USAGE, c->refusal == NULL ? "" : c->refusal);
     config_free(config);
-    free(path);
     while (count > 0)
         free(arguments[--count]);
 }
@@ -99,9 +161,299 @@ static void migrate(const void *row)
     run(cli_migrate, row);
 }
 
+static void task(const void *row)
+{
+    run(cli_task, row);
+}
+
+static void worker(const void *row)
+{
+    run(cli_worker, row);
+}
+
+/* What the last action was called with. */
+static struct {
+    int number, argc;
+    char **argv;
+    const struct config *config;
+} called;
+
+static bool called_as(int number, int argc, char **argv, const struct config *config)
+{
+    called.number = number;
+    called.argc = argc;
+    called.argv = argv;
+    called.config = config;
+    return true;
+}
+
+static bool first(int argc, char **argv, const struct config *config, struct error *err)
+{
+    (void) err;
+    return called_as(1, argc, argv, config);
+}
+
+static bool second(int argc, char **argv, const struct config *config, struct error *err)
+{
+    (void) called_as(2, argc, argv, config);
+    return error_set(err, ERROR_NOT_FOUND, "second has failed");
+}
+
+static const struct cli_action actions[] = {{"first", first}, {"first-and-more", second}, {"second", second}, {0}};
+
+static const struct action_case {
+    const char *label;
+    const char *arguments[4];
+    int number; /* of the action; 0: none */
+} action_cases[] = {
+    {"first", {"verb", "first"}, 1},
+    {"second", {"verb", "second"}, 2},
+    {"longer than another", {"verb", "first-and-more"}, 2},
+    {"with arguments", {"verb", "first", "second", "--x"}, 1},
+    {"with its arguments first", {"verb", "--x", "first"}, 0},
+    {"missing", {"verb"}, 0},
+    {"unknown", {"verb", "third"}, 0},
+    {"too short", {"verb", "firs"}, 0},
+    {"too long", {"verb", "firsts"}, 0},
+    {"empty", {"verb", ""}, 0},
+};
+
+/* The action sees its own name as argv[0], and its result and its error are those of the subcommand. */
+static void runs_action(const void *row)
+{
+    const struct action_case *c = row;
+    const struct config config = {.lease = 7};
+    struct error err = {0};
+    char *arguments[5] = {NULL};
+    int count = 0;
+    bool done;
+
+    while (count < 4 && c->arguments[count] != NULL) {
+        arguments[count] = (char *) (uintptr_t) c->arguments[count];
+        count++;
+    }
+    called.number = 0;
+    done = cli_run_action(actions, count, arguments, &config, &err);
+    assert_int_equal(called.number, c->number);
+    assert_int_equal(done, c->number == 1);
+    if (c->number == 0) {
+        check_refusal(&err, ERROR_USAGE, "verb: one of first, first-and-more, second is required");
+        return;
+    }
+    assert_int_equal(called.argc, count - 1);
+    assert_ptr_equal(called.argv, arguments + 1);
+    assert_ptr_equal(called.config, &config);
+    if (c->number == 2)
+        check_refusal(&err, ERROR_NOT_FOUND, "second has failed");
+}
+
+static const struct print_case {
+    const char *value;
+    const char *printed; /* NULL: the same */
+} print_cases[] = {
+    {"", NULL},
+    {"plain text, 'quoted' \"too\"", NULL},
+    {"caf\xC3\xA9 \xE5\xAE\xB9 \xF0\x9F\x98\x80", NULL},
+    {"back\\slash %s %n", NULL},
+    {"a\tb", "a\\x09b"},
+    {"a\nb\r\n", "a\\x0ab\\x0d\\x0a"},
+    {"\x01\x1B[31m\x7F", "\\x01\\x1b[31m\\x7f"},
+    {"C1 \xC2\x80\xC2\x9B\xC2\x9F.", "C1 \\xc2\\x80\\xc2\\x9b\\xc2\\x9f."},
+    {"no-break \xC2\xA0", NULL},
+    {"no UTF-8 \xFF\xC3", "no UTF-8 \\xff\\xc3"},
+    {"\xC3\t", "\\xc3\\x09"},
+    {"\xED\xA0\x80", "\\xed\\xa0\\x80"},
+    {"\xC0\x8A", "\\xc0\\x8a"},
+};
+
+/* A value that an operator sees is neither a column nor a line, nor does it tell the terminal what to do. */
+static void prints(const void *row)
+{
+    const struct print_case *c = row;
+    char *path = scratch_path("printed");
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    struct buffer printed = {0};
+    int terminal;
+
+    assert_true(file >= 0);
+    fflush(stdout);
+    terminal = dup(STDOUT_FILENO);
+    dup2(file, STDOUT_FILENO);
+    cli_print_value(c->value);
+    fflush(stdout);
+    dup2(terminal, STDOUT_FILENO);
+    close(terminal);
+    close(file);
+    scratch_read(path, &printed);
+    assert_string_equal(buffer_text(&printed), c->printed == NULL ? c->value : c->printed);
+    buffer_free(&printed);
+    free(path);
+}
+
+/*
+ * Runs it in a child, which an alarm ends rather than that it runs for ever. cmocka's checks are for the parent: none
+ * of them in what the child runs.
+ */
+static pid_t run_in_child(void (*run_it)(const void *argument), const void *argument)
+{
+    pid_t child;
+
+    fflush(stdout);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        alarm(60);
+        run_it(argument);
+        _exit(1);
+    }
+    return child;
+}
+
+static void check_exit(pid_t child, int status)
+{
+    int ended;
+
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    if (WIFSIGNALED(ended))
+        check_fail("it was ended by signal %d", WTERMSIG(ended));
+    assert_int_equal(WEXITSTATUS(ended), status);
+}
+
+static void print_to_full_disk(const void *value)
+{
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+    alarm(10);
+    dup2(full, STDOUT_FILENO);
+    for (int i = 0; i < 1000; i++)
+        cli_print_value(value);
+    _exit(fflush(stdout) == 0 ? 3 : 2);
+}
+
+/* What can't be written is given up. */
+static void printing_can_fail(void)
+{
+    check_exit(run_in_child(print_to_full_disk, "0123456789abcdef0123456789abcdef caf\xC3\xA9\t"), 2);
+}
+
+/* A configuration of a worker, with this line in [export] and these files. To be freed with config_free. */
+static struct config *worker_config(const char *line, const char *directory)
+{
+    struct buffer text = {0};
+    struct config *config;
+
+    buffer_printf(&text, "%s[export]\n%s\n[files]\ndirectory = %s\n[server]\ngrace = 5\n", conf, line, directory);
+    config = read_config(text.data, text.length);
+    buffer_free(&text);
+    return config;
+}
+
+static void worker_needs_something_to_do(void)
+{
+    struct config *config = worker_config("threads = 0", scratch_directory());
+    char *arguments[] = {(char[]) {"worker"}, NULL};
+    struct error err;
+
+    assert_false(cli_worker(1, arguments, config, &err));
+    check_refusal(&err, ERROR_CONFIG, "[export] threads");
+    config_free(config);
+}
+
+static void refuse_directory(const void *config)
+{
+    char *arguments[] = {(char[]) {"worker"}, NULL};
+    struct error err;
+
+    if (!cli_worker(1, arguments, config, &err) && err.code == ERROR_CONFIG
+        && strstr(err.message, "/no/such/directory") != NULL)
+        _exit(42);
+}
+
+static void worker_needs_a_directory(void)
+{
+    struct config *config = worker_config("threads = 1", "/no/such/directory");
+
+    check_exit(run_in_child(refuse_directory, config), 42);
+    config_free(config);
+}
+
+/* What a worker in a child is given. */
+struct job {
+    struct config *config;
+    int log;
+};
+
+static void work(const void *argument)
+{
+    const struct job *job = argument;
+    char *arguments[] = {(char[]) {"worker"}, NULL};
+    struct error err;
+
+    dup2(job->log, STDERR_FILENO);
+    _exit(cli_worker(1, arguments, job->config, &err) ? 42 : error_info(err.code)->exit_status);
+}
+
+/* Reads on until the text is there; the test fails if the end comes before, or a minute has passed. */
+static void read_until(int log, struct buffer *out, const char *text)
+{
+    struct pollfd ready = {.fd = log, .events = POLLIN};
+
+    while (strstr(buffer_text(out), text) == NULL) {
+        char chunk[4096];
+        ssize_t got = poll(&ready, 1, 60000) > 0 ? read(log, chunk, sizeof(chunk)) : 0;
+
+        if (got <= 0)
+            check_fail("no %s in: %s", text, buffer_text(out));
+        buffer_append(out, chunk, (size_t) got);
+    }
+}
+
+static const struct stop_case {
+    const char *name;
+    int signal;
+} stop_cases[] = {{"SIGTERM", SIGTERM}, {"SIGINT", SIGINT}};
+
+/* A worker runs, whether or not its database is there, and ends in good order. */
+static void worker_runs_until_it_is_told(const void *row)
+{
+    const struct stop_case *c = row;
+    char *directory = scratch_path("files");
+    struct job job = {.config = worker_config("threads = 2", directory)};
+    struct buffer log = {0};
+    int ends[2];
+    pid_t child;
+
+    assert_int_equal(mkdir(directory, 0700), 0);
+    assert_int_equal(pipe(ends), 0);
+    job.log = ends[1];
+    child = run_in_child(work, &job);
+    close(ends[1]);
+    read_until(ends[0], &log, "\"worker started\"");
+    read_until(ends[0], &log, "can't take tasks");
+    usleep(200000); /* time enough to end unasked: one that waits is there however long this takes */
+    assert_int_equal(waitpid(child, NULL, WNOHANG), 0);
+    kill(child, c->signal);
+    read_until(ends[0], &log, "\"worker stopped\"");
+    check_exit(child, 42);
+    assert_non_null(strstr(buffer_text(&log), "\"worker stopping\""));
+    assert_int_equal(rmdir(directory), 0);
+    close(ends[0]);
+    config_free(job.config);
+    buffer_free(&log);
+    free(directory);
+}
+
 int main(void)
 {
     CHECK_EACH(token, token_cases, label);
+    CHECK_EACH(task, task_cases, label);
+    CHECK_EACH(worker, worker_cases, label);
     CHECK_EACH(migrate, migrate_cases, label);
+    CHECK_EACH(runs_action, action_cases, label);
+    CHECK_EACH(prints, print_cases, value);
+    CHECK(printing_can_fail);
+    CHECK(worker_needs_something_to_do);
+    CHECK(worker_needs_a_directory);
+    CHECK_EACH(worker_runs_until_it_is_told, stop_cases, name);
     return check_run("cli");
 }

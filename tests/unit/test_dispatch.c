@@ -6,11 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "access/token.h"
 #include "api/api.h"
-#include "base/memory.h"
+#include "base/metrics.h"
 #include "cgi.h"
 #include "check.h"
 #include "scratch.h"
@@ -18,6 +19,7 @@
 #define TASK "/v5/p1/export-task/01234567-89ab-4cde-8f01-23456789abcd"
 #define FILE_PATH "/v5/p1/download/01234567-89ab-4cde-8f01-23456789abcd"
 #define CREATE "/v5/p1/container/export-task"
+#define LIST "/v5/p1/export-tasks"
 
 /* What no answer may have: where the database is, and the token. */
 #define PLACE "/no/such/directory"
@@ -33,66 +35,164 @@ static const struct answer_case {
     const char *error_code;
     const char *message;
     const char *allow;
+    const char *operation; /* in the log and the counters; NULL: none */
 } answer_cases[] = {
     /* route and method come before the token */
-    {"/", "GET", NULL, "404", "APIGW.0101", "path", NULL},
-    {"", "GET", NULL, "404", "APIGW.0101", "path", NULL},
-    {"*", "OPTIONS", NULL, "404", "APIGW.0101", "path", NULL},
-    {"/v5/p1/export-task/", "GET", SECRET, "404", "APIGW.0101", "path", NULL},
-    {"/v5/p1/nothing?x=%", "GET", NULL, "404", "APIGW.0101", "/v5/p1/nothing", NULL},
-    {CREATE, "GET", NULL, "405", "APIGW.0101", "got \"GET\"", "POST"},
-    {CREATE, "PATCH", SECRET, "405", "APIGW.0101", "got \"PATCH\"", "POST"},
-    {FILE_PATH, "POST", NULL, "405", "APIGW.0101", "got \"POST\"", "GET, HEAD"},
-    {"/healthz", "POST", NULL, "405", "APIGW.0101", "got \"POST\"", "GET, HEAD"},
+    {"/", "GET", NULL, "404", "APIGW.0101", "path", NULL, NULL},
+    {"", "GET", NULL, "404", "APIGW.0101", "path", NULL, NULL},
+    {"*", "OPTIONS", NULL, "404", "APIGW.0101", "path", NULL, NULL},
+    {"/v5/p1/export-task/", "GET", SECRET, "404", "APIGW.0101", "path", NULL, NULL},
+    {"/v5/p1/nothing?x=%", "GET", NULL, "404", "APIGW.0101", "/v5/p1/nothing", NULL, NULL},
+    {CREATE, "GET", NULL, "405", "APIGW.0101", "got \"GET\"", "POST", NULL},
+    {CREATE, "PATCH", SECRET, "405", "APIGW.0101", "got \"PATCH\"", "POST", NULL},
+    {FILE_PATH, "POST", NULL, "405", "APIGW.0101", "got \"POST\"", "GET, HEAD", NULL},
+    {FILE_PATH, "DELETE", SECRET, "405", "APIGW.0101", "got \"DELETE\"", "GET, HEAD", NULL},
+    {CREATE, "DELETE", SECRET, "405", "APIGW.0101", "got \"DELETE\"", "POST", NULL},
+    {TASK, "POST", NULL, "405", "APIGW.0101", "got \"POST\"", "GET, DELETE", NULL},
+    {TASK, "PUT", SECRET, "405", "APIGW.0101", "got \"PUT\"", "GET, DELETE", NULL},
+    {LIST, "DELETE", SECRET, "405", "APIGW.0101", "got \"DELETE\"", "GET", NULL},
+    {LIST "?limit=0", "POST", NULL, "405", "APIGW.0101", "got \"POST\"", "GET", NULL},
+    {LIST "/", "GET", SECRET, "404", "APIGW.0101", "path", NULL, NULL},
+    {"/v5/p1/export-task", "DELETE", SECRET, "404", "APIGW.0101", "path", NULL, NULL},
+    {"/healthz", "POST", NULL, "405", "APIGW.0101", "got \"POST\"", "GET, HEAD", NULL},
+    {"/healthz/live", "POST", NULL, "405", "APIGW.0101", "got \"POST\"", "GET, HEAD", NULL},
+    {"/healthz/ready", "DELETE", NULL, "405", "APIGW.0101", "got \"DELETE\"", "GET, HEAD", NULL},
+    {"/metrics", "POST", NULL, "405", "APIGW.0101", "got \"POST\"", "GET, HEAD", NULL},
+    {"/metrics/", "GET", NULL, "404", "APIGW.0101", "path", NULL, NULL},
     /* the token comes before path and query */
-    {CREATE, "POST", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL},
-    {CREATE, "POST", "", "401", "APIGW.0301", "X-Auth-Token", NULL},
-    {CREATE, "POST", too_long, "401", "APIGW.0301", "X-Auth-Token", NULL},
-    {CREATE "?export_size=0&nonsense=1", "POST", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL},
-    {"/v5/%FF/container/export-task", "POST", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL},
-    {TASK, "GET", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL},
-    {FILE_PATH, "GET", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL},
+    {CREATE, "POST", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "create"},
+    {CREATE, "POST", "", "401", "APIGW.0301", "X-Auth-Token", NULL, "create"},
+    {CREATE, "POST", too_long, "401", "APIGW.0301", "X-Auth-Token", NULL, "create"},
+    {CREATE "?export_size=0&nonsense=1", "POST", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "create"},
+    {"/v5/%FF/container/export-task", "POST", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "create"},
+    {TASK, "GET", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "status"},
+    {FILE_PATH, "GET", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "download"},
+    {TASK, "DELETE", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "remove"},
+    {TASK "?force=1", "DELETE", "", "401", "APIGW.0301", "X-Auth-Token", NULL, "remove"},
+    {LIST, "GET", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "list"},
+    {LIST "?limit=0&offset=-1", "GET", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "list"},
     /* whose token it is, PostgreSQL would know */
-    {CREATE, "POST", SECRET, "503", "APIGW.0201", "", NULL},
-    {CREATE "?export_size=0", "POST", SECRET, "503", "APIGW.0201", "", NULL},
-    {TASK, "GET", SECRET, "503", "APIGW.0201", "", NULL},
-    {FILE_PATH, "GET", SECRET, "503", "APIGW.0201", "", NULL},
-    /* health needs no token, and takes no parameter */
-    {"/healthz", "GET", NULL, "503", "APIGW.0201", "", NULL},
-    {"/healthz?x=1", "GET", NULL, "400", "HSS.0001", "\"x\"", NULL},
-    {"/healthz?enterprise_project_id=0", "GET", NULL, "400", "HSS.0001", "\"enterprise_project_id\"", NULL},
-    {"/healthz?%zz", "GET", NULL, "400", "HSS.0001", "\"%zz\"", NULL},
+    {CREATE, "POST", SECRET, "503", "APIGW.0201", "", NULL, "create"},
+    {CREATE "?export_size=0", "POST", SECRET, "503", "APIGW.0201", "", NULL, "create"},
+    {TASK, "GET", SECRET, "503", "APIGW.0201", "", NULL, "status"},
+    {FILE_PATH, "GET", SECRET, "503", "APIGW.0201", "", NULL, "download"},
+    {TASK, "DELETE", SECRET, "503", "APIGW.0201", "", NULL, "remove"},
+    {LIST, "GET", SECRET, "503", "APIGW.0201", "", NULL, "list"},
+    {LIST "?limit=0", "GET", SECRET, "503", "APIGW.0201", "", NULL, "list"},
+    /* health and metrics need no token, and take no parameter */
+    {"/healthz?x=1", "GET", NULL, "400", "HSS.0001", "\"x\"", NULL, "health"},
+    {"/healthz?enterprise_project_id=0", "GET", NULL, "400", "HSS.0001", "\"enterprise_project_id\"", NULL, "health"},
+    {"/healthz?%zz", "GET", NULL, "400", "HSS.0001", "\"%zz\"", NULL, "health"},
+    {"/healthz/live?verbose", "GET", NULL, "400", "HSS.0001", "\"verbose\"", NULL, "health"},
+    {"/healthz/ready?limit=1", "GET", NULL, "400", "HSS.0001", "\"limit\"", NULL, "health"},
+    {"/metrics?name[]=x", "GET", NULL, "400", "HSS.0001", "\"name[]\"", NULL, "metrics"},
 };
 
-/* Serves a request with a database that can't be reached; what is logged goes to `log`. */
-static void serve(const char *method, const char *uri, const char *token, struct buffer *out, struct buffer *log)
+/* What a request has left. */
+struct served {
+    struct buffer out;
+    struct buffer log;
+    struct metric *metrics;
+    size_t metric_count;
+};
+
+static void forget(struct served *served)
 {
-    const struct db_settings settings = {
-        .conninfo = "host=" PLACE " dbname=x",
-        .application_name = "test",
-        .time_zone = "UTC",
-        .connect_timeout_ms = 1000,
-        .query_timeout_ms = 1000,
-    };
-    const struct config config = {.directory = memory_copy_text(scratch_directory())};
-    struct api api = {.config = &config, .pool = db_pool_new(&settings, 1)};
-    char *path = scratch_write("log", BYTES(""));
+    buffer_free(&served->out);
+    buffer_free(&served->log);
+    free(served->metrics);
+}
+
+static struct config *read_config(const char *directory)
+{
+    struct buffer text = {0};
+    struct config *config;
+    struct error err;
+    char *path;
+
+    buffer_printf(&text, "[database]\nconninfo = host=" PLACE " dbname=x\n[files]\ndirectory = %s\n", directory);
+    path = scratch_write("waybill.conf", text.data, text.length);
+    config = config_read(path, &err);
+    check_good(config != NULL, &err);
+    buffer_free(&text);
+    free(path);
+    return config;
+}
+
+/* Serves a request without a database and, if `files` is false, without a directory for files. */
+static void serve_without(const char *method, const char *uri, const char *token, bool files, struct served *ret)
+{
+    char *directory = scratch_path("files"), *path = scratch_write("log", BYTES(""));
+    struct api api = {0};
     int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
     int saved = dup(STDERR_FILENO);
+    struct config *config;
+    struct error err;
 
+    *ret = (struct served) {.metrics = metrics_take(&ret->metric_count)};
+    free(ret->metrics); /* what is counted from here on is of this request */
+    config = read_config(directory);
+    assert_int_equal(mkdir(directory, 0700), 0);
+    api.config = config;
+    api.engine = engine_start(config, ENGINE_ALONE, &err);
+    check_good(api.engine != NULL, &err);
+    if (!files)
+        assert_int_equal(rmdir(directory), 0);
     cgi_variable("REQUEST_METHOD", method);
     cgi_variable("REQUEST_URI", uri);
     cgi_variable("HTTP_X_AUTH_TOKEN", token);
     dup2(file, STDERR_FILENO);
-    cgi_serve(api_serve, &api, BYTES("{}"), out);
+    cgi_serve(api_serve, &api, BYTES("{}"), &ret->out);
     dup2(saved, STDERR_FILENO);
     cgi_clear();
-    scratch_read(path, log);
+    scratch_read(path, &ret->log);
     close(saved);
     close(file);
-    db_pool_free(api.pool);
-    free(config.directory);
+    ret->metrics = metrics_take(&ret->metric_count);
+    assert_true(engine_stop(api.engine, 0));
+    if (files)
+        assert_int_equal(rmdir(directory), 0); /* it is empty as before */
+    config_free(config);
+    free(directory);
     free(path);
+}
+
+static void serve(const char *method, const char *uri, const char *token, struct served *ret)
+{
+    serve_without(method, uri, token, true, ret);
+}
+
+/* How often a counter of this name was counted; -1 if it was not. */
+static double counted(const struct served *served, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static double counted(const struct served *served, const char *format, ...)
+{
+    char name[METRICS_NAME_SIZE];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(name, sizeof(name), format, arguments);
+    va_end(arguments);
+    for (size_t i = 0; i < served->metric_count; i++) {
+        if (strcmp(served->metrics[i].name, name) == 0)
+            return served->metrics[i].amount;
+    }
+    return -1;
+}
+
+/* The request is counted once, under its operation and status, and its duration is observed. */
+static void check_counted(const struct served *served, const char *operation, const char *status)
+{
+    size_t requests = 0;
+
+    for (size_t i = 0; i < served->metric_count; i++)
+        requests += strncmp(served->metrics[i].name, "waybill_http_requests_total{", 28) == 0;
+    assert_int_equal(requests, 1);
+    assert_true(counted(served, "waybill_http_requests_total{operation=\"%s\",status=\"%s\"}", operation, status) == 1);
+    assert_true(counted(served, "waybill_http_request_duration_seconds_count{operation=\"%s\"}", operation) == 1);
+    assert_true(counted(served, "waybill_http_request_duration_seconds_sum{operation=\"%s\"}", operation) >= 0);
+    assert_true(counted(served, "waybill_http_request_duration_seconds_bucket{operation=\"%s\",le=\"+Inf\"}", operation)
+                == 1);
 }
 
 static const char *member(struct json_object *value, const char *name)
@@ -114,70 +214,165 @@ static void check_header(const struct buffer *out, const char *name, const char 
     free(got);
 }
 
+/* One line of the log, which has the answer's id. */
+static void check_logged(const struct served *served, const char *request_id, const char *operation)
+{
+    const char *log = buffer_text(&served->log);
+    char field[64];
+
+    assert_non_null(strstr(log, request_id));
+    snprintf(field, sizeof(field), " operation=%s ", operation);
+    assert_non_null(strstr(log, field));
+    assert_ptr_equal(strchr(log, '\n'), log + served->log.length - 1);
+}
+
 static void answers(const void *row)
 {
     const struct answer_case *c = row;
-    struct buffer out = {0}, log = {0};
+    const char *operation = c->operation == NULL ? "none" : c->operation;
     struct json_object *value;
+    struct served served;
     size_t length;
 
-    serve(c->method, c->uri, c->token, &out, &log);
-    check_header(&out, "Status", c->status);
-    check_header(&out, "Content-Type", "application/json");
-    check_header(&out, "Allow", c->allow);
+    serve(c->method, c->uri, c->token, &served);
+    check_header(&served.out, "Status", c->status);
+    check_header(&served.out, "Content-Type", "application/json");
+    check_header(&served.out, "Allow", c->allow);
     if (strcmp(c->status, "503") != 0)
-        check_header(&out, "Retry-After", NULL);
+        check_header(&served.out, "Retry-After", NULL);
 
-    value = json_tokener_parse(cgi_body(&out, &length));
+    value = json_tokener_parse(cgi_body(&served.out, &length));
     assert_int_equal(json_object_object_length(value), 3);
     assert_string_equal(member(value, "error_code"), c->error_code);
     assert_non_null(strstr(member(value, "error_msg"), c->message));
-    check_header(&out, "X-Request-Id", member(value, "request_id"));
-    assert_non_null(strstr(buffer_text(&log), member(value, "request_id")));
-    assert_ptr_equal(strchr(buffer_text(&log), '\n'), buffer_text(&log) + log.length - 1); /* one line */
+    check_header(&served.out, "X-Request-Id", member(value, "request_id"));
+    check_logged(&served, member(value, "request_id"), operation);
+    check_counted(&served, operation, c->status);
+    assert_true(counted(&served, "waybill_database_errors_total{reason=\"unavailable\"}")
+                == (strcmp(c->error_code, "APIGW.0201") == 0 ? 1 : -1));
 
-    assert_null(strstr(buffer_text(&out), PLACE));
-    assert_null(strstr(buffer_text(&out), SECRET));
-    assert_null(strstr(buffer_text(&log), SECRET));
+    assert_null(strstr(buffer_text(&served.out), PLACE));
+    assert_null(strstr(buffer_text(&served.out), SECRET));
+    assert_null(strstr(buffer_text(&served.log), SECRET));
     json_object_put(value);
-    buffer_free(&out);
-    buffer_free(&log);
+    forget(&served);
 }
 
-/* The same headers as for GET, and no body. */
-static void head_has_no_body(void)
+static const struct ready_case {
+    const char *uri;
+    bool files;
+} ready_cases[] = {
+    {"/healthz", true}, {"/healthz/ready", true}, {"/healthz", false}, {"/healthz/ready", false},
+};
+
+/* Neither ready nor dead: the answer of an error, and what is there and what is not. */
+static void not_ready(const void *row)
 {
-    struct buffer out = {0}, log = {0};
+    const struct ready_case *c = row;
+    struct json_object *value;
+    struct served served;
     size_t length;
-
-    serve("HEAD", "/healthz?x=1", NULL, &out, &log);
-    check_header(&out, "Status", "400");
-    check_header(&out, "Content-Type", "application/json");
-    (void) cgi_body(&out, &length);
-    assert_int_equal(length, 0);
-    buffer_free(&out);
-    buffer_free(&log);
-}
-
-static void retry_after_says_when(void)
-{
-    struct buffer out = {0}, log = {0};
     char *seconds;
 
-    serve("GET", "/healthz", NULL, &out, &log);
-    seconds = cgi_header(&out, "Retry-After");
+    serve_without("GET", c->uri, NULL, c->files, &served);
+    check_header(&served.out, "Status", "503");
+    check_header(&served.out, "Content-Type", "application/json");
+    seconds = cgi_header(&served.out, "Retry-After");
     assert_non_null(seconds);
     assert_in_range(strtol(seconds, NULL, 10), 1, 3600);
+    value = json_tokener_parse(cgi_body(&served.out, &length));
+    assert_string_equal(member(value, "live"), "true");
+    assert_string_equal(member(value, "ready"), "false");
+    assert_string_equal(member(value, "database"), "unavailable");
+    assert_string_equal(member(value, "files"), c->files ? "ok" : "unavailable");
+    assert_string_equal(member(value, "error_code"), "APIGW.0201");
+    assert_string_not_equal(member(value, "error_msg"), "");
+    check_header(&served.out, "X-Request-Id", member(value, "request_id"));
+    check_logged(&served, member(value, "request_id"), "health");
+    assert_non_null(strstr(buffer_text(&served.log), " error=unavailable "));
+    check_counted(&served, "health", "503");
+    assert_null(strstr(buffer_text(&served.out), PLACE));
+    assert_null(strstr(buffer_text(&served.out), scratch_directory()));
+    json_object_put(value);
     free(seconds);
-    buffer_free(&out);
-    buffer_free(&log);
+    forget(&served);
+}
+
+/* A process that answers is live, whatever it lacks. */
+static void live(void)
+{
+    static const char body[] = "{\"status\":\"live\",\"live\":true}";
+    struct served served;
+    size_t length;
+
+    serve_without("GET", "/healthz/live", NULL, false, &served);
+    check_header(&served.out, "Status", "200");
+    check_header(&served.out, "Content-Type", "application/json");
+    check_header(&served.out, "Retry-After", NULL);
+    assert_string_equal(cgi_body(&served.out, &length), body);
+    check_counted(&served, "health", "200");
+    assert_true(counted(&served, "waybill_database_errors_total{reason=\"unavailable\"}") < 0); /* not even asked */
+    forget(&served);
+}
+
+/* All that is known without a database; the counters stay with the process. */
+static void metrics(void)
+{
+    struct served served;
+    const char *body;
+    size_t length;
+
+    serve("GET", "/metrics", NULL, &served);
+    check_header(&served.out, "Status", "200");
+    check_header(&served.out, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+    body = cgi_body(&served.out, &length);
+    assert_non_null(strstr(body, "\nwaybill_database_up 0\n"));
+    assert_non_null(strstr(body, "\nwaybill_build_info{version=\"" WAYBILL_VERSION "\"} 1\n"));
+    assert_null(strstr(body, "waybill_tasks"));
+    assert_int_equal(body[length - 1], '\n');
+    for (const char *line = body; *line != '\0'; line = strchr(line, '\n') + 1)
+        assert_true(strncmp(line, "# HELP waybill_", 15) == 0 || strncmp(line, "# TYPE waybill_", 15) == 0
+                    || strncmp(line, "waybill_", 8) == 0);
+    check_counted(&served, "metrics", "200");
+    assert_true(counted(&served, "waybill_database_errors_total{reason=\"unavailable\"}") == 1);
+    assert_null(strstr(body, PLACE));
+    forget(&served);
+}
+
+static const struct head_case {
+    const char *uri;
+    const char *status;
+    const char *type;
+} head_cases[] = {
+    {"/healthz?x=1", "400", "application/json"},
+    {"/healthz", "503", "application/json"},
+    {"/healthz/ready", "503", "application/json"},
+    {"/healthz/live", "200", "application/json"},
+    {"/metrics", "200", "text/plain; version=0.0.4; charset=utf-8"},
+};
+
+/* The same headers as for GET, and no body. */
+static void head_has_no_body(const void *row)
+{
+    const struct head_case *c = row;
+    struct served served;
+    size_t length;
+
+    serve("HEAD", c->uri, NULL, &served);
+    check_header(&served.out, "Status", c->status);
+    check_header(&served.out, "Content-Type", c->type);
+    (void) cgi_body(&served.out, &length);
+    assert_int_equal(length, 0);
+    forget(&served);
 }
 
 int main(void)
 {
     memset(too_long, 'T', sizeof(too_long) - 1);
     CHECK_EACH(answers, answer_cases, uri);
-    CHECK(head_has_no_body);
-    CHECK(retry_after_says_when);
+    CHECK_EACH(not_ready, ready_cases, uri);
+    CHECK(live);
+    CHECK(metrics);
+    CHECK_EACH(head_has_no_body, head_cases, uri);
     return check_run("api/dispatch");
 }

@@ -30,6 +30,7 @@ static const struct error_case {
     {"timeout", ERROR_TIMEOUT, 500, "HSS.0041", 1},
     {"storage", ERROR_STORAGE, 500, "HSS.0041", 1},
     {"cancelled", ERROR_CANCELLED, 500, "HSS.0041", 1},
+    {"lease", ERROR_LEASE, 500, "HSS.0041", 1},
     {"unavailable", ERROR_UNAVAILABLE, 503, "APIGW.0201", 1},
     {"config", ERROR_CONFIG, 500, "HSS.0041", 1},
     {"usage", ERROR_USAGE, 500, "HSS.0041", 2},

@@ -1,6 +1,7 @@
 #include "export/export_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,9 @@
 #include "faults.h"
 #include "scratch.h"
 
+#define ID "01234567-89ab-4cde-8f01-23456789abcd"
+#define OTHER_ID "fedcba98-7654-4321-8abc-0123456789ab"
+
 /* An empty directory of this name. Its path; to be freed. */
 static char *make_directory(const char *name)
 {
@@ -24,10 +28,10 @@ static char *make_directory(const char *name)
     return path;
 }
 
-static struct export_file *begin(const char *directory)
+static struct export_file *begin(const char *directory, const char *file_id)
 {
     struct error err;
-    struct export_file *file = export_file_begin(directory, &err);
+    struct export_file *file = export_file_begin(directory, file_id, &err);
 
     check_good(file != NULL, &err);
     return file;
@@ -47,15 +51,48 @@ static void publish(struct export_file *file)
     check_good(export_file_publish(file, &err), &err);
 }
 
+/* The path of a name in the directory; to be freed. */
+static char *path_in(const char *directory, const char *name)
+{
+    struct buffer path = {0};
+
+    buffer_printf(&path, "%s/%s", directory, name);
+    return path.data;
+}
+
+/* Puts a file of somebody else there. */
+static void put(const char *directory, const char *name, const char *text)
+{
+    char *path = path_in(directory, name);
+    FILE *file = fopen(path, "we");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    free(path);
+}
+
+static void check_has(const char *directory, const char *name, const char *text)
+{
+    char *path = path_in(directory, name);
+    struct buffer bytes = {0};
+
+    scratch_read(path, &bytes);
+    assert_string_equal(buffer_text(&bytes), text);
+    buffer_free(&bytes);
+    free(path);
+}
+
 /* The directory has this file alone, with this text and what is said of it. */
-static void check_published(const char *directory, const struct export_file *file, const char *text)
+static void check_published(const char *directory, const char *file_id, const struct export_file *file,
+                            const char *text)
 {
     unsigned char sum[SHA256_SIZE], expected[SHA256_SIZE];
     struct buffer path = {0}, bytes = {0};
     struct stat status;
 
     assert_int_equal(scratch_count(directory), 1);
-    buffer_printf(&path, "%s/%s", directory, export_file_id(file));
+    buffer_printf(&path, "%s/%s", directory, file_id);
     scratch_read(path.data, &bytes);
     assert_string_equal(buffer_text(&bytes), text);
     assert_int_equal(export_file_size(file), strlen(text));
@@ -82,16 +119,15 @@ static const struct way_case {
     {"interrupted-writes", {.write_eintr = true}, NULL},
 };
 
-static void check_only_parts(const char *directory, const struct export_file *file)
+static void check_only_parts(const char *directory)
 {
-    struct buffer path = {0};
+    char *path = path_in(directory, ID), *part = path_in(directory, ID ".part");
 
     assert_true(scratch_count(directory) <= 1);
-    buffer_printf(&path, "%s/%s", directory, export_file_id(file));
-    assert_int_equal(access(path.data, F_OK), -1);
-    buffer_append_text(&path, ".part");
-    assert_int_equal(access(path.data, F_OK) == 0, scratch_count(directory) == 1);
-    buffer_free(&path);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(access(part, F_OK) == 0, scratch_count(directory) == 1);
+    free(path);
+    free(part);
 }
 
 static void publishes(const void *row)
@@ -102,16 +138,15 @@ static void publishes(const void *row)
     struct export_file *file;
 
     faults = c->faults;
-    file = begin(directory);
-    assert_true(text_is_uuid(export_file_id(file)));
-    check_only_parts(directory, file);
+    file = begin(directory, ID);
+    check_only_parts(directory);
     write_text(file, "\"Container ID\"\r\n");
     write_text(file, "");
     write_text(file, "\"c-1\"\r\n");
-    check_only_parts(directory, file);
+    check_only_parts(directory);
     publish(file);
     umask(mask);
-    check_published(directory, file, "\"Container ID\"\r\n\"c-1\"\r\n");
+    check_published(directory, ID, file, "\"Container ID\"\r\n\"c-1\"\r\n");
     export_file_free(file);
     assert_int_equal(scratch_count(directory), 1);
     /* Data first, then the name, then the directory. */
@@ -131,7 +166,7 @@ static void leaves_nothing_unpublished(const void *row)
     snprintf(name, sizeof(name), "unpublished-%s", c->name);
     directory = make_directory(name);
     faults = c->faults;
-    file = begin(directory);
+    file = begin(directory, ID);
     write_text(file, "half of a fi");
     export_file_free(file);
     assert_int_equal(scratch_count(directory), 0);
@@ -141,10 +176,10 @@ static void leaves_nothing_unpublished(const void *row)
 static void empty_file(void)
 {
     char *directory = make_directory("empty");
-    struct export_file *file = begin(directory);
+    struct export_file *file = begin(directory, ID);
 
     publish(file);
-    check_published(directory, file, "");
+    check_published(directory, ID, file, "");
     export_file_free(file);
     free(directory);
 }
@@ -152,15 +187,14 @@ static void empty_file(void)
 static void unpublishes(void)
 {
     char *directory = make_directory("unpublished");
-    struct export_file *kept = begin(directory), *file = begin(directory);
+    struct export_file *kept = begin(directory, OTHER_ID), *file = begin(directory, ID);
 
-    assert_string_not_equal(export_file_id(kept), export_file_id(file));
     write_text(kept, "kept");
     publish(kept);
     publish(file);
     assert_int_equal(scratch_count(directory), 2);
     export_file_unpublish(file);
-    check_published(directory, kept, "kept");
+    check_published(directory, OTHER_ID, kept, "kept");
     export_file_free(file);
     export_file_free(kept);
     assert_int_equal(scratch_count(directory), 1);
@@ -176,12 +210,19 @@ static const struct fault_case {
     {"write-ENOSPC-later", {.write = ENOSPC, .write_short = 3, .write_at = 2}, "space"},
     {"write-EDQUOT", {.write = EDQUOT}, "space"},
     {"write-EIO", {.write = EIO}, "can't be written"},
+    {"write-EIO-later", {.write = EIO, .write_short = 3, .write_at = 3}, "can't be written"},
     {"fsync-EIO", {.fsync_file = EIO}, "can't be written"},
     {"fsync-ENOSPC", {.fsync_file = ENOSPC}, "space"},
+    {"fsync-EDQUOT", {.fsync_file = EDQUOT}, "space"},
+    {"close-EIO", {.close = EIO}, "can't be written"},
+    {"close-ENOSPC", {.close = ENOSPC}, "space"},
     {"fsync-directory-EIO", {.fsync_directory = EIO}, "can't be written"},
+    {"link-EEXIST", {.linkat = EEXIST, .renameat = EEXIST}, "can't be written"},
     {"no-link", {.linkat = EACCES, .renameat = EACCES}, "can't be written"},
     {"no-link-ENOSPC", {.linkat = ENOSPC, .renameat = ENOSPC}, "space"},
     {"part-write-ENOSPC", {.no_tmpfile = EOPNOTSUPP, .write = ENOSPC}, "space"},
+    {"part-write-EIO", {.no_tmpfile = EOPNOTSUPP, .write = EIO}, "can't be written"},
+    {"part-close-EIO", {.no_tmpfile = EOPNOTSUPP, .close = EIO}, "can't be written"},
     {"part-fsync-EIO", {.no_tmpfile = EOPNOTSUPP, .fsync_file = EIO}, "can't be written"},
     {"part-fsync-directory-EIO", {.no_tmpfile = EOPNOTSUPP, .fsync_directory = EIO}, "can't be written"},
     {"part-no-rename", {.no_tmpfile = EOPNOTSUPP, .renameat = EACCES}, "can't be written"},
@@ -196,7 +237,7 @@ static void survives_faults(const void *row)
     struct error err;
 
     faults = c->faults;
-    file = begin(directory);
+    file = begin(directory, ID);
     assert_false(export_file_write(file, "0123456789", 10, &err) && export_file_publish(file, &err));
     export_file_free(file);
     check_refusal(&err, ERROR_STORAGE, c->message);
@@ -207,10 +248,313 @@ static void survives_faults(const void *row)
     free(directory);
 }
 
+/* Twice, or before there is anything: a file of that name which is another's stays. */
+static void unpublishes_only_its_own(void)
+{
+    char *directory = make_directory("own");
+    struct export_file *file = begin(directory, ID);
+
+    put(directory, ID, "another's");
+    write_text(file, "mine");
+    export_file_unpublish(file);
+    check_has(directory, ID, "another's");
+    export_file_free(file);
+    check_has(directory, ID, "another's");
+
+    file = begin(directory, OTHER_ID);
+    publish(file);
+    export_file_unpublish(file);
+    put(directory, OTHER_ID, "another's");
+    export_file_unpublish(file);
+    export_file_free(file);
+    check_has(directory, OTHER_ID, "another's");
+    assert_int_equal(scratch_count(directory), 2);
+    free(directory);
+}
+
+/* A file that could not be published is none that unpublish knows. */
+static void unpublishes_nothing_after_a_failure(void)
+{
+    char *directory = make_directory("failed");
+    struct export_file *file = begin(directory, ID);
+    struct error err;
+
+    put(directory, ID, "another's");
+    faults.fsync_file = EIO;
+    assert_false(export_file_publish(file, &err));
+    export_file_unpublish(file);
+    faults_clear();
+    export_file_free(file);
+    check_has(directory, ID, "another's");
+    free(directory);
+}
+
+/* Two that write under one name would mix: the second is refused, and leaves the first alone. */
+static void one_part_at_a_time(void)
+{
+    char *directory = make_directory("one-part");
+    struct export_file *file;
+    struct error err;
+
+    faults.no_tmpfile = EOPNOTSUPP;
+    file = begin(directory, ID);
+    write_text(file, "first");
+    assert_null(export_file_begin(directory, ID, &err));
+    check_refusal(&err, ERROR_STORAGE, "can't be written");
+    check_has(directory, ID ".part", "first");
+    publish(file);
+    check_published(directory, ID, file, "first");
+    export_file_free(file);
+    faults_clear();
+    free(directory);
+}
+
+#define MIB (1024 * 1024)
+
+/* The disk is set to work every 8 MiB, on all that was written; that it can't is no failure. */
+static void large_file(const void *row)
+{
+    const struct way_case *c = row;
+    char *directory = make_directory(c->name), *path = path_in(directory, ID);
+    struct export_file *file;
+    struct buffer bytes = {0};
+    unsigned char sum[SHA256_SIZE], expected[SHA256_SIZE];
+    char chunk[100000];
+
+    faults = c->faults;
+    file = begin(directory, ID);
+    while (bytes.length < 20 * MIB) {
+        struct error err;
+
+        memset(chunk, 'a' + (int) (bytes.length % 26), sizeof(chunk));
+        buffer_append(&bytes, chunk, sizeof(chunk));
+        check_good(export_file_write(file, chunk, sizeof(chunk), &err), &err);
+        assert_true(faults_synced() <= (int64_t) bytes.length);
+        assert_true(faults_synced() > (int64_t) bytes.length - 8 * MIB);
+        assert_true(faults_synced() == 0 || faults_synced() >= 8 * MIB); /* not with every write */
+    }
+    publish(file);
+    export_file_sha256(file, sum);
+    digest_sha256(bytes.data, bytes.length, expected);
+    assert_memory_equal(sum, expected, SHA256_SIZE);
+    assert_int_equal(export_file_size(file), bytes.length);
+    export_file_free(file);
+    buffer_clear(&bytes);
+    scratch_read(path, &bytes);
+    digest_sha256(bytes.data, bytes.length, sum);
+    assert_memory_equal(sum, expected, SHA256_SIZE);
+    assert_int_equal(unlink(path), 0);
+    buffer_free(&bytes);
+    faults_clear();
+    free(path);
+    free(directory);
+}
+
+static const struct way_case large_cases[] = {
+    {"large", {0}, NULL},
+    {"large-no-sync_file_range", {.sync_file_range = ENOSYS}, NULL},
+    {"large-short-writes", {.write_short = 70000}, NULL},
+};
+
+static const struct remove_case {
+    const char *name;
+    bool published, part;
+} remove_cases[] = {
+    {"remove-published", true, false},
+    {"remove-part", false, true},
+    {"remove-both", true, true},
+    {"remove-nothing", false, false},
+};
+
+/* What has the id goes; what has another stays. */
+static void removes(const void *row)
+{
+    const struct remove_case *c = row;
+    char *directory = make_directory(c->name);
+    bool removed = !(c->published || c->part);
+    struct error err;
+
+    put(directory, OTHER_ID, "kept");
+    put(directory, OTHER_ID ".part", "kept part");
+    if (c->published)
+        put(directory, ID, "file");
+    if (c->part)
+        put(directory, ID ".part", "part");
+    check_good(export_file_remove(directory, ID, &removed, &err), &err);
+    assert_int_equal(removed, c->published || c->part);
+    assert_int_equal(scratch_count(directory), 2);
+    check_has(directory, OTHER_ID, "kept");
+    check_has(directory, OTHER_ID ".part", "kept part");
+
+    removed = true;
+    check_good(export_file_remove(directory, ID, &removed, &err), &err);
+    assert_false(removed);
+    free(directory);
+}
+
+/* What this module itself has left when its process was killed. */
+static void removes_what_is_being_written(void)
+{
+    char *directory = make_directory("remove-unfinished");
+    struct export_file *file;
+    bool removed = false;
+    struct error err;
+
+    faults.no_tmpfile = EOPNOTSUPP;
+    file = begin(directory, ID);
+    write_text(file, "half of a fi");
+    assert_int_equal(scratch_count(directory), 1);
+    check_good(export_file_remove(directory, ID, &removed, &err), &err);
+    assert_true(removed);
+    assert_int_equal(scratch_count(directory), 0);
+    export_file_free(file);
+    faults_clear();
+    free(directory);
+}
+
+/* The output stays as it was, and the message has no path. */
+static void check_not_removed(const char *directory)
+{
+    struct error err;
+
+    for (int before = 0; before <= 1; before++) {
+        bool removed = before == 1;
+
+        assert_false(export_file_remove(directory, ID, &removed, &err));
+        check_refusal(&err, ERROR_STORAGE, "");
+        assert_null(strstr(err.message, directory));
+        assert_null(strstr(err.message, ID));
+        assert_string_not_equal(err.detail, "");
+        assert_int_equal(removed, before == 1);
+    }
+}
+
+static void can_fail_to_remove(void)
+{
+    char *directory = make_directory("remove-fails"), *part = path_in(directory, ID ".part");
+    char *missing = scratch_path("no-such-directory"), *no_directory = scratch_write("no-directory", BYTES("x"));
+
+    check_not_removed(missing);
+    check_not_removed(no_directory);
+    put(directory, ID, "file");
+    faults.unlinkat = EACCES;
+    check_not_removed(directory);
+    faults_clear();
+    check_has(directory, ID, "file");
+
+    /* A directory in place of the part: the file is gone, and yet not all is. */
+    assert_int_equal(mkdir(part, 0755), 0);
+    check_not_removed(directory);
+    assert_int_equal(scratch_count(directory), 1);
+    free(no_directory);
+    free(missing);
+    free(part);
+    free(directory);
+}
+
+static const struct probe_case {
+    const char *name;
+    struct faults faults;
+    const char *message; /* NULL: it is good */
+} probe_cases[] = {
+    {"probe", {0}, NULL},
+    {"probe-no-O_TMPFILE", {.no_tmpfile = EOPNOTSUPP}, NULL},
+    {"probe-old-kernel", {.no_tmpfile = EISDIR}, NULL},
+    {"probe-EINVAL", {.no_tmpfile = EINVAL}, NULL},
+    {"probe-EROFS", {.no_tmpfile = EROFS}, "can't be written"},
+    {"probe-EMFILE", {.open = EMFILE}, "can't be written"},
+    {"probe-no-inode", {.open = ENOSPC}, "space"},
+    {"probe-write-ENOSPC", {.write = ENOSPC}, "space"},
+    {"probe-write-EDQUOT", {.write = EDQUOT}, "space"},
+    {"probe-write-EIO", {.write = EIO}, "can't be written"},
+};
+
+/* The descriptor that would come next: it tells whether one was left open. */
+static int next_descriptor(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    close(fd);
+    return fd;
+}
+
+static bool probe(const char *directory, const struct faults *with, struct error *err)
+{
+    int next = next_descriptor();
+    bool good;
+
+    faults = *with;
+    good = export_file_probe(directory, err);
+    faults_clear();
+    assert_int_equal(next_descriptor(), next);
+    return good;
+}
+
+static void probes(const void *row)
+{
+    const struct probe_case *c = row;
+    char *directory = make_directory(c->name);
+    struct error err;
+
+    if (c->message == NULL) {
+        check_good(probe(directory, &c->faults, &err), &err);
+    } else {
+        assert_false(probe(directory, &c->faults, &err));
+        check_refusal(&err, ERROR_STORAGE, c->message);
+        assert_null(strstr(err.message, directory));
+        assert_string_not_equal(err.detail, "");
+    }
+    assert_int_equal(scratch_count(directory), 0);
+    free(directory);
+}
+
+/* The byte is really written, not only room for it looked up. */
+static void probe_writes(void)
+{
+    char *directory = make_directory("probe-writes");
+    struct rlimit before;
+    struct error err;
+    bool good;
+
+    getrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &(const struct rlimit) {.rlim_cur = 0, .rlim_max = before.rlim_max});
+    good = export_file_probe(directory, &err);
+    setrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_false(good);
+    check_refusal(&err, ERROR_STORAGE, "can't be written");
+    free(directory);
+}
+
+/* Whether or not the file system can have files without a name. */
+static void probe_needs_a_directory(void)
+{
+    static const struct faults ways[] = {{0}, {.no_tmpfile = EOPNOTSUPP}};
+    char *missing = scratch_path("no-such-directory");
+    char *no_directory = scratch_write("no-directory", BYTES("x"));
+
+    for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+        const char *const paths[] = {missing, no_directory};
+
+        for (size_t k = 0; k < ARRAY_SIZE(paths); k++) {
+            struct error err;
+
+            if (probe(paths[k], &ways[i], &err))
+                check_fail("%s is taken for a directory", paths[k]);
+            check_refusal(&err, ERROR_STORAGE, "");
+            assert_null(strstr(err.message, paths[k]));
+            assert_non_null(strstr(err.detail, paths[k]));
+        }
+    }
+    free(missing);
+    free(no_directory);
+}
+
 static void file_size_limit(void)
 {
     char *directory = make_directory("limited");
-    struct export_file *file = begin(directory);
+    struct export_file *file = begin(directory, ID);
     struct rlimit before;
     struct error err;
     bool written;
@@ -235,11 +579,11 @@ static void needs_a_directory(void)
     struct error err;
 
     faults_clear();
-    assert_null(export_file_begin(missing, &err));
+    assert_null(export_file_begin(missing, ID, &err));
     check_refusal(&err, ERROR_STORAGE, "");
     assert_null(strstr(err.message, missing));
     assert_non_null(strstr(err.detail, missing));
-    assert_null(export_file_begin(no_directory, &err));
+    assert_null(export_file_begin(no_directory, ID, &err));
     check_refusal(&err, ERROR_STORAGE, "");
     free(missing);
     free(no_directory);
@@ -256,11 +600,13 @@ static void needs_to_write_there(void)
     assert_int_equal(chmod(directory, 0555), 0);
     if (geteuid() == 0)
         assert_int_equal(seteuid(65534), 0);
-    file = export_file_begin(directory, &err);
-    if (getuid() == 0)
-        assert_int_equal(seteuid(0), 0);
+    file = export_file_begin(directory, ID, &err);
     assert_null(file);
     check_refusal(&err, ERROR_STORAGE, "");
+    assert_false(export_file_probe(directory, &err));
+    check_refusal(&err, ERROR_STORAGE, "");
+    if (getuid() == 0)
+        assert_int_equal(seteuid(0), 0);
     assert_int_equal(scratch_count(directory), 0);
     free(directory);
 }
@@ -268,22 +614,22 @@ static void needs_to_write_there(void)
 static void opens_what_is_published(void)
 {
     char *directory = make_directory("opened");
-    struct export_file *file = begin(directory);
+    struct export_file *file = begin(directory, ID);
     struct error err;
     char text[8] = "";
     int fd;
 
     write_text(file, "abc");
-    assert_int_equal(export_file_open(directory, export_file_id(file), &err), -1);
+    assert_int_equal(export_file_open(directory, ID, &err), -1);
     check_refusal(&err, ERROR_NOT_FOUND, "");
     publish(file);
-    fd = export_file_open(directory, export_file_id(file), &err);
+    fd = export_file_open(directory, ID, &err);
     check_good(fd >= 0, &err);
     assert_int_equal(read(fd, text, sizeof(text)), 3);
     assert_string_equal(text, "abc");
     close(fd);
     export_file_unpublish(file);
-    assert_int_equal(export_file_open(directory, export_file_id(file), &err), -1);
+    assert_int_equal(export_file_open(directory, ID, &err), -1);
     check_refusal(&err, ERROR_NOT_FOUND, "");
     export_file_free(file);
     free(directory);
@@ -291,21 +637,20 @@ static void opens_what_is_published(void)
 
 static void opens_nothing_else(void)
 {
-    static const char id[] = "01234567-89ab-4cde-8f01-23456789abcd";
     char *directory = make_directory("links");
     char *missing = scratch_path("no-such-directory");
     struct buffer link = {0};
     struct error err;
 
-    assert_int_equal(export_file_open(missing, id, &err), -1);
+    assert_int_equal(export_file_open(missing, ID, &err), -1);
     check_refusal(&err, ERROR_STORAGE, "");
     assert_null(strstr(err.message, missing));
-    buffer_printf(&link, "%s/%s", directory, id);
+    buffer_printf(&link, "%s/%s", directory, ID);
     assert_int_equal(symlink("/etc/passwd", link.data), 0);
-    assert_int_equal(export_file_open(directory, id, &err), -1);
+    assert_int_equal(export_file_open(directory, ID, &err), -1);
     check_refusal(&err, ERROR_STORAGE, "");
     faults.openat = EMFILE;
-    assert_int_equal(export_file_open(directory, id, &err), -1);
+    assert_int_equal(export_file_open(directory, ID, &err), -1);
     check_refusal(&err, ERROR_STORAGE, "");
     faults_clear();
     buffer_free(&link);
@@ -324,7 +669,17 @@ int main(void)
     CHECK_EACH(leaves_nothing_unpublished, way_cases, name);
     CHECK(empty_file);
     CHECK(unpublishes);
+    CHECK(unpublishes_only_its_own);
+    CHECK(unpublishes_nothing_after_a_failure);
+    CHECK(one_part_at_a_time);
+    CHECK_EACH(large_file, large_cases, name);
     CHECK_EACH(survives_faults, fault_cases, name);
+    CHECK_EACH(removes, remove_cases, name);
+    CHECK(removes_what_is_being_written);
+    CHECK(can_fail_to_remove);
+    CHECK_EACH(probes, probe_cases, name);
+    CHECK(probe_writes);
+    CHECK(probe_needs_a_directory);
     CHECK(file_size_limit);
     CHECK(needs_a_directory);
     CHECK(needs_to_write_there);

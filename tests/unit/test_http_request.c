@@ -109,7 +109,7 @@ static const struct method_case {
     const char *name;
     enum http_method method;
 } method_cases[] = {
-    {"GET", HTTP_GET}, {"HEAD", HTTP_HEAD}, {"POST", HTTP_POST}, {"DELETE", HTTP_OTHER}, {"PUT", HTTP_OTHER},
+    {"GET", HTTP_GET}, {"HEAD", HTTP_HEAD}, {"POST", HTTP_POST}, {"DELETE", HTTP_DELETE}, {"PUT", HTTP_OTHER},
     {"OPTIONS", HTTP_OTHER}, {"get", HTTP_OTHER}, {"GETS", HTTP_OTHER}, {"GE", HTTP_OTHER}, {"", HTTP_OTHER},
     {NULL, HTTP_OTHER},
 };

@@ -114,7 +114,8 @@ static const struct code_case {
     {"permission", ERROR_PERMISSION}, {"not_found", ERROR_NOT_FOUND}, {"no_api", ERROR_NO_API},
     {"method", ERROR_METHOD}, {"gone", ERROR_GONE}, {"too_large", ERROR_TOO_LARGE}, {"media_type", ERROR_MEDIA_TYPE},
     {"range", ERROR_RANGE}, {"too_many", ERROR_TOO_MANY}, {"internal", ERROR_INTERNAL}, {"timeout", ERROR_TIMEOUT},
-    {"storage", ERROR_STORAGE}, {"unavailable", ERROR_UNAVAILABLE},
+    {"storage", ERROR_STORAGE}, {"cancelled", ERROR_CANCELLED}, {"lease", ERROR_LEASE},
+    {"unavailable", ERROR_UNAVAILABLE},
 };
 
 static const char message[] = "status must be one of Running, got \"<b>\\x22\xC3\xA9\"";
@@ -163,6 +164,143 @@ static void errors(const void *row)
     assert_int_equal(making.error.code, c->code);
     assert_string_equal(making.error.detail, "SECRET");
     json_object_put(value);
+    buffer_free(&out);
+}
+
+static void make_error_with(struct http_response *response, const struct http_request *request, const void *code)
+{
+    struct json_object *value = json_object_new_object();
+    struct error err;
+
+    error_set(&err, *(const enum error_code *) code, "%s", message);
+    json_object_object_add(value, "status", json_object_new_string("live"));
+    json_object_object_add(value, "live", json_object_new_boolean(true));
+    http_response_error_with(response, &err, request, value);
+}
+
+/* The value's own members, and then those of every error. */
+static void errors_with_more(const void *row)
+{
+    const struct code_case *c = row;
+    const struct error_info *info = error_info(c->code);
+    struct making making = {.make = make_error_with, .argument = &c->code};
+    struct buffer out = {0}, expected = {0};
+    char status[8], seconds[16];
+
+    answer(&making, "GET", &out);
+    buffer_printf(&expected,
+                  "{\"status\":\"live\",\"live\":true,\"error_code\":\"%s\",\"error_msg\":"
+                  "\"status must be one of Running, got \\\"<b>\\\\x22\xC3\xA9\\\"\",\"request_id\":\"%s\"}",
+                  info->api_code, making.id);
+    snprintf(status, sizeof(status), "%d", info->http_status);
+    check_answer(&making, &out, status, buffer_text(&expected), expected.length);
+    check_header(&out, "Content-Type", "application/json");
+    snprintf(seconds, sizeof(seconds), "%d", info->retry_after);
+    check_header(&out, "Retry-After", info->retry_after > 0 ? seconds : NULL);
+    assert_int_equal(making.error.code, c->code);
+    assert_string_equal(making.error.message, message);
+    buffer_free(&expected);
+    buffer_free(&out);
+}
+
+static const char plain_text[] = "# HELP a b\n\0caf\xC3\xA9 1\n";
+
+static void make_text(struct http_response *response, const struct http_request *request, const void *status)
+{
+    struct buffer body = {0};
+
+    (void) request;
+    buffer_append(&body, plain_text, sizeof(plain_text) - 1);
+    http_response_text(response, *(const int *) status, "text/plain; version=0.0.4; charset=utf-8", &body);
+    assert_null(body.data); /* it is the response's now */
+    assert_int_equal(body.length, 0);
+}
+
+static void text(void)
+{
+    static const char *const methods[] = {"GET", "HEAD"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+        struct making making = {.make = make_text, .argument = &(const int) {i == 0 ? 200 : 503}};
+        size_t expected = i == 0 ? sizeof(plain_text) - 1 : 0;
+        struct buffer out = {0};
+        const char *body;
+        size_t length;
+
+        answer(&making, methods[i], &out);
+        assert_true(making.sent);
+        check_header(&out, "Status", i == 0 ? "200" : "503");
+        check_header(&out, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+        check_header(&out, "Content-Length", "20");
+        body = cgi_body(&out, &length);
+        assert_int_equal(length, expected);
+        assert_memory_equal(body, plain_text, expected);
+        assert_int_equal(making.error.code, ERROR_NONE);
+        buffer_free(&out);
+    }
+}
+
+static void make_empty_text(struct http_response *response, const struct http_request *request, const void *argument)
+{
+    struct buffer body = {0};
+
+    (void) request;
+    (void) argument;
+    http_response_text(response, 200, "text/plain", &body);
+}
+
+static void empty_text(void)
+{
+    struct making making = {.make = make_empty_text};
+    struct buffer out = {0};
+
+    answer(&making, "GET", &out);
+    assert_true(making.sent);
+    check_answer(&making, &out, "200", "", 0);
+    buffer_free(&out);
+}
+
+/* The latter of two. */
+static void make_two_texts(struct http_response *response, const struct http_request *request, const void *argument)
+{
+    make_text(response, request, &(const int) {500});
+    buffer_clear(&response->headers);
+    make_json(response, request, argument);
+}
+
+static void text_replaces_text(void)
+{
+    struct making making = {.make = make_two_texts, .argument = &(const int) {200}};
+    struct buffer out = {0};
+
+    answer(&making, "GET", &out);
+    check_answer(&making, &out, "200", json_body, strlen(json_body));
+    check_header(&out, "Content-Type", "application/json");
+    buffer_free(&out);
+}
+
+static void make_no_content(struct http_response *response, const struct http_request *request, const void *argument)
+{
+    (void) request;
+    (void) argument;
+    response->status = 204;
+}
+
+/* As DELETE is answered: neither a body nor a word about one (RFC 9110 section 8.6). */
+static void no_content(void)
+{
+    struct making making = {.make = make_no_content};
+    struct buffer out = {0};
+    size_t length;
+
+    answer(&making, "DELETE", &out);
+    assert_true(making.sent);
+    (void) cgi_body(&out, &length);
+    assert_int_equal(length, 0);
+    check_header(&out, "Status", "204");
+    check_header(&out, "X-Request-Id", making.id);
+    check_header(&out, "Content-Length", NULL);
+    check_header(&out, "Content-Type", NULL);
     buffer_free(&out);
 }
 
@@ -329,6 +467,26 @@ static void offloads(const void *row)
     free(file_path);
 }
 
+static void make_text_after_file(struct http_response *response, const struct http_request *request, const void *part)
+{
+    make_file(response, request, part);
+    make_empty_text(response, request, NULL);
+}
+
+static void text_replaces_a_file(void)
+{
+    const struct part part = {.status = 206, .offset = 1, .length = FILE_SIZE};
+    struct making making = {.make = make_text_after_file, .argument = &part};
+    struct buffer out = {0};
+
+    make_file_of(FILE_SIZE);
+    answer(&making, "GET", &out);
+    check_answer(&making, &out, "200", "", 0);
+    assert_int_equal(fcntl(file_descriptor, F_GETFD), -1);
+    buffer_free(&out);
+    free(file_path);
+}
+
 static void make_error_after_file(struct http_response *response, const struct http_request *request, const void *part)
 {
     make_file(response, request, part);
@@ -358,11 +516,17 @@ int main(void)
 {
     CHECK(json);
     CHECK_EACH(errors, code_cases, name);
+    CHECK_EACH(errors_with_more, code_cases, name);
+    CHECK(text);
+    CHECK(empty_text);
+    CHECK(text_replaces_text);
+    CHECK(no_content);
     CHECK(headers);
     CHECK_EACH(files, part_cases, label);
     CHECK(file_that_is_too_short);
     CHECK_EACH(no_body, bodiless_cases, label);
     CHECK_EACH(offloads, offload_cases, label);
     CHECK(error_replaces_a_file);
+    CHECK(text_replaces_a_file);
     return check_run("http/response");
 }

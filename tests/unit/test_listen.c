@@ -1,5 +1,6 @@
 /* http/listen.c, and the threads of http/fastcgi.c without a request. */
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -277,6 +278,119 @@ static void joins_its_threads(void)
     free(path);
 }
 
+/* A web server's side of a connection. */
+static int connect_to(const char *path)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(strlen(path) < sizeof(name.sun_path));
+    strcpy(name.sun_path, path);
+    assert_int_equal(connect(client, (const struct sockaddr *) &name, sizeof(name)), 0);
+    return client;
+}
+
+/* The smallest request, or one with a body of `records` times 16 KiB, which libfcgi does not read all at once. */
+static void send_request(int client, int records)
+{
+    static const char begin[] = "\1\1\0\1\0\10\0\0" "\0\1\0\0\0\0\0\0" "\1\4\0\1\0\0\0\0";
+    static const char input[8 + 16384] = "\1\5\0\1\x40\0\0\0";
+    static const char end[] = "\1\5\0\1\0\0\0\0";
+
+    assert_int_equal(write(client, begin, sizeof(begin) - 1), sizeof(begin) - 1);
+    for (int i = 0; i < records; i++)
+        assert_int_equal(write(client, input, sizeof(input)), sizeof(input));
+    assert_int_equal(write(client, end, sizeof(end) - 1), sizeof(end) - 1);
+}
+
+/* What a handler sees of its connection, step by step with the client. */
+struct watching {
+    int handler_end, client_end; /* of a socket pair, for a byte at each step */
+    bool gone_at_first;
+    bool gone_in_the_end;
+};
+
+static void step(int end)
+{
+    char byte = 'x';
+
+    assert_int_equal(write(end, &byte, 1), 1);
+}
+
+static void await_step(int end)
+{
+    struct pollfd ready = {.fd = end, .events = POLLIN};
+    char byte;
+
+    assert_int_equal(poll(&ready, 1, 60000), 1);
+    assert_int_equal(read(end, &byte, 1), 1);
+}
+
+/* cmocka's checks are for the test's own thread: nothing of them here. */
+static void handle_and_watch(void *context, struct fastcgi_exchange *exchange)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct watching *watching = context;
+    char byte = 'x';
+
+    watching->gone_at_first = fastcgi_is_gone(exchange);
+    if (write(watching->handler_end, &byte, 1) != 1 || read(watching->handler_end, &byte, 1) != 1)
+        return;
+    for (int i = 0; i < 10000 && !watching->gone_in_the_end; i++) {
+        watching->gone_in_the_end = fastcgi_is_gone(exchange);
+        nanosleep(&pause, NULL);
+    }
+}
+
+static const struct gone_case {
+    const char *label;
+    int records;
+} gone_cases[] = {{"no body", 0}, {"a body that was not read", 4}};
+
+/* A handler can tell that its web server has gone, and bytes that it has not read are no sign of that. */
+static void notices_that_the_web_server_has_gone(const void *row)
+{
+    const struct gone_case *c = row;
+    char *path = scratch_path("gone.sock");
+    int listener = listen_at(path);
+    struct watching watching = {.gone_at_first = true};
+    struct fastcgi_server *server;
+    struct error err;
+    int pair[2], client;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    watching.handler_end = pair[0];
+    watching.client_end = pair[1];
+    server = fastcgi_start(listener, 1, handle_and_watch, &watching, &err);
+    check_good(server != NULL, &err);
+    client = connect_to(path);
+    send_request(client, c->records);
+    await_step(watching.client_end);
+    close(client);
+    step(watching.client_end);
+    assert_true(fastcgi_stop(server, 60000));
+    assert_false(watching.gone_at_first);
+    assert_true(watching.gone_in_the_end);
+    fastcgi_unlisten(listener, path);
+    close(pair[0]);
+    close(pair[1]);
+    free(path);
+}
+
+static void handle_cgi(void *context, struct fastcgi_exchange *exchange)
+{
+    *(bool *) context = fastcgi_is_gone(exchange);
+}
+
+/* A CGI program can't tell, and goes on. */
+static void nobody_is_gone_from_a_cgi_program(void)
+{
+    bool gone = true;
+
+    fastcgi_serve_cgi(handle_cgi, &gone);
+    assert_false(gone);
+}
+
 int main(void)
 {
     CHECK(listens_on_a_path);
@@ -289,5 +403,7 @@ int main(void)
     CHECK(stops_idle_threads);
     CHECK(survives_connections_without_a_request);
     CHECK(joins_its_threads);
+    CHECK_EACH(notices_that_the_web_server_has_gone, gone_cases, label);
+    CHECK(nobody_is_gone_from_a_cgi_program);
     return check_run("http/listen, http/fastcgi");
 }

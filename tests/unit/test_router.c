@@ -17,6 +17,7 @@ static const struct row {
     {{HTTP_GET, "/a/{x}"}, "get a"},
     {{HTTP_HEAD, "/a/{x}"}, "head a"},
     {{HTTP_POST, "/a/{x}"}, "post a"},
+    {{HTTP_DELETE, "/a/{x}"}, "delete a"},
 };
 
 static bool match(struct http_match *match, enum http_method method, const char *path, struct error *err)
@@ -40,6 +41,7 @@ static const struct match_case {
     {"/v5/p/container/task", HTTP_POST, "create", {"p", NULL}},
     {"/v5/p/tasks", HTTP_GET, "tasks", {"p", NULL}},
     {"/a/b", HTTP_POST, "post a", {"b", NULL}},
+    {"/a/b", HTTP_DELETE, "delete a", {"b", NULL}},
     {"/v5/%2F%41/task/%20", HTTP_GET, "task", {"%2F%41", "%20"}},
     {"/v5/../task/..", HTTP_GET, "task", {"..", ".."}},
     {"/v5/{project}/task/{id}", HTTP_GET, "task", {"{project}", "{id}"}},
@@ -76,7 +78,7 @@ static const struct {
 
 static void no_such_path(const void *row)
 {
-    static const enum http_method methods[] = {HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_OTHER};
+    static const enum http_method methods[] = {HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_DELETE, HTTP_OTHER};
 
     for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
         struct http_match found;
@@ -99,7 +101,8 @@ static const struct allow_case {
     {"/v5/p/container/task", HTTP_GET, "POST"},
     {"/v5/p/container/task", HTTP_OTHER, "POST"},
     {"/v5/p/task/t", HTTP_POST, "GET, HEAD"},
-    {"/a/b", HTTP_OTHER, "GET, HEAD, POST"},
+    {"/v5/p/task/t", HTTP_DELETE, "GET, HEAD"},
+    {"/a/b", HTTP_OTHER, "GET, HEAD, POST, DELETE"},
 };
 
 static void no_such_method(const void *row)

@@ -17,21 +17,32 @@ static bool match(struct http_match *match, enum http_method method, const char 
 
 #define CREATE "/v5/{project_id}/container/export-task"
 #define STATUS "/v5/{project_id}/export-task/{task_id}"
+#define LIST "/v5/{project_id}/export-tasks"
 #define DOWNLOAD "/v5/{project_id}/download/{file_id}"
 
 static const struct route_case {
     const char *label;
     enum http_method method;
     const char *path;
+    const char *operation;
     api_operation run;
     bool open;
     const char *parameters; /* name=default of each, joined by blanks; no default: name */
 } route_cases[] = {
-    {"create", HTTP_POST, CREATE, api_create, false, "enterprise_project_id=0 export_size=100000"},
-    {"status", HTTP_GET, STATUS, api_status, false, "enterprise_project_id"},
-    {"download", HTTP_GET, DOWNLOAD, api_download, false, "enterprise_project_id"},
-    {"download, HEAD", HTTP_HEAD, DOWNLOAD, api_download, false, "enterprise_project_id"},
-    {"health", HTTP_GET, "/healthz", api_health, true, ""},
+    {"create", HTTP_POST, CREATE, "create", api_create, false, "enterprise_project_id=0 export_size=100000"},
+    {"status", HTTP_GET, STATUS, "status", api_status, false, "enterprise_project_id"},
+    {"remove", HTTP_DELETE, STATUS, "remove", api_remove, false, "enterprise_project_id"},
+    {"list", HTTP_GET, LIST, "list", api_list, false, "enterprise_project_id limit=10 offset=0"},
+    {"download", HTTP_GET, DOWNLOAD, "download", api_download, false, "enterprise_project_id"},
+    {"download, HEAD", HTTP_HEAD, DOWNLOAD, "download", api_download, false, "enterprise_project_id"},
+    {"health", HTTP_GET, "/healthz", "health", api_ready, true, ""},
+    {"health, HEAD", HTTP_HEAD, "/healthz", "health", api_ready, true, ""},
+    {"ready", HTTP_GET, "/healthz/ready", "health", api_ready, true, ""},
+    {"ready, HEAD", HTTP_HEAD, "/healthz/ready", "health", api_ready, true, ""},
+    {"live", HTTP_GET, "/healthz/live", "health", api_live, true, ""},
+    {"live, HEAD", HTTP_HEAD, "/healthz/live", "health", api_live, true, ""},
+    {"metrics", HTTP_GET, "/metrics", "metrics", api_metrics, true, ""},
+    {"metrics, HEAD", HTTP_HEAD, "/metrics", "metrics", api_metrics, true, ""},
 };
 
 static void routes(const void *row)
@@ -55,18 +66,23 @@ static void routes(const void *row)
             buffer_printf(&parameters, "=%s", parameter->standard);
     }
     assert_string_equal(buffer_text(&parameters), c->parameters);
-    assert_true(route->operation != NULL && *route->operation != '\0');
+    assert_string_equal(route->operation, c->operation);
     buffer_free(&parameters);
     http_match_end(&found);
 }
 
-/* No route but those of health is open, and all parameters end within the room of a row. */
+static void there_are_no_other_routes(void)
+{
+    assert_int_equal(api_route_count, ARRAY_SIZE(route_cases));
+}
+
+/* No route of the API is open, and all parameters end within the room of a row. */
 static void every_route_needs_a_token(void)
 {
     for (size_t i = 0; i < api_route_count; i++) {
         size_t count = 0;
 
-        assert_int_equal(api_routes[i].open, strcmp(api_routes[i].http.path, "/healthz") == 0);
+        assert_int_equal(api_routes[i].open, strncmp(api_routes[i].http.path, "/v5/", 4) != 0);
         while (count < API_MAX_PARAMETERS && api_routes[i].parameters[count] != NULL)
             count++;
         assert_true(count < API_MAX_PARAMETERS);
@@ -82,6 +98,18 @@ static const struct allow_case {
     {"/v5/p/container/export-task", HTTP_OTHER, "POST"},
     {"/v5/p/download/f", HTTP_POST, "GET, HEAD"},
     {"/v5/p/download/f", HTTP_OTHER, "GET, HEAD"},
+    {"/v5/p/download/f", HTTP_DELETE, "GET, HEAD"},
+    {"/v5/p/container/export-task", HTTP_DELETE, "POST"},
+    {"/v5/p/export-task/t", HTTP_POST, "GET, DELETE"},
+    {"/v5/p/export-task/t", HTTP_HEAD, "GET, DELETE"},
+    {"/v5/p/export-task/t", HTTP_OTHER, "GET, DELETE"},
+    {"/v5/p/export-tasks", HTTP_DELETE, "GET"},
+    {"/v5/p/export-tasks", HTTP_POST, "GET"},
+    {"/v5/p/export-tasks", HTTP_HEAD, "GET"},
+    {"/healthz", HTTP_POST, "GET, HEAD"},
+    {"/healthz/ready", HTTP_DELETE, "GET, HEAD"},
+    {"/healthz/live", HTTP_OTHER, "GET, HEAD"},
+    {"/metrics", HTTP_POST, "GET, HEAD"},
     {"/", HTTP_GET, NULL},
     {"/v5/p/container/export-task/", HTTP_POST, NULL},
     {"/v5//container/export-task", HTTP_POST, NULL},
@@ -90,7 +118,17 @@ static const struct allow_case {
     {"/v5/p/download", HTTP_GET, NULL},
     {"/v5/p/container/export-tasks", HTTP_POST, NULL},
     {"/v4/p/export-task/t", HTTP_GET, NULL},
+    {"/v5/p/export-tasks/", HTTP_GET, NULL},
+    {"/v5/p/export-tasks/t", HTTP_GET, NULL},
+    {"/v5//export-tasks", HTTP_GET, NULL},
+    {"/v5/p/export-task", HTTP_GET, NULL},
+    {"/v5/p/export-task", HTTP_DELETE, NULL},
+    {"/v5/p/export-task/", HTTP_DELETE, NULL},
     {"/healthz/", HTTP_GET, NULL},
+    {"/healthz/alive", HTTP_GET, NULL},
+    {"/healthz/live/", HTTP_GET, NULL},
+    {"/metrics/", HTTP_GET, NULL},
+    {"/v5/p/metrics", HTTP_GET, NULL},
 };
 
 static void no_routes(const void *row)
@@ -105,11 +143,11 @@ static void no_routes(const void *row)
     http_match_end(&found);
 }
 
-/* The parameter of this name of the route that creates tasks. */
-static const struct api_parameter *parameter(const char *name)
+/* The parameter of this name of the route with this operation. */
+static const struct api_parameter *parameter_of(api_operation run, const char *name)
 {
     for (size_t i = 0; i < api_route_count; i++) {
-        for (size_t k = 0; api_routes[i].run == api_create && api_routes[i].parameters[k] != NULL; k++) {
+        for (size_t k = 0; api_routes[i].run == run && api_routes[i].parameters[k] != NULL; k++) {
             if (strcmp(api_routes[i].parameters[k]->name, name) == 0)
                 return api_routes[i].parameters[k];
         }
@@ -135,18 +173,72 @@ static void export_sizes(const void *row)
     struct error err;
 
     if (c->size > 0) {
-        check_good(parameter("export_size")->take(&call, c->value, &err), &err);
+        check_good(parameter_of(api_create, "export_size")->take(&call, c->value, &err), &err);
         assert_int_equal(call.export_size, c->size);
         return;
     }
-    assert_false(parameter("export_size")->take(&call, c->value, &err));
+    assert_false(parameter_of(api_create, "export_size")->take(&call, c->value, &err));
     check_refusal(&err, ERROR_PARAMETER, "export_size must be an integer from 1 to 100000");
     check_refusal(&err, ERROR_PARAMETER, text_excerpt(excerpt, c->value, strlen(c->value)));
 }
 
-/* 1 to 256 characters of 1 to 4 bytes. */
-static void enterprise_project_ids(void)
+static const struct page_case {
+    const char *name;
+    const char *value;
+    int number; /* -1: refused */
+} page_cases[] = {
+    {"limit", "1", 1}, {"limit", "10", 10}, {"limit", "199", 199}, {"limit", "200", 200}, {"limit", "0200", 200},
+    {"limit", "000000001", 1}, {"limit", "0", -1}, {"limit", "201", -1}, {"limit", "1000", -1},
+    {"limit", "0000000001", -1}, {"limit", "4294967297", -1}, {"limit", "18446744073709551617", -1},
+    {"limit", "", -1}, {"limit", " 1", -1}, {"limit", "1 ", -1}, {"limit", "+1", -1}, {"limit", "-1", -1},
+    {"limit", "1.0", -1}, {"limit", "1e2", -1}, {"limit", "0x10", -1}, {"limit", "all", -1}, {"limit", "\xD9\xA1", -1},
+    {"offset", "0", 0}, {"offset", "00", 0}, {"offset", "1", 1}, {"offset", "1999999", 1999999},
+    {"offset", "2000000", 2000000}, {"offset", "2000001", -1}, {"offset", "999999999", -1},
+    {"offset", "4294967296", -1}, {"offset", "18446744073709551616", -1}, {"offset", "", -1}, {"offset", " 0", -1},
+    {"offset", "-1", -1}, {"offset", "+0", -1}, {"offset", "0.0", -1}, {"offset", "1e6", -1}, {"offset", "next", -1},
+};
+
+/* limit and offset of a list: each into its own place, and neither into that of the other. */
+static void pages(const void *row)
 {
+    const struct page_case *c = row;
+    bool is_limit = strcmp(c->name, "limit") == 0;
+    const struct api_parameter *parameter = parameter_of(api_list, c->name);
+    struct api_call call = {.limit = -7, .offset = -7};
+    char excerpt[TEXT_EXCERPT_SIZE];
+    struct error err;
+
+    if (c->number >= 0) {
+        check_good(parameter->take(&call, c->value, &err), &err);
+        assert_int_equal(call.limit, is_limit ? c->number : -7);
+        assert_int_equal(call.offset, is_limit ? -7 : c->number);
+        return;
+    }
+    assert_false(parameter->take(&call, c->value, &err));
+    check_refusal(&err, ERROR_PARAMETER, is_limit ? "limit must be an integer from 1 to 200"
+                                                  : "offset must be an integer from 0 to 2000000");
+    check_refusal(&err, ERROR_PARAMETER, text_excerpt(excerpt, c->value, strlen(c->value)));
+}
+
+/* A default that is refused would be an error of everybody. */
+static void defaults_are_good(void)
+{
+    for (size_t i = 0; i < api_route_count; i++) {
+        for (size_t k = 0; api_routes[i].parameters[k] != NULL; k++) {
+            const struct api_parameter *parameter = api_routes[i].parameters[k];
+            struct api_call call = {0};
+            struct error err;
+
+            if (parameter->standard != NULL)
+                check_good(parameter->take(&call, parameter->standard, &err), &err);
+        }
+    }
+}
+
+/* 1 to 256 characters of 1 to 4 bytes, for every route that has it. */
+static void enterprise_project_ids(const void *row)
+{
+    const struct route_case *route = row;
     static const char *const units[] = {"e", "\xC3\xA9", "\xE5\xAE\xB9", "\xF0\x9F\x98\x80"};
     static const size_t lengths[] = {0, 1, 255, 256, 257};
 
@@ -159,7 +251,7 @@ static void enterprise_project_ids(void)
 
             for (size_t n = 0; n < lengths[k]; n++)
                 buffer_append_text(&value, units[i]);
-            good = parameter("enterprise_project_id")->take(&call, buffer_text(&value), &err);
+            good = parameter_of(route->run, "enterprise_project_id")->take(&call, buffer_text(&value), &err);
             if (lengths[k] == 0 || lengths[k] > 256) {
                 assert_false(good);
                 check_refusal(&err, ERROR_PARAMETER, "enterprise_project_id must have 1 to 256 characters");
@@ -175,9 +267,15 @@ static void enterprise_project_ids(void)
 int main(void)
 {
     CHECK_EACH(routes, route_cases, label);
+    CHECK(there_are_no_other_routes);
     CHECK(every_route_needs_a_token);
     CHECK_EACH(no_routes, allow_cases, path);
     CHECK_EACH(export_sizes, size_cases, value);
-    CHECK(enterprise_project_ids);
+    CHECK_EACH(pages, page_cases, value);
+    CHECK(defaults_are_good);
+    for (size_t i = 0; i < ARRAY_SIZE(route_cases); i++) {
+        if (!route_cases[i].open)
+            check_add("enterprise_project_ids", route_cases[i].label, enterprise_project_ids, &route_cases[i]);
+    }
     return check_run("api/routes");
 }

@@ -1,9 +1,12 @@
-/* What export/task.c has that needs no database. */
+/* What the files that know a task's SQL have that needs no database: export/task.c, claim.c and task_admin.c. */
 #include "export/task.h"
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "check.h"
+#include "export/claim.h"
+#include "export/task_admin.h"
 
 static const struct name_case {
     const char *task_name, *file_name;
@@ -30,7 +33,8 @@ static const struct {
     const char *id;
 } no_ids[] = {
     {""}, {"test"}, {"0"}, {"01234567-89AB-4CDE-8F01-23456789ABCD"}, {"{01234567-89ab-4cde-8f01-23456789abcd}"},
-    {"0123456789ab4cde8f0123456789abcd"}, {"' OR true --"}, {"../../etc/passwd"}, {"\xE5\xAE\xB9"},
+    {"0123456789ab4cde8f0123456789abcd"}, {"01234567-89ab-4cde-8f01-23456789abcd "},
+    {"01234567-89ab-4cde-8f01-23456789abcde"}, {"' OR true --"}, {"../../etc/passwd"}, {"\xE5\xAE\xB9"},
 };
 
 /* An id in another form than ours is of no task, and no database is asked: there is none here. */
@@ -38,7 +42,7 @@ static void other_ids_are_not_found(const void *row)
 {
     const char *id = *(const char *const *) row;
     const struct task_viewer viewer = {.project_id = "p1"};
-    char excerpt[TEXT_EXCERPT_SIZE];
+    char excerpt[TEXT_EXCERPT_SIZE], file_id[TEXT_UUID_LENGTH + 1] = "untouched";
     struct task task;
     struct error err;
 
@@ -49,17 +53,56 @@ static void other_ids_are_not_found(const void *row)
     assert_false(task_find_by_file(NULL, &viewer, id, &task, &err));
     check_refusal(&err, ERROR_NOT_FOUND, "file_id ");
     check_refusal(&err, ERROR_NOT_FOUND, excerpt);
+    assert_false(task_remove(NULL, &viewer, id, file_id, &err));
+    check_refusal(&err, ERROR_NOT_FOUND, "task_id ");
+    check_refusal(&err, ERROR_NOT_FOUND, excerpt);
+    assert_string_equal(file_id, "untouched");
 }
 
-static void freeing_nothing_is_fine(void)
+static void see_nothing(const char *name, const char *value)
 {
-    task_claim_free(NULL);
+    check_fail("a task that is none has %s %s", name, value);
+}
+
+/* Likewise for the operator. */
+static void other_ids_are_no_task_of_an_operator(const void *row)
+{
+    const char *id = *(const char *const *) row;
+    char excerpt[TEXT_EXCERPT_SIZE];
+    struct error err;
+
+    text_excerpt(excerpt, id, strlen(id));
+    assert_false(task_admin_show(NULL, id, see_nothing, &err));
+    check_refusal(&err, ERROR_NOT_FOUND, "there is no task ");
+    check_refusal(&err, ERROR_NOT_FOUND, excerpt);
+    assert_false(task_admin_cancel(NULL, id, &err));
+    check_refusal(&err, ERROR_NOT_FOUND, "there is no unfinished task ");
+    check_refusal(&err, ERROR_NOT_FOUND, excerpt);
+    assert_false(task_admin_retry(NULL, id, &err));
+    check_refusal(&err, ERROR_NOT_FOUND, "there is no failed task ");
+    check_refusal(&err, ERROR_NOT_FOUND, excerpt);
+}
+
+/* All that a claim points to is its own (a leak is for the sanitizer to find), and NULL is fine. */
+static void claims_are_freed(void)
+{
+    struct claim *claim = memory_zeroed(1, sizeof(*claim));
+
+    claim_free(NULL);
+    claim_free(claim);
+    claim = memory_zeroed(1, sizeof(*claim));
+    claim->project_id = memory_copy_text("p");
+    claim->enterprise_projects = memory_copy_text("{e}");
+    claim->request = memory_copy_text("{}");
+    claim->request_id = memory_copy_text("r");
+    claim_free(claim);
 }
 
 int main(void)
 {
     CHECK_EACH(names, name_cases, task_name);
     CHECK_EACH(other_ids_are_not_found, no_ids, id);
-    CHECK(freeing_nothing_is_fine);
-    return check_run("export/task");
+    CHECK_EACH(other_ids_are_no_task_of_an_operator, no_ids, id);
+    CHECK(claims_are_freed);
+    return check_run("export/task, export/claim, export/task_admin");
 }

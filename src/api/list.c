@@ -1,0 +1,34 @@
+/* GET /v5/{project_id}/export-tasks: the caller's tasks, newest first. */
+#include <stdlib.h>
+
+#include "api/api.h"
+
+static bool find(struct api_call *call, struct task_page *ret_page, struct error *err)
+{
+    struct api_view view;
+    bool found;
+
+    if (!api_view_begin(call, &view, err))
+        return false;
+    found = task_list(view.db, &view.viewer, call->limit, call->offset, ret_page, err);
+    api_view_end(call, &view);
+    return found;
+}
+
+bool api_list(struct api_call *call, struct error *err)
+{
+    struct json_object *answer, *list;
+    struct task_page page;
+
+    if (!find(call, &page, err))
+        return false;
+    answer = json_object_new_object();
+    list = json_object_new_array();
+    for (size_t i = 0; i < page.count; i++)
+        json_object_array_add(list, api_status_json(&page.tasks[i]));
+    free(page.tasks);
+    json_object_object_add(answer, "total_num", json_object_new_int64(page.total));
+    json_object_object_add(answer, "data_list", list);
+    http_response_json(call->response, 200, answer);
+    return true;
+}

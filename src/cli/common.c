@@ -1,0 +1,60 @@
+/* What subcommands share. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "export/engine.h"
+
+#define OWNER_TIMEOUT_MS (24 * 60 * 60 * 1000) /* building an index of a large inventory takes its time */
+
+struct db *cli_open_owner(const struct config *config, struct error *err)
+{
+    struct db_settings settings = engine_db_settings(config);
+
+    if (config->owner_conninfo[0] != '\0')
+        settings.conninfo = config->owner_conninfo;
+    settings.query_timeout_ms = OWNER_TIMEOUT_MS;
+    return db_open(&settings, err);
+}
+
+struct db *cli_open_service(const struct config *config, struct error *err)
+{
+    const struct db_settings settings = engine_db_settings(config);
+
+    return db_open(&settings, err);
+}
+
+bool cli_run_action(const struct cli_action *actions, int argc, char **argv, const struct config *config,
+                    struct error *err)
+{
+    struct buffer names = {0};
+
+    for (const struct cli_action *action = actions; argc > 1 && action->name != NULL; action++) {
+        if (strcmp(argv[1], action->name) == 0)
+            return action->run(argc - 1, argv + 1, config, err);
+    }
+    for (const struct cli_action *action = actions; action->name != NULL; action++)
+        buffer_printf(&names, "%s%s", names.length == 0 ? "" : ", ", action->name);
+    error_set(err, ERROR_USAGE, "%s: one of %s is required", argv[0], buffer_text(&names));
+    buffer_free(&names);
+    return false;
+}
+
+void cli_print_value(const char *value)
+{
+    size_t length = strlen(value);
+
+    for (size_t at = 0; at < length;) {
+        uint32_t code_point = 0;
+        size_t size = text_utf8_decode(value + at, length - at, &code_point);
+
+        if (size == 0 || text_is_control(code_point)) {
+            printf("\\x%02x", (unsigned char) value[at++]);
+        } else {
+            printf("%.*s", (int) size, value + at);
+            at += size;
+        }
+    }
+}

@@ -1,0 +1,31 @@
+/* waybill worker: export threads alone, for a host that only exports. */
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/signals.h"
+#include "cli/cli.h"
+#include "export/engine.h"
+
+bool cli_worker(int argc, char **argv, const struct config *config, struct error *err)
+{
+    struct engine *engine;
+
+    if (argc > 1)
+        return error_set(err, ERROR_USAGE, "worker: unexpected argument %s", argv[1]);
+    if (config->export_threads == 0)
+        return error_set(err, ERROR_CONFIG, "[export] threads is 0: there is nothing for a worker to do");
+    log_configure((enum log_level) config->log_level, (enum log_format) config->log_format);
+    signals_block();
+    engine = engine_start(config, ENGINE_THREADS, err);
+    if (engine == NULL)
+        return false;
+    log_event(LOG_INFO, "worker started");
+    signals_wait();
+    log_event(LOG_INFO, "worker stopping");
+    if (!engine_stop(engine, config->grace * 1000)) {
+        log_event(LOG_WARNING, "stopped with work in hand");
+        _exit(0);
+    }
+    log_event(LOG_INFO, "worker stopped");
+    return true;
+}

@@ -1,0 +1,42 @@
+/* LISTEN, and the waiting for what NOTIFY sends. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "db/internal.h"
+
+bool db_listen(struct db *db, const char *channel, struct error *err)
+{
+    struct buffer script = {0};
+    bool done;
+
+    buffer_printf(&script, "LISTEN %s", channel);
+    done = db_run_script(db, buffer_text(&script), err);
+    buffer_free(&script);
+    return done;
+}
+
+enum db_notice db_next_notice(struct db *db, int wake, int timeout_ms, char payload[DB_NOTICE_SIZE], struct error *err)
+{
+    struct pollfd events[] = {{.fd = PQsocket(db->connection), .events = POLLIN}, {.fd = wake, .events = POLLIN}};
+    int64_t deadline = clock_monotonic_ms() + timeout_ms;
+    PGnotify *notice;
+
+    while ((notice = PQnotifies(db->connection)) == NULL) {
+        int ready = poll(events, 2, clock_remaining_ms(deadline));
+
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready <= 0 || events[1].revents != 0)
+            return DB_NOTICE_NONE;
+        if (PQconsumeInput(db->connection) == 0) {
+            db_fail(db, NULL, err);
+            return DB_NOTICE_FAILED;
+        }
+    }
+    snprintf(payload, DB_NOTICE_SIZE, "%s", notice->extra);
+    PQfreemem(notice);
+    return DB_NOTICE;
+}

@@ -1,0 +1,265 @@
+#include "export/claim.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "export/task.h"
+
+#define CLAIM_LOCK 7305511991 /* one process at a time claims: so the bound on running exports holds */
+
+/* Ends the tasks that died CLAIM_MAX_ATTEMPTS times in the hands of an exporter. */
+static bool fail_exhausted(struct db *db, struct error *err)
+{
+    static const char sql[] =
+        "UPDATE waybill.export_task"
+        " SET state = 'failure', lease = NULL, lease_expire_time = NULL, finish_time = now(), error_code = $1,"
+        "     error_msg = 'the export was given up after ' || attempts || ' attempts: each time the process that ran it"
+        " ended or did not answer any more; create the export anew'"
+        " WHERE state = 'running' AND lease_expire_time < now() AND attempts >= $2::integer"
+        " RETURNING " TASK_ANNOUNCE_CHANGE;
+    char attempts[16];
+    const char *const values[] = {error_info(ERROR_INTERNAL)->api_code, attempts};
+    struct db_result *rows;
+
+    snprintf(attempts, sizeof(attempts), "%d", CLAIM_MAX_ATTEMPTS);
+    rows = db_query(db, DB_ROWS, sql, ARRAY_SIZE(values), values, err);
+    db_result_free(rows);
+    return rows != NULL;
+}
+
+#define IS_LIVE " state = 'running' AND lease_expire_time >= now()"
+#define IS_DEAD " state = 'running' AND lease_expire_time < now() AND attempts < "
+
+/*
+ * The projects that have a task to claim, those to be served first. However long the queue is, it is not read: the
+ * recursion steps from project to project in an index.
+ */
+static struct db_result *rank_projects(struct db *db, struct error *err)
+{
+    static const char sql[] =
+        "WITH RECURSIVE queued (project_id) AS ("
+        "    (SELECT project_id FROM waybill.export_task WHERE state = 'queued' ORDER BY project_id LIMIT 1)"
+        "    UNION ALL"
+        "    SELECT (SELECT project_id FROM waybill.export_task"
+        "            WHERE state = 'queued' AND project_id > queued.project_id ORDER BY project_id LIMIT 1)"
+        "    FROM queued WHERE project_id IS NOT NULL"
+        "), claimable AS ("
+        "    SELECT project_id FROM queued WHERE project_id IS NOT NULL"
+        "    UNION SELECT project_id FROM waybill.export_task WHERE" IS_DEAD "$1::integer"
+        "), running AS ("
+        "    SELECT project_id, count(*) AS exports FROM waybill.export_task WHERE" IS_LIVE " GROUP BY project_id"
+        ")"
+        " SELECT project_id FROM claimable LEFT JOIN running USING (project_id)"
+        " ORDER BY running.exports NULLS FIRST,"
+        "          (SELECT max(start_time) FROM waybill.export_task"
+        "           WHERE project_id = claimable.project_id) NULLS FIRST,"
+        "          (SELECT min(create_time) FROM waybill.export_task"
+        "           WHERE project_id = claimable.project_id AND state = 'queued')"
+        " LIMIT 3";
+    char attempts[16];
+    const char *const values[] = {attempts};
+
+    snprintf(attempts, sizeof(attempts), "%d", CLAIM_MAX_ATTEMPTS);
+    return db_query(db, DB_ROWS, sql, ARRAY_SIZE(values), values, err);
+}
+
+/*
+ * Claims the oldest task of a project, or one task by its id: one of the two is NULL. No row if there is none, or as
+ * many exports run as may. now() is when the transaction began, before it waited for its lock.
+ */
+static struct db_result *take(struct db *db, const char *project_id, const char *task_id,
+                              const struct claim_terms *terms, struct error *err)
+{
+    static const char sql[] =
+        "UPDATE waybill.export_task"
+        " SET state = 'running', lease = gen_random_uuid(),"
+        "     lease_expire_time = clock_timestamp() + $1::integer * interval '1 second',"
+        "     attempts = attempts + 1, progress = 0, exported_rows = 0, start_time = clock_timestamp()"
+        " WHERE task_id = ("
+        "     SELECT task_id FROM waybill.export_task"
+        "     WHERE (project_id = $2 OR task_id = $3::uuid)"
+        "       AND state IN ('queued', 'running') AND (state = 'queued' OR" IS_DEAD "$4::integer)"
+        "       AND ($5::integer = 0 OR $5::integer > (SELECT count(*) FROM waybill.export_task WHERE" IS_LIVE "))"
+        "     ORDER BY create_time LIMIT 1 FOR UPDATE SKIP LOCKED)"
+        " RETURNING task_id, lease, attempts, export_size, project_id, enterprise_projects, request, request_id";
+    char lease[16], attempts[16], running_exports[16];
+    const char *const values[] = {lease, project_id, task_id, attempts, running_exports};
+
+    snprintf(lease, sizeof(lease), "%d", terms->lease);
+    snprintf(attempts, sizeof(attempts), "%d", CLAIM_MAX_ATTEMPTS);
+    snprintf(running_exports, sizeof(running_exports), "%d", terms->running_exports);
+    return db_query(db, DB_ONE_OR_NO_ROW, sql, ARRAY_SIZE(values), values, err);
+}
+
+static struct claim *read_claim(const struct db_result *row, int64_t lease_end)
+{
+    struct claim *claim = memory_zeroed(1, sizeof(*claim));
+
+    snprintf(claim->task_id, sizeof(claim->task_id), "%s", db_text(row, 0, 0));
+    snprintf(claim->lease, sizeof(claim->lease), "%s", db_text(row, 0, 1));
+    claim->lease_end = lease_end;
+    claim->attempt = (int) db_integer(row, 0, 2);
+    claim->export_size = (int) db_integer(row, 0, 3);
+    claim->project_id = memory_copy_text(db_text(row, 0, 4));
+    claim->enterprise_projects = db_is_null(row, 0, 5) ? NULL : memory_copy_text(db_text(row, 0, 5));
+    claim->request = memory_copy_text(db_text(row, 0, 6));
+    claim->request_id = memory_copy_text(db_text(row, 0, 7));
+    atomic_init(&claim->doubted, false);
+    return claim;
+}
+
+/* The lease as this process reckons it, from before the database is asked. */
+static int64_t lease_end(const struct claim_terms *terms)
+{
+    return clock_monotonic_ms() + (int64_t) terms->lease * 1000;
+}
+
+/* Claims a task of the project to be served first; if all of its tasks are being changed by others, of the next. */
+static bool take_by_rank(struct db *db, const struct claim_terms *terms, struct db_result **ret_row, struct error *err)
+{
+    struct db_result *projects = rank_projects(db, err);
+    struct db_result *row = NULL;
+    bool done = projects != NULL;
+
+    for (size_t i = 0; done && row == NULL && i < db_rows(projects); i++) {
+        row = take(db, db_text(projects, i, 0), NULL, terms, err);
+        done = row != NULL;
+        if (done && db_rows(row) == 0) {
+            db_result_free(row);
+            row = NULL;
+        }
+    }
+    db_result_free(projects);
+    *ret_row = row;
+    return done;
+}
+
+/* The row of what was claimed; NULL if there is none. */
+static bool take_next(struct db *db, const char *task_id, const struct claim_terms *terms, struct db_result **ret_row,
+                      struct error *err)
+{
+    if (task_id == NULL)
+        return take_by_rank(db, terms, ret_row, err);
+    *ret_row = take(db, NULL, task_id, terms, err);
+    return *ret_row != NULL;
+}
+
+bool claim_next(struct db *db, const char *task_id, const struct claim_terms *terms, struct claim **ret_claim,
+                struct error *err)
+{
+    struct claim *claim = NULL;
+    struct db_result *row = NULL;
+    int64_t end;
+
+    if (!db_begin_locked(db, CLAIM_LOCK, err))
+        return false;
+    end = lease_end(terms);
+    if (!fail_exhausted(db, err) || !take_next(db, task_id, terms, &row, err)) {
+        db_rollback(db);
+        return false;
+    }
+    if (row != NULL && db_rows(row) == 1)
+        claim = read_claim(row, end);
+    db_result_free(row);
+    if (!db_commit(db, err)) {
+        claim_free(claim); /* if it was committed after all, its lease runs out */
+        return false;
+    }
+    *ret_claim = claim;
+    return true;
+}
+
+void claim_free(struct claim *claim)
+{
+    if (claim == NULL)
+        return;
+    free(claim->project_id);
+    free(claim->enterprise_projects);
+    free(claim->request);
+    free(claim->request_id);
+    free(claim);
+}
+
+/* An UPDATE of the task under its lease: $1 is the task, $2 the lease. */
+#define WHERE_HELD " WHERE task_id = $1::uuid AND lease = $2::uuid"
+
+/* Runs a statement that returns a row if the lease was held. */
+static bool change_held(struct db *db, const char *sql, size_t count, const char *const *values, struct error *err)
+{
+    struct db_result *row = db_query(db, DB_ONE_OR_NO_ROW, sql, count, values, err);
+    bool held;
+
+    if (row == NULL)
+        return false;
+    held = db_rows(row) == 1;
+    db_result_free(row);
+    return held ? true : error_set(err, ERROR_LEASE, "the task was taken over, cancelled or removed");
+}
+
+bool claim_renew(struct db *db, struct claim *claim, const struct claim_terms *terms, int progress,
+                 int64_t exported_rows, struct error *err)
+{
+    static const char sql[] =
+        "UPDATE waybill.export_task"
+        " SET lease_expire_time = now() + $3::integer * interval '1 second',"
+        "     progress = $4::integer, exported_rows = $5::bigint" WHERE_HELD " RETURNING true";
+    char lease[16], progress_text[16], rows[24];
+    const char *const values[] = {claim->task_id, claim->lease, lease, progress_text, rows};
+    int64_t end = lease_end(terms);
+
+    snprintf(lease, sizeof(lease), "%d", terms->lease);
+    snprintf(progress_text, sizeof(progress_text), "%d", progress);
+    snprintf(rows, sizeof(rows), "%" PRId64, exported_rows);
+    if (!change_held(db, sql, ARRAY_SIZE(values), values, err))
+        return false;
+    claim->lease_end = end;
+    return true;
+}
+
+bool claim_succeed(struct db *db, const struct claim *claim, const struct claim_outcome *outcome, struct error *err)
+{
+    static const char sql[] =
+        "WITH ended AS ("
+        "    UPDATE waybill.export_task"
+        "    SET state = 'success', lease = NULL, lease_expire_time = NULL, progress = 100,"
+        "        exported_rows = $3::bigint, truncated = $4::boolean, file_id = lease, file_size = $5::bigint,"
+        "        sha256 = decode($6, 'hex'), finish_time = now(),"
+        "        expire_time = now() + $7::integer * interval '1 hour'" WHERE_HELD
+        "    RETURNING " TASK_ANNOUNCE_CHANGE ")"
+        " SELECT FROM ended"
+        " UNION ALL SELECT FROM waybill.export_task WHERE task_id = $1::uuid AND file_id = $2::uuid";
+    char rows[24], size[24], sha256[2 * SHA256_SIZE + 1], retention[16];
+    const char *const values[] = {claim->task_id, claim->lease, rows, outcome->truncated ? "true" : "false",
+                                  size, sha256, retention};
+
+    snprintf(rows, sizeof(rows), "%" PRId64, outcome->exported_rows);
+    snprintf(size, sizeof(size), "%" PRId64, outcome->file_size);
+    text_hex(sha256, outcome->sha256, SHA256_SIZE);
+    snprintf(retention, sizeof(retention), "%d", outcome->retention_hours);
+    return change_held(db, sql, ARRAY_SIZE(values), values, err);
+}
+
+bool claim_fail(struct db *db, const struct claim *claim, const struct error *reason, struct error *err)
+{
+    static const char sql[] =
+        "UPDATE waybill.export_task"
+        " SET state = 'failure', lease = NULL, lease_expire_time = NULL, finish_time = now(),"
+        "     error_code = $3, error_msg = $4" WHERE_HELD " RETURNING " TASK_ANNOUNCE_CHANGE;
+    const char *const values[] = {claim->task_id, claim->lease, error_info(reason->code)->api_code, reason->message};
+
+    return change_held(db, sql, ARRAY_SIZE(values), values, err);
+}
+
+bool claim_hand_back(struct db *db, const struct claim *claim, bool attempted, struct error *err)
+{
+    static const char sql[] =
+        "UPDATE waybill.export_task"
+        " SET state = 'queued', lease = NULL, lease_expire_time = NULL, progress = 0, exported_rows = 0,"
+        "     attempts = attempts - $3::integer" WHERE_HELD " RETURNING " TASK_ANNOUNCE_WORK;
+    const char *const values[] = {claim->task_id, claim->lease, attempted ? "0" : "1"};
+
+    return change_held(db, sql, ARRAY_SIZE(values), values, err);
+}

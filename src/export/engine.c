@@ -1,0 +1,152 @@
+#include "export/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "export/counters.h"
+#include "export/listener.h"
+
+#define EXPORT_SLACK_MS 5000 /* the exporter ends an export that takes too long; the database does so if it can't */
+
+struct engine {
+    struct db_settings tasks;
+    struct db_settings inventory;
+    struct db_settings listening;
+    struct retention retention;
+    struct db_pool *pool;
+    struct housekeeper *housekeeper;
+    struct workers *workers;
+    struct listener *listener;
+};
+
+struct db_settings engine_db_settings(const struct config *config)
+{
+    return (struct db_settings) {
+        .conninfo = config->conninfo,
+        .application_name = "waybill",
+        .time_zone = "UTC",
+        .connect_timeout_ms = config->connect_timeout_ms,
+        .query_timeout_ms = config->query_timeout_ms,
+    };
+}
+
+struct retention engine_retention(const struct config *config)
+{
+    return (struct retention) {
+        .directory = config->directory,
+        .history_hours = config->history_hours,
+        .max_total_bytes = (int64_t) config->max_total_mib * 1024 * 1024,
+    };
+}
+
+static bool is_utc(const char *time_zone)
+{
+    return strcmp(time_zone, "UTC") == 0 || strcmp(time_zone, "Etc/UTC") == 0;
+}
+
+static struct exporter make_exporter(const struct config *config, struct db_pool *pool)
+{
+    return (struct exporter) {
+        .relation = config->relation,
+        .directory = config->directory,
+        .csv = {.bom = config->bom, .formula_guard = config->formula_guard, .utc = is_utc(config->time_zone)},
+        .timeout = config->export_timeout,
+        .terms = {.lease = config->lease, .running_exports = config->running_exports},
+        .retention_hours = config->retention_hours,
+        .tasks = pool,
+    };
+}
+
+static bool check_directory(const struct config *config, struct error *err)
+{
+    if (access(config->directory, R_OK | W_OK | X_OK) == 0)
+        return true;
+    return error_set(err, ERROR_CONFIG, "[files] directory %s: %s", config->directory, strerror(errno));
+}
+
+struct engine *engine_start(const struct config *config, enum engine_kind kind, struct error *err)
+{
+    bool threaded = kind == ENGINE_THREADS;
+    struct exporter exporter;
+    struct engine *engine;
+
+    if (!check_directory(config, err))
+        return NULL;
+    engine = memory_zeroed(1, sizeof(*engine));
+    engine->tasks = engine_db_settings(config);
+    engine->inventory = engine->tasks;
+    engine->inventory.application_name = "waybill export";
+    engine->inventory.time_zone = config->time_zone;
+    engine->inventory.query_timeout_ms = config->export_timeout * 1000 + EXPORT_SLACK_MS;
+    engine->listening = engine->tasks;
+    engine->listening.application_name = "waybill listener";
+    engine->retention = engine_retention(config);
+
+    engine->pool = db_pool_new(&engine->tasks, config->pool_size);
+    exporter = make_exporter(config, engine->pool);
+    if (threaded)
+        engine->housekeeper = housekeeper_start(engine->pool, &engine->retention);
+    engine->workers = workers_start(&exporter, &engine->inventory, engine->housekeeper,
+                                    threaded ? config->export_threads : 0);
+    if (threaded && engine->workers != NULL)
+        engine->listener = listener_start(&engine->listening, engine->workers);
+    if (engine->workers != NULL && (!threaded || (engine->housekeeper != NULL && engine->listener != NULL)))
+        return engine;
+
+    error_set(err, ERROR_INTERNAL, "the process can't have the threads that it needs");
+    (void) !engine_stop(engine, 0);
+    return NULL;
+}
+
+struct db_pool *engine_pool(struct engine *engine)
+{
+    return engine->pool;
+}
+
+struct workers *engine_workers(struct engine *engine)
+{
+    return engine->workers;
+}
+
+struct housekeeper *engine_housekeeper(struct engine *engine)
+{
+    return engine->housekeeper;
+}
+
+void engine_drain(struct engine *engine)
+{
+    workers_drain(engine->workers);
+}
+
+/* The counters of a process without a housekeeper. */
+static void flush_counters(struct engine *engine)
+{
+    struct error ignored;
+    struct db *db = db_pool_take(engine->pool, &ignored);
+
+    if (db == NULL)
+        return;
+    (void) !counters_flush(db, &ignored);
+    db_pool_give(engine->pool, db);
+}
+
+bool engine_stop(struct engine *engine, int grace_ms)
+{
+    bool ended = engine->workers == NULL || workers_stop(engine->workers, grace_ms);
+
+    listener_stop(engine->listener);
+    if (engine->housekeeper == NULL)
+        flush_counters(engine);
+    housekeeper_stop(engine->housekeeper);
+    engine->listener = NULL;
+    engine->housekeeper = NULL;
+    if (!ended)
+        return false;
+    workers_free(engine->workers);
+    db_pool_free(engine->pool);
+    free(engine);
+    return true;
+}

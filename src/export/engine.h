@@ -1,0 +1,49 @@
+/*
+ * All that a process needs to have exports made: connections, export threads, the listener that wakes them and the
+ * housekeeper that cleans up, as the configuration says.
+ */
+#ifndef WAYBILL_EXPORT_ENGINE_H
+#define WAYBILL_EXPORT_ENGINE_H
+
+#include <stdbool.h>
+
+#include "base/compiler.h"
+#include "base/config.h"
+#include "base/error.h"
+#include "db/pool.h"
+#include "export/housekeeper.h"
+#include "export/workers.h"
+
+struct engine;
+
+enum engine_kind {
+    ENGINE_THREADS, /* exports run in threads, until engine_stop */
+    ENGINE_ALONE,   /* no thread at all: workers_run runs an export */
+};
+
+/*
+ * `config` must outlive it. NULL on failure: ERROR_CONFIG if the directory of the files can't be used. A database that
+ * can't be reached yet is none.
+ */
+MUST_CHECK struct engine *engine_start(const struct config *config, enum engine_kind kind, struct error *err);
+
+struct db_pool *engine_pool(struct engine *engine);
+struct workers *engine_workers(struct engine *engine);
+struct housekeeper *engine_housekeeper(struct engine *engine); /* NULL for ENGINE_ALONE */
+
+/* What housekeeping goes by: for a round by hand. */
+struct retention engine_retention(const struct config *config);
+
+/* How requests and the operator's commands connect as the service role. */
+struct db_settings engine_db_settings(const struct config *config);
+
+/* Claims no more tasks; whoever waits for one is told to stop waiting. */
+void engine_drain(struct engine *engine);
+
+/*
+ * Drains, and ends what runs within grace_ms: what is not done by then is handed back to the queue. True if all threads
+ * have ended and the engine is freed; false if one hangs: then what it uses must stay.
+ */
+MUST_CHECK bool engine_stop(struct engine *engine, int grace_ms);
+
+#endif

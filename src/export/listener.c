@@ -1,0 +1,106 @@
+#include "export/listener.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "export/task.h"
+
+#define RETRY_MS 1000  /* between attempts to connect */
+#define QUIET_MS 30000 /* without a word, after which the server is asked whether it is still there */
+
+struct listener {
+    const struct db_settings *settings;
+    struct workers *workers;
+    int stop_event; /* readable once it is to end */
+    atomic_bool stopping;
+    pthread_t thread;
+};
+
+/* Passes on what is heard until the connection is lost or the thread is to end. */
+static void listen_on(struct listener *listener, struct db *db, struct error *err)
+{
+    char payload[DB_NOTICE_SIZE];
+
+    while (!atomic_load(&listener->stopping)) {
+        switch (db_next_notice(db, listener->stop_event, QUIET_MS, payload, err)) {
+        case DB_NOTICE_FAILED:
+            return;
+        case DB_NOTICE_NONE:
+            if (!atomic_load(&listener->stopping) && !db_ping(db, err))
+                return;
+            break;
+        case DB_NOTICE:
+            if (*payload == '\0')
+                (void) workers_offer(listener->workers);
+            else
+                workers_task_changed(listener->workers, payload);
+            break;
+        }
+    }
+}
+
+static void *thread_main(void *argument)
+{
+    struct listener *listener = argument;
+    struct pollfd stop = {.fd = listener->stop_event, .events = POLLIN};
+    bool troubled = false;
+
+    while (!atomic_load(&listener->stopping)) {
+        struct error err = {0};
+        struct db *db = db_open(listener->settings, &err);
+
+        if (db != NULL && db_listen(db, TASK_CHANNEL, &err)) {
+            troubled = false;
+            workers_look_around(listener->workers); /* what was said before was missed */
+            listen_on(listener, db, &err);
+        }
+        db_close(db);
+        if (err.code != ERROR_NONE && !troubled) {
+            struct log_line line;
+
+            log_begin(&line, LOG_WARNING, "notifications are not heard for now");
+            log_error(&line, &err);
+            log_end(&line);
+            troubled = true;
+        }
+        poll(&stop, 1, RETRY_MS);
+    }
+    return NULL;
+}
+
+struct listener *listener_start(const struct db_settings *settings, struct workers *workers)
+{
+    struct listener *listener = memory_zeroed(1, sizeof(*listener));
+
+    listener->settings = settings;
+    listener->workers = workers;
+    atomic_init(&listener->stopping, false);
+    listener->stop_event = eventfd(0, EFD_CLOEXEC);
+    if (listener->stop_event >= 0 && pthread_create(&listener->thread, NULL, thread_main, listener) == 0)
+        return listener;
+    if (listener->stop_event >= 0)
+        close(listener->stop_event);
+    free(listener);
+    return NULL;
+}
+
+void listener_stop(struct listener *listener)
+{
+    const uint64_t one = 1;
+
+    if (listener == NULL)
+        return;
+    atomic_store(&listener->stopping, true);
+    if (write(listener->stop_event, &one, sizeof(one)) != (ssize_t) sizeof(one))
+        log_event(LOG_WARNING, "the listener ends late");
+    pthread_join(listener->thread, NULL);
+    close(listener->stop_event);
+    free(listener);
+}

@@ -1,0 +1,33 @@
+/*
+ * What time does to tasks and files: files expire, or make room for newer ones; rows of tasks that ended long ago go;
+ * and whatever is in the directory under a name that a task gave up is removed. Safe at any instant, and for any number
+ * of processes at once: first the database says that a file is no task's any more, then it is removed, then forgotten.
+ */
+#ifndef WAYBILL_EXPORT_RETENTION_H
+#define WAYBILL_EXPORT_RETENTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "db/db.h"
+
+struct retention {
+    const char *directory;
+    int history_hours;
+    int64_t max_total_bytes; /* 0 is no limit */
+};
+
+/* How many of each a round has brought. */
+struct retention_result {
+    int64_t files_expired;
+    int64_t tasks_purged;
+    int64_t files_removed;
+};
+
+/* One round of it all. What was done before a failure is in *result too. */
+MUST_CHECK bool retention_round(struct db *db, const struct retention *retention, struct retention_result *result,
+                                struct error *err);
+
+#endif

@@ -1,0 +1,126 @@
+#include "export/task_admin.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "export/task.h"
+
+#define ISO(column) "coalesce(to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), '')"
+
+static bool no_such_task(const char *task_id, const char *kind, struct error *err)
+{
+    char excerpt[TEXT_EXCERPT_SIZE];
+
+    return error_set(err, ERROR_NOT_FOUND, "there is no %stask %s", kind,
+                     text_excerpt(excerpt, task_id, strlen(task_id)));
+}
+
+bool task_admin_show(struct db *db, const char *task_id, void (*each)(const char *name, const char *value),
+                     struct error *err)
+{
+    static const char *const names[] = {
+        "task_id", "state", "project_id", "enterprise_project_id", "enterprise_projects", "export_size", "request",
+        "request_id", "attempts", "lease", "lease_expire_time", "progress", "exported_rows", "truncated", "file_id",
+        "file_size", "file_removed", "sha256", "error_code", "error_msg", "create_time", "start_time", "finish_time",
+        "expire_time",
+    };
+    static const char sql[] =
+        "SELECT task_id, state, project_id, enterprise_project_id, coalesce(enterprise_projects::text, 'all'),"
+        " export_size, request, request_id, attempts, lease, " ISO("lease_expire_time") ", progress, exported_rows,"
+        " truncated, file_id, file_size, file_removed, encode(sha256, 'hex'), error_code, error_msg,"
+        " " ISO("create_time") ", " ISO("start_time") ", " ISO("finish_time") ", " ISO("expire_time")
+        " FROM waybill.export_task WHERE task_id = $1::uuid";
+    struct db_result *row;
+    bool found;
+
+    if (!text_is_uuid(task_id))
+        return no_such_task(task_id, "", err);
+    row = db_query(db, DB_ONE_OR_NO_ROW, sql, 1, &task_id, err);
+    if (row == NULL)
+        return false;
+    found = db_rows(row) == 1;
+    for (size_t i = 0; found && i < ARRAY_SIZE(names); i++)
+        each(names[i], db_is_null(row, 0, i) ? "" : db_text(row, 0, i));
+    db_result_free(row);
+    return found ? true : no_such_task(task_id, "", err);
+}
+
+bool task_admin_list(struct db *db, const char *project_id, const char *state, int limit,
+                     void (*each)(const struct task_admin_entry *entry), struct error *err)
+{
+    static const char sql[] =
+        "SELECT task_id, state, project_id, attempts, exported_rows, " ISO("create_time") ", " ISO("finish_time")
+        ", coalesce(error_msg, '')"
+        " FROM waybill.export_task"
+        " WHERE ($1::text IS NULL OR project_id = $1::text) AND ($2::text IS NULL OR state = $2::text)"
+        " ORDER BY export_task.create_time DESC, task_id LIMIT $3::integer";
+    char limit_text[16];
+    const char *const values[] = {project_id, state, limit_text};
+    struct db_result *rows;
+
+    snprintf(limit_text, sizeof(limit_text), "%d", limit);
+    rows = db_query(db, DB_ROWS, sql, ARRAY_SIZE(values), values, err);
+    if (rows == NULL)
+        return false;
+    for (size_t i = 0; i < db_rows(rows); i++) {
+        const struct task_admin_entry entry = {
+            .task_id = db_text(rows, i, 0),
+            .state = db_text(rows, i, 1),
+            .project_id = db_text(rows, i, 2),
+            .attempts = db_text(rows, i, 3),
+            .exported_rows = db_text(rows, i, 4),
+            .create_time = db_text(rows, i, 5),
+            .finish_time = db_text(rows, i, 6),
+            .error_msg = db_text(rows, i, 7),
+        };
+
+        each(&entry);
+    }
+    db_result_free(rows);
+    return true;
+}
+
+/* Runs a statement that returns a row if it changed the task ($1). */
+static bool change(struct db *db, const char *sql, const char *kind, size_t count, const char *const *values,
+                   struct error *err)
+{
+    const char *task_id = values[0];
+    struct db_result *row;
+    bool changed;
+
+    if (!text_is_uuid(task_id))
+        return no_such_task(task_id, kind, err);
+    row = db_query(db, DB_ONE_OR_NO_ROW, sql, count, values, err);
+    if (row == NULL)
+        return false;
+    changed = db_rows(row) == 1;
+    db_result_free(row);
+    return changed ? true : no_such_task(task_id, kind, err);
+}
+
+bool task_admin_cancel(struct db *db, const char *task_id, struct error *err)
+{
+    static const char sql[] =
+        "UPDATE waybill.export_task"
+        " SET state = 'failure', lease = NULL, lease_expire_time = NULL, finish_time = now(), error_code = $2,"
+        "     error_msg = 'the export was cancelled by the operator'"
+        " WHERE task_id = $1::uuid AND state IN ('queued', 'running')"
+        " RETURNING " TASK_ANNOUNCE_CHANGE;
+    const char *const values[] = {task_id, error_info(ERROR_CANCELLED)->api_code};
+
+    return change(db, sql, "unfinished ", ARRAY_SIZE(values), values, err);
+}
+
+bool task_admin_retry(struct db *db, const char *task_id, struct error *err)
+{
+    static const char sql[] =
+        "UPDATE waybill.export_task"
+        " SET state = 'queued', attempts = 0, progress = 0, exported_rows = 0, truncated = false, error_code = NULL,"
+        "     error_msg = NULL, finish_time = NULL"
+        " WHERE task_id = $1::uuid AND state = 'failure'"
+        " RETURNING " TASK_ANNOUNCE_WORK;
+    const char *const values[] = {task_id};
+
+    return change(db, sql, "failed ", ARRAY_SIZE(values), values, err);
+}

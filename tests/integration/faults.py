@@ -1,0 +1,224 @@
+"""What the tests of faults share: sites whose processes are killed, stopped and started again, exports that take as
+long as a test wants, and what has to be left in the end."""
+
+import contextlib
+import csv
+import hashlib
+import io
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import inventory
+import pytest
+from api import Api
+from service import BUILD, SBIN, Direct, Site
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ALL = [[key, key] for key in inventory.EXPORTED]
+BODY = {"export_headers": ALL}
+ASYNC = {"Prefer": "respond-async"}
+FINDINGS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer")
+LEASE = 3  # the shortest there is
+
+# Rows in the order in which they are exported.
+ROWS = """
+INSERT INTO waybill.container (
+    project_id, container_id, container_name, image_name, pod_name, cluster_name, cluster_type, status,
+    cluster_container, risky, low_risk, medium_risk, high_risk, fatal_risk, restart_count, create_time, cpu_limit,
+    memory_limit)
+SELECT %s, lpad(i::text, 32, '0'), 'app-' || i %% 1000, 'registry.example.com/team-' || i %% 20 || '/app-' || i %% 1000,
+       'app-' || i %% 1000 || '-' || md5('pod' || i), 'cluster, number "' || i %% 500 || '"', 'cce', 'Running',
+       true, i %% 2 = 0, i %% 3, i %% 5, i %% 7, i %% 11, i,
+       timestamptz '2026-01-01 00:00:00Z' + i * interval '1 second', '500m', E'1\\nGi'
+FROM generate_series(1, %s) AS i
+"""
+
+# A gate is closed while a test holds this advisory lock; an export that comes to it waits.
+GATE_LOCK = 20260403
+GATE = f"""
+CREATE SCHEMA faults;
+CREATE FUNCTION faults.pass() RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    WHILE NOT pg_catalog.pg_try_advisory_lock_shared({GATE_LOCK}) LOOP
+        PERFORM pg_catalog.pg_sleep(0.02);
+    END LOOP;
+    RETURN pg_catalog.pg_advisory_unlock_shared({GATE_LOCK});
+END
+$$;
+CREATE VIEW faults.container AS SELECT * FROM waybill.container WHERE CASE WHEN {{where}} THEN {{what}} ELSE true END;
+GRANT USAGE ON SCHEMA faults TO waybill_service;
+GRANT SELECT ON faults.container TO waybill_service;
+"""
+
+
+def fill(site, **rows):
+    """That many rows for each project."""
+    for project, count in rows.items():
+        site.sql(ROWS, project, count)
+    site.sql("VACUUM ANALYZE waybill.container")
+
+
+def slow_down(site, where, what):
+    """The relation faults.container, which is read in the order of an export: the rows before a slow one come first."""
+    site.sql(f"ALTER ROLE waybill_service IN DATABASE {site.database} SET enable_sort = off")
+    site.sql(GATE.format(where=where, what=what))
+
+
+def add_gate(site, row):
+    """The relation faults.container, whose exports wait before that row of a project while the gate is closed."""
+    slow_down(site, f"restart_count = {row}", "faults.pass()")
+
+
+def add_brake(site, rows, seconds):
+    """The relation faults.container, whose exports sleep so long after each so many rows."""
+    slow_down(site, f"mod(restart_count, {rows}) = 0", f"pg_catalog.pg_sleep({seconds}) IS NOT NULL")
+
+
+@contextlib.contextmanager
+def closed_gate(site):
+    """Closes the gate; yields what opens it, which the end does in any case."""
+    connection = site.connect()
+    try:
+        connection.cursor().execute(f"SELECT pg_advisory_lock({GATE_LOCK})")
+        yield connection.close
+    finally:
+        connection.close()
+
+
+def eventually(condition, what, seconds=100):
+    """As wait_until, but with time for a round of housekeeping, which is begun each minute."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} seconds in vain: {what}"
+        time.sleep(0.05)
+
+
+def built_with_sanitizers():
+    done = subprocess.run(["ldd", os.path.join(BUILD, "waybill.fcgi")], capture_output=True, text=True, check=True)
+    return any(library in done.stdout for library in ("libasan", "libtsan", "libubsan"))
+
+
+class Orders:
+    """Faults of the file system, switched while a process runs that has the variables; see preload.c."""
+
+    def __init__(self, site):
+        if built_with_sanitizers():
+            pytest.skip("a sanitizer has to be loaded before anything else")
+        compiler = shutil.which("gcc") or shutil.which("cc")
+        if compiler is None:
+            pytest.skip("no C compiler")
+        library = os.path.join(site.directory, "preload.so")
+        subprocess.run([compiler, "-std=gnu11", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o", library,
+                        os.path.join(HERE, "preload.c"), "-ldl"], check=True)
+        self.path = os.path.join(site.directory, "orders")
+        self.variables = {"LD_PRELOAD": library, "FAULTS_BELOW": site.files, "FAULTS_ORDERS": self.path}
+
+    def give(self, *orders):
+        """From now on these hold, instead of what was ordered before."""
+        with open(self.path + ".new", "w", encoding="utf-8") as file:
+            file.writelines(order + "\n" for order in orders)
+        os.replace(self.path + ".new", self.path)
+
+
+class Fleet:
+    """A site and the processes that serve it."""
+
+    def __init__(self, site):
+        self.site = site
+        self.processes = {}
+
+    def start(self, name="one", variables=None):
+        """Starts a process, or one anew that was killed. Of the main thread: with its parent a process ends."""
+        self.processes[name] = Direct(self.site, name, variables=variables)
+        return self.processes[name]
+
+    def api(self, name="one", project="p1"):
+        return Api(self.site, self.processes[name].client, project, self.site.token(project))
+
+    def kill(self, name):
+        self.processes[name].kill()
+
+    def signal(self, name, number):
+        self.processes[name].process.send_signal(number)
+
+    def stop(self):
+        """Ends all that still run, which must end well."""
+        for process in self.processes.values():
+            if process.process.poll() is None:
+                process.process.send_signal(signal.SIGCONT)
+        with contextlib.ExitStack() as stack:
+            for process in self.processes.values():
+                if process.process.returncode != -signal.SIGKILL:
+                    stack.callback(process.stop)
+        self.processes = {}
+
+    def states(self):
+        return dict(self.site.sql("SELECT state, count(*) FROM waybill.export_task GROUP BY state"))
+
+    def task(self, task_id, *columns):
+        return self.site.sql(f"SELECT {', '.join(columns)} FROM waybill.export_task WHERE task_id = %s", task_id)[0]
+
+    def wait_for_query(self, count=1):
+        """Waits until so many exports read the inventory."""
+        eventually(lambda: self.queries() == count, f"{count} queries of exports run")
+
+    def queries(self):
+        """The queries of exports that run on the server now."""
+        return self.site.sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
+            " AND usename = 'waybill_service' AND query LIKE 'COPY%'")[0][0]
+
+    def expect_files_of_tasks_alone(self):
+        """The directory holds the files of the tasks and nothing else, at once or after some housekeeping."""
+        def kept():
+            return {row[0] for row in self.site.sql(
+                "SELECT file_id::text FROM waybill.export_task WHERE state = 'success' AND NOT file_removed")}
+
+        def listed():
+            return set(os.listdir(self.site.files))
+        try:
+            eventually(lambda: listed() == kept(), "no stray file is left")
+        except AssertionError:
+            raise AssertionError(f"stray: {listed() - kept()}, missing: {kept() - listed()}; discarded: "
+                                 f"{self.site.sql('SELECT * FROM waybill.discarded_file')}") from None
+
+
+def expect_right_file(api, status, rows):
+    """The file of a task has the rows that it has to have, and the rows, the size and the hash that its status says."""
+    response = api.download(status["file_id"])
+    assert response.status == 200, f"{status}: {response}"
+    assert len(response.body) == status["file_size"], f"{len(response.body)} bytes: {status}"
+    assert hashlib.sha256(response.body).hexdigest() == status["sha256"], f"{status}"
+    records = list(csv.reader(io.StringIO(response.body.decode("utf-8"), newline="")))
+    assert len(records) - 1 == status["exported_rows"] == rows, f"{len(records)} records: {status}"
+    assert {len(record) for record in records} == {len(records[0])}, f"{status}"
+
+
+@pytest.fixture
+def fleet(scratch, postgres):
+    """Makes a site with that inventory: fleet(name, {"section.option": value}, project=rows, ...), and ends all of
+    its processes with the test."""
+    with contextlib.ExitStack() as stack:
+        def begin(name, options=None, server=None, **rows):
+            site = Site(server or postgres, os.path.join(scratch, name), options)
+            stack.callback(site.close)
+            fill(site, **rows)
+            made = Fleet(site)
+            stack.callback(made.stop)
+            return made
+        yield begin
+
+
+def mounted_tmpfs(directory, size):
+    """Mounts a small file system, or skips; what unmounts it."""
+    mount, umount = (shutil.which(program, path=SBIN) for program in ("mount", "umount"))
+    if os.geteuid() != 0 or mount is None:
+        pytest.skip("only root can mount a small file system")
+    done = subprocess.run([mount, "-t", "tmpfs", "-o", f"size={size}", "tmpfs", directory], capture_output=True,
+                          text=True)
+    if done.returncode != 0:
+        pytest.skip(f"no small file system here: {done.stderr.strip()}")
+    return lambda: subprocess.run([umount, directory], check=True)

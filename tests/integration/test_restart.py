@@ -1,0 +1,111 @@
+"""PostgreSQL crashes and comes back while exports run: every task ends well, and no process is started anew."""
+
+import threading
+import time
+
+import pytest
+from faults import ASYNC, BODY, LEASE, add_brake, eventually, expect_right_file, fleet  # noqa: F401
+from api import expect_error
+from postgres import Postgres
+
+PROJECTS = {"p1": 1000, "p2": 1000}
+AT_MOST = 5  # seconds, for an answer while the database is away
+
+
+@pytest.fixture
+def server(scratch):
+    """A PostgreSQL that no other test needs."""
+    made = Postgres(f"{scratch}/postgres-restart-{time.monotonic_ns()}")
+    made.start()
+    yield made
+    made.stop()
+
+
+class Callers:
+    """Ask for all that can be asked, again and again; each answer is a right one or 503, and comes in time."""
+
+    def __init__(self, made, known):
+        self.made = made
+        self.known = known
+        self.acknowledged = []
+        self.answers = {}
+        self.faults = []
+        self.ended = threading.Event()
+        self.threads = [threading.Thread(target=self.ask, args=[name, project])
+                        for name in made.processes for project in PROJECTS]
+        for thread in self.threads:
+            thread.start()
+
+    def ask(self, name, project):
+        api = self.made.api(name, project)
+        while not self.ended.is_set():
+            for what, call in (
+                    ("create", lambda: api.create(BODY, headers=ASYNC)),
+                    ("status", lambda: api.status(self.known["task_id"])),
+                    ("health", lambda: api.request("GET", "/healthz"))):
+                began = time.monotonic()
+                try:
+                    response = call()
+                    self.judge(what, project, response, time.monotonic() - began)
+                except Exception as error:  # a thread's failure is this test's
+                    self.faults.append(f"{what}: {error!r} after {time.monotonic() - began} seconds")
+            # Creates in number, but no more than can be done.
+            self.ended.wait(1)
+
+    def judge(self, what, project, response, took):
+        self.answers.setdefault((what, response.status), []).append(took)
+        if took > AT_MOST:
+            self.faults.append(f"{what} took {took} seconds: {response}")
+        if response.status == 503:
+            if what != "health":
+                expect_error(response, 503, "APIGW.0201")
+        elif what == "status" and project != "p1":
+            expect_error(response, 404, "HSS.0011")
+        elif response.status != 200:
+            self.faults.append(f"{what}: {response}")
+        elif what == "create":
+            self.acknowledged.append((project, response.json()["task_id"]))
+
+    def end(self):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("names", [("one",), ("one", "two")], ids=["one process", "two processes"])
+def test_postgresql_crashes(server, fleet, names):  # noqa: F811
+    """Twice: an outage that no lease survives, and one that each does. With one more, a task would be given up."""
+    made = fleet("restart_" + names[-1], {
+        "export.lease": LEASE, "inventory.relation": "faults.container", "limits.unfinished_tasks": 1000,
+        "database.connect_timeout_ms": 1000}, server, **PROJECTS)
+    add_brake(made.site, 20, 0.01)
+    for name in names:
+        made.start(name)
+    known = made.api().finished(BODY)
+    tasks = [(project, made.api(project=project).create_task(BODY, headers=ASYNC))
+             for _ in range(10) for project in PROJECTS]
+    made.wait_for_query(2 * len(names))
+
+    callers = Callers(made, known)
+    try:
+        for seconds in (LEASE + 1, 0.5):
+            made.site.close()
+            server.stop_immediately()
+            time.sleep(seconds)
+            server.start()
+            made.site.superuser = made.site.connect()
+            made.wait_for_query(2 * len(names))
+    finally:
+        callers.end()
+    assert not callers.faults, f"{len(callers.faults)} faults: {callers.faults[:5]}"
+    assert ("create", 503) in callers.answers and ("create", 200) in callers.answers, f"{callers.answers.keys()}"
+
+    # A create whose answer was lost has its task as well.
+    eventually(lambda: not made.site.unfinished(), "every task ends")
+    assert set(made.states()) == {"success"}, made.site.sql(
+        "SELECT error_code, error_msg, attempts FROM waybill.export_task WHERE state = 'failure'")
+    for project, task_id in tasks + callers.acknowledged:
+        response = made.api(names[-1], project).status(task_id)
+        assert response.status == 200, f"an acknowledged task is gone: {response}"
+        expect_right_file(made.api(names[0], project), response.json(), PROJECTS[project])
+    made.expect_files_of_tasks_alone()

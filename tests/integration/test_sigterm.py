@@ -1,0 +1,103 @@
+"""The end of a process in the middle of an export: told to, or not."""
+
+import os
+import signal
+import time
+
+from faults import ASYNC, BODY, LEASE, add_gate, closed_gate, eventually, expect_right_file, fleet  # noqa: F401
+
+ROWS = 3000
+GRACE = 2
+SLACK = 8  # seconds, which only a fault can reach
+
+
+def begin_exports(made, count):
+    """Exports that run, and wait at the gate; their tasks."""
+    tasks = [made.api("one").create_task(BODY, headers=ASYNC) for _ in range(count)]
+    made.wait_for_query(2)
+    return tasks
+
+
+def test_sigterm_hands_back_what_does_not_end_in_time(fleet):  # noqa: F811
+    """Queued again, as if it had never been begun: two that ran and two that waited."""
+    made = fleet("sigterm_grace", {"server.grace": GRACE, "export.lease": 600,
+                                   "inventory.relation": "faults.container"}, p1=ROWS)
+    add_gate(made.site, ROWS // 2)
+    made.start("one")
+    with closed_gate(made.site):
+        tasks = begin_exports(made, 4)
+        began = time.monotonic()
+        made.processes["one"].stop()
+        took = time.monotonic() - began
+        assert took < GRACE + SLACK, f"ended after {took} seconds"
+        rows = made.site.sql("SELECT state, attempts, lease, progress, exported_rows FROM waybill.export_task")
+        assert rows == [("queued", 0, None, 0, 0)] * 4, f"{rows}"
+        made.wait_for_query(0)
+        assert os.listdir(made.site.files) == []
+    del made.processes["one"]
+
+    made.start("two")
+    for task_id in tasks:
+        status = made.api("two").wait(task_id)
+        assert status["task_status"] == "success", f"{status}"
+        expect_right_file(made.api("two"), status, ROWS)
+        assert made.task(task_id, "attempts") == (1,)
+    made.expect_files_of_tasks_alone()
+
+
+def test_sigterm_hands_back_to_a_process_that_is_there(fleet):  # noqa: F811
+    made = fleet("sigterm_other", {"server.grace": 0, "export.lease": 600, "inventory.relation": "faults.container"},
+                 p1=ROWS)
+    add_gate(made.site, ROWS // 2)
+    made.start("one")
+    with closed_gate(made.site) as open_gate:
+        tasks = begin_exports(made, 2)
+        made.start("two")
+        made.processes.pop("one").stop()
+        open_gate()
+    for task_id in tasks:
+        status = made.api("two").wait(task_id)
+        assert status["task_status"] == "success", f"{status}"
+        expect_right_file(made.api("two"), status, ROWS)
+        assert made.task(task_id, "attempts") == (1,)
+    made.expect_files_of_tasks_alone()
+
+
+def test_sigterm_lets_what_ends_in_time_end(fleet):  # noqa: F811
+    made = fleet("sigterm_in_time", {"server.grace": 60, "inventory.relation": "faults.container"}, p1=ROWS)
+    add_gate(made.site, ROWS // 2)
+    one = made.start("one")
+    with closed_gate(made.site) as open_gate:
+        begin_exports(made, 3)
+        one.process.send_signal(signal.SIGTERM)
+        eventually(lambda: "stopping" in one.log_text(), "the signal is noticed")
+        open_gate()
+        made.processes.pop("one").stop()
+    states = made.states()
+    assert states == {"success": 2, "queued": 1}, f"{states}"
+    assert made.site.sql("SELECT DISTINCT attempts FROM waybill.export_task WHERE state = 'queued'") == [(0,)]
+    made.expect_files_of_tasks_alone()
+    made.start("two")
+    eventually(lambda: made.states() == {"success": 3}, "the next process does the rest")
+
+
+def test_sigkill_ends_the_queries_too(fleet):  # noqa: F811
+    """They would never end by themselves: the gate stays closed."""
+    made = fleet("sigkill", {"export.lease": LEASE, "inventory.relation": "faults.container"}, p1=ROWS)
+    add_gate(made.site, ROWS // 2)
+    made.start("one")
+    with closed_gate(made.site):
+        tasks = begin_exports(made, 2)
+        made.kill("one")
+        made.wait_for_query(0)
+        eventually(lambda: made.site.sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND usename = 'waybill_service'") == [(0,)], "no connection of the dead process is left")
+        assert made.states() == {"running": 2}
+    made.start("one")
+    for task_id in tasks:
+        status = made.api("one").wait(task_id)
+        assert status["task_status"] == "success", f"{status}"
+        expect_right_file(made.api("one"), status, ROWS)
+        assert made.task(task_id, "attempts") == (2,)
+    made.expect_files_of_tasks_alone()

@@ -1,0 +1,192 @@
+/* What a process is made of, as the configuration says, and that it starts and ends without a database. */
+#include "export/engine.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "check.h"
+#include "scratch.h"
+
+#define A "01234567-89ab-4cde-8f01-23456789abcd"
+
+/* A configuration with these lines in [files], and a database that can't be reached. */
+static struct config *read_config(const char *files)
+{
+    struct buffer text = {0};
+    struct config *config;
+    struct error err;
+    char *path;
+
+    buffer_printf(&text, "[database]\nconninfo = host=/no/such/directory dbname=x\nconnect_timeout_ms = 1234\n"
+                  "query_timeout_ms = 5678\n[csv]\ntime_zone = Etc/GMT+5\n[files]\n%s\n", files);
+    path = scratch_write("engine.conf", text.data, text.length);
+    config = config_read(path, &err);
+    check_good(config != NULL, &err);
+    buffer_free(&text);
+    free(path);
+    return config;
+}
+
+static struct config *read_config_for(const char *directory)
+{
+    struct buffer files = {0};
+    struct config *config;
+
+    buffer_printf(&files, "directory = %s", directory);
+    config = read_config(files.data);
+    buffer_free(&files);
+    return config;
+}
+
+/* Statements of the service itself are in UTC, whatever time zone a CSV has. */
+static void database_settings(void)
+{
+    struct config *config = read_config("");
+    struct db_settings settings = engine_db_settings(config);
+
+    assert_string_equal(settings.conninfo, "host=/no/such/directory dbname=x");
+    assert_string_equal(settings.application_name, "waybill");
+    assert_string_equal(settings.time_zone, "UTC");
+    assert_int_equal(settings.connect_timeout_ms, 1234);
+    assert_int_equal(settings.query_timeout_ms, 5678);
+    config_free(config);
+}
+
+static const struct retention_case {
+    const char *files;
+    const char *directory;
+    int history_hours;
+    int64_t max_total_bytes;
+} retention_cases[] = {
+    {"", "/var/lib/waybill/files", 720, 0},
+    {"directory = /srv/files\nhistory_hours = 1\nmax_total_mib = 1", "/srv/files", 1, 1048576},
+    {"max_total_mib = 2048", "/var/lib/waybill/files", 720, 2147483648},
+    {"history_hours = 876000\nmax_total_mib = 999999999", "/var/lib/waybill/files", 876000, 1048575998951424},
+};
+
+/* Mebibytes become bytes, beyond 32 bits too. */
+static void retentions(const void *row)
+{
+    const struct retention_case *c = row;
+    struct config *config = read_config(c->files);
+    struct retention retention = engine_retention(config);
+
+    assert_string_equal(retention.directory, c->directory);
+    assert_int_equal(retention.history_hours, c->history_hours);
+    assert_true(retention.max_total_bytes == c->max_total_bytes);
+    config_free(config);
+}
+
+static const struct kind_case {
+    const char *label;
+    enum engine_kind kind;
+} kind_cases[] = {{"with threads", ENGINE_THREADS}, {"alone", ENGINE_ALONE}};
+
+static void check_no_engine(const char *directory, enum engine_kind kind)
+{
+    struct config *config = read_config_for(directory);
+    struct error err;
+
+    assert_null(engine_start(config, kind, &err));
+    check_refusal(&err, ERROR_CONFIG, "[files] directory");
+    check_refusal(&err, ERROR_CONFIG, directory);
+    config_free(config);
+}
+
+/* At the start, where the operator sees it, and not at the first export. */
+static void needs_a_directory(const void *row)
+{
+    const struct kind_case *c = row;
+    char *missing = scratch_path("no-such-directory"), *read_only = scratch_path("read-only");
+
+    check_no_engine(missing, c->kind);
+    (void) mkdir(read_only, 0555);
+    if (geteuid() != 0) /* who may write anywhere */
+        check_no_engine(read_only, c->kind);
+    free(read_only);
+    free(missing);
+}
+
+/* Counts, starts, watches and stops, with standard error in a file; the text of that is appended to `log`. */
+static void run(enum engine_kind kind, struct buffer *log)
+{
+    struct config *config = read_config_for(scratch_directory());
+    char *path = scratch_write("log", BYTES(""));
+    int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    int saved = dup(STDERR_FILENO);
+    struct workers_watch watch;
+    struct engine *engine;
+    struct error err;
+    bool stopped;
+
+    dup2(file, STDERR_FILENO);
+    engine = engine_start(config, kind, &err);
+    check_good(engine != NULL, &err);
+    assert_non_null(engine_pool(engine));
+    assert_non_null(engine_workers(engine));
+    assert_int_equal(engine_housekeeper(engine) == NULL, kind == ENGINE_ALONE);
+    housekeeper_wake(engine_housekeeper(engine));
+    housekeeper_file_added(engine_housekeeper(engine));
+    workers_watch_begin(engine_workers(engine), &watch, A);
+    engine_drain(engine);
+    assert_int_equal(workers_watch_wait(engine_workers(engine), &watch, 60000), WORKERS_DRAINING);
+    workers_watch_end(engine_workers(engine), &watch);
+    stopped = engine_stop(engine, 60000);
+    dup2(saved, STDERR_FILENO);
+    scratch_read(path, log);
+    close(saved);
+    close(file);
+    config_free(config);
+    free(path);
+    assert_true(stopped);
+}
+
+/* That the database is away keeps no process from starting, nor from ending long before its time is over. */
+static void starts_and_stops(const void *row)
+{
+    const struct kind_case *c = row;
+    int64_t begun = clock_monotonic_ms();
+    struct buffer log = {0};
+
+    run(c->kind, &log);
+    assert_true(clock_monotonic_ms() - begun < 30000);
+    if (c->kind == ENGINE_ALONE)
+        assert_string_equal(buffer_text(&log), ""); /* it has tried nothing */
+    buffer_free(&log);
+}
+
+/* What can't be added to the counters of all is still there. */
+static void keeps_its_counters(const void *row)
+{
+    const struct kind_case *c = row;
+    struct buffer log = {0};
+    struct metric *metrics;
+    double amount = 0;
+    size_t count;
+
+    free(metrics_take(&count));
+    metrics_add(41, "waybill_test");
+    metrics_add(1, "waybill_test");
+    run(c->kind, &log);
+    metrics = metrics_take(&count);
+    for (size_t i = 0; i < count; i++)
+        amount += strcmp(metrics[i].name, "waybill_test") == 0 ? metrics[i].amount : 0;
+    assert_true(amount == 42);
+    free(metrics);
+    buffer_free(&log);
+}
+
+int main(void)
+{
+    CHECK(database_settings);
+    CHECK_EACH(retentions, retention_cases, files);
+    CHECK_EACH(needs_a_directory, kind_cases, label);
+    CHECK_EACH(starts_and_stops, kind_cases, label);
+    CHECK_EACH(keeps_its_counters, kind_cases, label);
+    return check_run("export/engine");
+}

@@ -1,0 +1,235 @@
+#include "base/metrics.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "check.h"
+
+/* Takes what has been counted, as "name=amount" joined by blanks. */
+static void take(struct buffer *out)
+{
+    size_t count;
+    struct metric *metrics = metrics_take(&count);
+
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(out, "%s%s=%.6g", i == 0 ? "" : " ", metrics[i].name, metrics[i].amount);
+    free(metrics);
+}
+
+static void check_taken(const char *expected)
+{
+    struct buffer taken = {0};
+
+    take(&taken);
+    assert_string_equal(buffer_text(&taken), expected);
+    buffer_free(&taken);
+}
+
+static void adds(void)
+{
+    check_taken("");
+    metrics_add(1, "a");
+    metrics_add(2.5, "a");
+    metrics_add(1, "b{x=\"%s\",y=\"%d\"}", "1", 200);
+    metrics_add(0.25, "b{x=\"1\",y=\"200\"}");
+    metrics_add(0, "c");
+    check_taken("a=3.5 b{x=\"1\",y=\"200\"}=1.25 c=0");
+}
+
+/* The order of strcmp, whatever the order in which they came: processes must not wait for each other in a circle. */
+static void comes_in_the_order_of_names(void)
+{
+    static const char *const names[] = {"m", "b", "z", "a{x=\"2\"}", "a_b", "a", "Z", "a{x=\"10\"}", "b", "zz", "a"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        metrics_add(1, "%s", names[i]);
+    check_taken("Z=1 a=2 a_b=1 a{x=\"10\"}=1 a{x=\"2\"}=1 b=2 m=1 z=1 zz=1");
+}
+
+static void begins_anew_when_taken(void)
+{
+    metrics_add(1, "a");
+    check_taken("a=1");
+    check_taken("");
+    metrics_add(2, "a");
+    metrics_add(2, "b");
+    check_taken("a=2 b=2");
+}
+
+/* As after a flush that failed: nothing is lost, nothing is twice, and what came in between counts. */
+static void takes_back(void)
+{
+    struct metric *taken;
+    size_t count;
+
+    metrics_add(1, "a{l=\"100%%\"}");
+    metrics_add(2, "b");
+    taken = metrics_take(&count);
+    assert_int_equal(count, 2);
+    metrics_add(10, "b");
+    metrics_add(20, "c");
+    for (size_t i = 0; i < count; i++)
+        metrics_add(taken[i].amount, "%s", taken[i].name);
+    free(taken);
+    check_taken("a{l=\"100%\"}=1 b=12 c=20");
+}
+
+static const struct observe_case {
+    const char *seconds;
+    int first; /* of the buckets, the smallest that it is in */
+} observe_cases[] = {
+    {"0", 0}, {"0.001", 0}, {"0.005", 0}, {"0.00500001", 1}, {"0.025", 1}, {"0.0251", 2}, {"0.1", 2}, {"0.101", 3},
+    {"0.5", 3}, {"0.501", 4}, {"2.5", 4}, {"2.501", 5}, {"10", 5}, {"10.001", 6}, {"60", 6}, {"60.001", 7},
+    {"86400", 7},
+};
+
+/* A bound belongs to its bucket, and each bucket has all that the smaller ones have. */
+static void observes(const void *row)
+{
+    static const char *const bounds[] = {"0.005", "0.025", "0.1", "0.5", "2.5", "10", "60", "+Inf"};
+    const struct observe_case *c = row;
+    double seconds = strtod(c->seconds, NULL);
+    size_t count, expected = 2;
+    struct metric *taken;
+
+    metrics_observe(seconds, "h", "op", "list");
+    metrics_observe(seconds, "h", "op", "list");
+    taken = metrics_take(&count);
+    for (size_t k = (size_t) c->first; k < ARRAY_SIZE(bounds); k++, expected++) {
+        char name[64];
+        size_t at = 0;
+
+        snprintf(name, sizeof(name), "h_bucket{op=\"list\",le=\"%s\"}", bounds[k]);
+        while (at < count && strcmp(taken[at].name, name) != 0)
+            at++;
+        if (at == count)
+            check_fail("no %s", name);
+        assert_true(taken[at].amount == 2);
+    }
+    assert_int_equal(count, expected);
+    assert_string_equal(taken[count - 2].name, "h_count{op=\"list\"}");
+    assert_true(taken[count - 2].amount == 2);
+    assert_string_equal(taken[count - 1].name, "h_sum{op=\"list\"}");
+    assert_true(taken[count - 1].amount == 2 * seconds);
+    free(taken);
+}
+
+/* Names that are the same as far as they are kept are one counter. */
+static void cuts_long_names(void)
+{
+    char name[2 * METRICS_NAME_SIZE];
+    struct metric *taken;
+    size_t count;
+
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    metrics_add(1, "%s", name);
+    metrics_add(1, "%s%d", name, 2);
+    name[METRICS_NAME_SIZE - 1] = '\0'; /* the longest that is not cut */
+    metrics_add(1, "%s", name);
+    name[METRICS_NAME_SIZE - 2] = '\0';
+    metrics_add(5, "%s", name);
+    taken = metrics_take(&count);
+    assert_int_equal(count, 2);
+    assert_string_equal(taken[0].name, name);
+    assert_true(taken[0].amount == 5);
+    assert_int_equal(strlen(taken[1].name), METRICS_NAME_SIZE - 1);
+    assert_int_equal(strspn(taken[1].name, "n"), METRICS_NAME_SIZE - 1);
+    assert_true(taken[1].amount == 3);
+    free(taken);
+}
+
+/* Beyond METRICS_MAX no counter is added, and those that there are still count. */
+static void has_a_limit(void)
+{
+    struct metric *taken;
+    size_t count;
+
+    for (int i = METRICS_MAX + 10; i > 0; i--) /* each goes before all others */
+        metrics_add(i, "m%05d", i);
+    metrics_add(1, "zzz");
+    metrics_add(1, "aaa");
+    metrics_add(0.5, "m%05d", METRICS_MAX + 10);
+    metrics_add(0.5, "m00011");
+    taken = metrics_take(&count);
+    assert_int_equal(count, METRICS_MAX);
+    for (int i = 0; i < METRICS_MAX; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "m%05d", i + 11);
+        assert_string_equal(taken[i].name, name);
+        assert_true(taken[i].amount == i + 11 + (i == 0 || i == METRICS_MAX - 1 ? 0.5 : 0));
+    }
+    free(taken);
+    metrics_add(1, "aaa");
+    check_taken("aaa=1");
+}
+
+#define THREADS 8
+#define ROUNDS 20000
+#define NAMES 5
+
+static atomic_bool adding;
+
+static void *add_much(void *argument)
+{
+    for (int i = 0; i < ROUNDS; i++)
+        metrics_add(1, "t%d", (i + *(const int *) argument) % NAMES);
+    return NULL;
+}
+
+static void sum_up(double totals[NAMES])
+{
+    size_t count;
+    struct metric *taken = metrics_take(&count);
+
+    for (size_t i = 0; i < count; i++)
+        totals[strtol(taken[i].name + 1, NULL, 10)] += taken[i].amount;
+    free(taken);
+}
+
+static void *take_much(void *argument)
+{
+    while (atomic_load(&adding))
+        sum_up(argument);
+    return NULL;
+}
+
+/* Nothing is lost between threads that add and one that takes. */
+static void threads_count_together(void)
+{
+    double totals[NAMES] = {0};
+    pthread_t threads[THREADS], taker;
+    int numbers[THREADS];
+
+    atomic_store(&adding, true);
+    assert_int_equal(pthread_create(&taker, NULL, take_much, totals), 0);
+    for (int i = 0; i < THREADS; i++) {
+        numbers[i] = i;
+        assert_int_equal(pthread_create(&threads[i], NULL, add_much, &numbers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    atomic_store(&adding, false);
+    pthread_join(taker, NULL);
+    sum_up(totals);
+    for (int i = 0; i < NAMES; i++)
+        assert_true(totals[i] == (double) THREADS * ROUNDS / NAMES);
+}
+
+int main(void)
+{
+    CHECK(adds);
+    CHECK(comes_in_the_order_of_names);
+    CHECK(begins_anew_when_taken);
+    CHECK(takes_back);
+    CHECK_EACH(observes, observe_cases, seconds);
+    CHECK(cuts_long_names);
+    CHECK(has_a_limit);
+    CHECK(threads_count_together);
+    return check_run("base/metrics");
+}

@@ -1,0 +1,261 @@
+/* What export/workers.c does without a database: who waits for a task, who hears of it, and the end of the threads. */
+#include "export/workers.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "check.h"
+#include "scratch.h"
+
+#define A "01234567-89ab-4cde-8f01-23456789abcd"
+#define B "fedcba98-7654-4321-8abc-0123456789ab"
+
+static const struct db_settings settings = {
+    .conninfo = "host=/no/such/directory dbname=x",
+    .application_name = "test",
+    .time_zone = "UTC",
+    .connect_timeout_ms = 1000,
+    .query_timeout_ms = 1000,
+};
+
+static struct workers *start(struct db_pool *pool, int threads)
+{
+    const struct exporter exporter = {.directory = scratch_directory(), .timeout = 1, .terms = {30, 0}, .tasks = pool};
+    struct workers *workers = workers_start(&exporter, &settings, NULL, threads);
+
+    assert_non_null(workers);
+    return workers;
+}
+
+static void stop(struct workers *workers)
+{
+    assert_true(workers_stop(workers, 60000));
+    workers_free(workers);
+}
+
+/* What a watch hears without waiting. */
+static enum workers_news news(struct workers *workers, struct workers_watch *watch)
+{
+    return workers_watch_wait(workers, watch, 0);
+}
+
+static void hears_of_its_task(void)
+{
+    struct workers *workers = start(NULL, 0);
+    struct workers_watch a, also_a, b;
+
+    workers_watch_begin(workers, &a, A);
+    workers_watch_begin(workers, &b, B);
+    workers_watch_begin(workers, &also_a, A);
+    assert_int_equal(news(workers, &a), WORKERS_NO_NEWS);
+    workers_task_changed(workers, A);
+    assert_int_equal(news(workers, &a), WORKERS_CHANGED);
+    assert_int_equal(news(workers, &a), WORKERS_NO_NEWS); /* that was heard */
+    assert_int_equal(news(workers, &b), WORKERS_NO_NEWS);
+    assert_int_equal(news(workers, &also_a), WORKERS_CHANGED);
+
+    workers_watch_end(workers, &b); /* from the middle */
+    workers_task_changed(workers, B);
+    workers_task_changed(workers, "");
+    assert_int_equal(news(workers, &a), WORKERS_NO_NEWS);
+    workers_look_around(workers);
+    assert_int_equal(news(workers, &a), WORKERS_CHANGED);
+    assert_int_equal(news(workers, &also_a), WORKERS_CHANGED);
+    workers_watch_end(workers, &a);
+    workers_task_changed(workers, A);
+    assert_int_equal(news(workers, &also_a), WORKERS_CHANGED);
+    workers_watch_end(workers, &also_a);
+    stop(workers);
+}
+
+/* A change before the wait is not missed, nor is the end of the process after one. */
+static void hears_that_the_process_stops(void)
+{
+    struct workers *workers = start(NULL, 0);
+    struct workers_watch a;
+
+    workers_watch_begin(workers, &a, A);
+    workers_task_changed(workers, A);
+    workers_drain(workers);
+    assert_int_equal(news(workers, &a), WORKERS_DRAINING);
+    assert_int_equal(workers_watch_wait(workers, &a, 60000), WORKERS_DRAINING); /* at once */
+    workers_watch_end(workers, &a);
+    stop(workers);
+}
+
+struct waiting {
+    struct workers *workers;
+    struct workers_watch watch;
+    enum workers_news news;
+};
+
+static void *wait_long(void *argument)
+{
+    struct waiting *waiting = argument;
+
+    waiting->news = workers_watch_wait(waiting->workers, &waiting->watch, 60000);
+    return NULL;
+}
+
+static void change_it(struct workers *workers)
+{
+    workers_task_changed(workers, A);
+}
+
+static const struct wake_case {
+    const char *label;
+    void (*wake)(struct workers *workers);
+    enum workers_news news;
+} wake_cases[] = {
+    {"a change", change_it, WORKERS_CHANGED},
+    {"a look around", workers_look_around, WORKERS_CHANGED},
+    {"the end", workers_drain, WORKERS_DRAINING},
+};
+
+/* Whoever waits already is woken long before the time is over. */
+static void wakes_who_waits(const void *row)
+{
+    const struct wake_case *c = row;
+    struct waiting waiting = {.workers = start(NULL, 0)};
+    int64_t begun = clock_monotonic_ms();
+    pthread_t thread;
+
+    workers_watch_begin(waiting.workers, &waiting.watch, A);
+    assert_int_equal(pthread_create(&thread, NULL, wait_long, &waiting), 0);
+    usleep(20000); /* most of the time it waits by then; if not, it must not matter */
+    c->wake(waiting.workers);
+    pthread_join(thread, NULL);
+    assert_int_equal(waiting.news, c->news);
+    assert_true(clock_monotonic_ms() - begun < 30000);
+    workers_watch_end(waiting.workers, &waiting.watch);
+    stop(waiting.workers);
+}
+
+static void waits_for_the_time_given(void)
+{
+    struct workers *workers = start(NULL, 0);
+    int64_t begun = clock_monotonic_ms();
+    struct workers_watch a;
+
+    workers_watch_begin(workers, &a, A);
+    assert_int_equal(workers_watch_wait(workers, &a, 30), WORKERS_NO_NEWS);
+    assert_true(clock_monotonic_ms() - begun >= 30);
+    workers_watch_end(workers, &a);
+    stop(workers);
+}
+
+/* A process without export threads has none to offer a task to. */
+static void nobody_is_idle_without_threads(void)
+{
+    struct workers *workers = start(NULL, 0);
+
+    assert_false(workers_offer(workers));
+    assert_false(workers_offer(workers));
+    stop(workers);
+}
+
+/* Runs it with standard error in a file, whose text is appended to `log`. */
+static void capture(void (*run)(void), struct buffer *log)
+{
+    char *path = scratch_write("log", BYTES(""));
+    int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    int saved = dup(STDERR_FILENO);
+
+    dup2(file, STDERR_FILENO);
+    run();
+    dup2(saved, STDERR_FILENO);
+    scratch_read(path, log);
+    close(saved);
+    close(file);
+    free(path);
+}
+
+static size_t count_of(const char *text, const char *part)
+{
+    size_t count = 0;
+
+    for (; (text = strstr(text, part)) != NULL; text++)
+        count++;
+    return count;
+}
+
+static void run_one(void)
+{
+    struct db_pool *pool = db_pool_new(&settings, 1);
+    struct workers *workers = start(pool, 0);
+
+    assert_false(workers_run(workers, A));
+    assert_false(workers_run(workers, A));
+    stop(workers);
+    db_pool_free(pool);
+}
+
+/* Each call says why it could not. */
+static void runs_nothing_without_a_database(void)
+{
+    struct buffer log = {0};
+
+    capture(run_one, &log);
+    assert_int_equal(count_of(buffer_text(&log), "can't take tasks"), 2);
+    assert_int_equal(count_of(buffer_text(&log), " error=unavailable "), 2);
+    buffer_free(&log);
+}
+
+static void offer_and_stop(void)
+{
+    struct db_pool *pool = db_pool_new(&settings, 2);
+    struct workers *workers = start(pool, 3);
+
+    for (int i = 0; i < 200; i++) {
+        (void) workers_offer(workers);
+        workers_look_around(workers);
+        usleep(100);
+    }
+    stop(workers);
+    db_pool_free(pool);
+}
+
+/* Threads live on without a database, and say so once each, however often they try. */
+static void threads_survive_without_a_database(void)
+{
+    struct buffer log = {0};
+
+    capture(offer_and_stop, &log);
+    assert_in_range(count_of(buffer_text(&log), "can't take tasks"), 1, 3);
+    assert_int_equal(count_of(buffer_text(&log), "\n"), count_of(buffer_text(&log), "can't take tasks"));
+    buffer_free(&log);
+}
+
+/* Idle threads do not use up the time that they are given. */
+static void idle_threads_stop_at_once(void)
+{
+    struct buffer log = {0};
+    int64_t begun = clock_monotonic_ms();
+
+    capture(offer_and_stop, &log);
+    assert_true(clock_monotonic_ms() - begun < 30000);
+    buffer_free(&log);
+}
+
+static void freeing_nothing_is_fine(void)
+{
+    workers_free(NULL);
+}
+
+int main(void)
+{
+    CHECK(hears_of_its_task);
+    CHECK(hears_that_the_process_stops);
+    CHECK_EACH(wakes_who_waits, wake_cases, label);
+    CHECK(waits_for_the_time_given);
+    CHECK(nobody_is_idle_without_threads);
+    CHECK(runs_nothing_without_a_database);
+    CHECK(threads_survive_without_a_database);
+    CHECK(idle_threads_stop_at_once);
+    CHECK(freeing_nothing_is_fine);
+    return check_run("export/workers");
+}
