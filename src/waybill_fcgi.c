@@ -12,6 +12,8 @@
 #include "export/engine.h"
 #include "http/fastcgi.h"
 
+#define IDLE_MS 200 /* that a thread with nothing in hand may take to end */
+
 static const char usage[] =
     "usage: waybill.fcgi [--config FILE] [--listen PATH|HOST:PORT]\n"
     "       waybill.fcgi --version | --help\n";
@@ -96,6 +98,7 @@ static int serve_cgi(struct service *service)
     fastcgi_serve_cgi(api_serve, &service->api);
     if (!engine_stop(service->api.engine, 0))
         _exit(0);
+    engine_free(service->api.engine);
     return 0;
 }
 
@@ -121,8 +124,8 @@ static bool start(struct service *service, struct error *err)
     signal(SIGPIPE, SIG_IGN); /* libfcgi has set handlers of its own */
     if (service->server != NULL)
         return true;
-    if (!engine_stop(service->api.engine, 0))
-        log_event(LOG_ERROR, "an export thread did not end");
+    if (engine_stop(service->api.engine, 0))
+        engine_free(service->api.engine);
     return false;
 }
 
@@ -131,14 +134,15 @@ static bool stop(struct service *service)
 {
     int grace_ms = service->config->grace * 1000;
     int64_t deadline = clock_monotonic_ms() + grace_ms;
+    bool requests_ended, exports_ended;
 
     engine_drain(service->api.engine); /* requests that wait for an export are answered now */
-    if (fastcgi_stop(service->server, grace_ms))
-        return engine_stop(service->api.engine, clock_remaining_ms(deadline));
-    /* Requests still use what would be freed; exports are handed back all the same. */
-    if (!workers_stop(engine_workers(service->api.engine), clock_remaining_ms(deadline)))
-        log_event(LOG_WARNING, "an export was not handed back: its lease will run out");
-    return false;
+    requests_ended = fastcgi_stop(service->server, grace_ms > IDLE_MS ? grace_ms : IDLE_MS);
+    exports_ended = engine_stop(service->api.engine, clock_remaining_ms(deadline));
+    if (!requests_ended || !exports_ended)
+        return false; /* what their threads use must stay */
+    engine_free(service->api.engine);
+    return true;
 }
 
 /* Serves until a signal says stop. `address` is NULL for the socket on descriptor 0. */

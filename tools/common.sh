@@ -51,7 +51,7 @@ as_root() {
 # install_packages LOG PACKAGE...: installs what is missing and no more; the network is used only
 # if something is.
 #
-# Debian's lighttpd and postgresql start a server of their own when they are installed. Nobody asked
+# Debian's lighttpd, postgresql and prometheus start a server of their own when they are installed. Nobody asked
 # for those, so they are kept from starting, now and at the next boot; where such a package was there
 # before, nothing about it is changed.
 install_packages() {
@@ -86,18 +86,20 @@ install_packages() {
 }
 
 apt_install() {
-	local scratch=$1 unit='' status=0
+	local scratch=$1 package units=() status=0
 	shift
-	if [[ -d /run/systemd/system && " $* " == *" lighttpd "* ]]; then
-		unit=lighttpd.service
-		as_root systemctl mask --runtime "$unit"
-	fi
+	for package in lighttpd prometheus; do
+		if [[ -d /run/systemd/system && " $* " == *" $package "* ]]; then
+			units+=("$package.service")
+		fi
+	done
+	((${#units[@]} == 0)) || as_root systemctl mask --runtime "${units[@]}"
 	as_root apt-get -q update || true
 	as_root env DEBIAN_FRONTEND=noninteractive PGSYSCONFDIR="$scratch" \
 		apt-get -q -y -o DPkg::Lock::Timeout=600 install --no-install-recommends "$@" </dev/null || status=1
-	if [ -n "$unit" ]; then
-		as_root systemctl disable "$unit"
-		as_root systemctl unmask --runtime "$unit"
+	if ((${#units[@]} > 0)); then
+		as_root systemctl disable "${units[@]}"
+		as_root systemctl unmask --runtime "${units[@]}"
 	fi
 	return $status
 }

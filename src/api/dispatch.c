@@ -119,8 +119,10 @@ static void log_served(const struct api_call *call, const char *operation, int64
 
 static void count_served(const struct api_call *call, const char *operation, int64_t ms)
 {
+    metrics_begin();
     metrics_add(1, "waybill_http_requests_total{operation=\"%s\",status=\"%d\"}", operation, call->response->status);
     metrics_observe((double) ms / 1000, "waybill_http_request_duration_seconds", "operation", operation);
+    metrics_end();
 }
 
 void api_serve(void *context, struct fastcgi_exchange *exchange)

@@ -2,14 +2,25 @@
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* for both below */
+static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP; /* for both below */
 static struct metric metrics[METRICS_MAX];               /* in the order of their names */
 static size_t count;
+
+void metrics_begin(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+void metrics_end(void)
+{
+    pthread_mutex_unlock(&lock);
+}
 
 /* Where the name is, or where it belongs. Called with the lock held. */
 static size_t position(const char *name)
@@ -60,12 +71,15 @@ void metrics_observe(double seconds, const char *name, const char *label, const 
     static const char *const bounds[] = {"0.005", "0.025", "0.1", "0.5", "2.5", "10", "60", "+Inf"};
     static const double limits[] = {0.005, 0.025, 0.1, 0.5, 2.5, 10, 60};
 
+    metrics_begin();
     for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
-        if (i == ARRAY_SIZE(limits) || seconds <= limits[i])
-            metrics_add(1, "%s_bucket{%s=\"%s\",le=\"%s\"}", name, label, value, bounds[i]);
+        bool within = i == ARRAY_SIZE(limits) || seconds <= limits[i];
+
+        metrics_add(within ? 1 : 0, "%s_bucket{%s=\"%s\",le=\"%s\"}", name, label, value, bounds[i]);
     }
     metrics_add(seconds, "%s_sum{%s=\"%s\"}", name, label, value);
     metrics_add(1, "%s_count{%s=\"%s\"}", name, label, value);
+    metrics_end();
 }
 
 struct metric *metrics_take(size_t *ret_count)

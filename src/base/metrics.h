@@ -12,6 +12,10 @@
 #define METRICS_MAX 1024      /* counters; more are not counted */
 #define METRICS_NAME_SIZE 128 /* of a name, with the NUL */
 
+/* What a thread adds between the two is taken together. May be nested. */
+void metrics_begin(void);
+void metrics_end(void);
+
 /* Adds to the counter with this name. */
 void metrics_add(double amount, const char *name, ...) PRINTF_LIKE(2, 3);
 

@@ -26,6 +26,7 @@ bool cli_worker(int argc, char **argv, const struct config *config, struct error
         log_event(LOG_WARNING, "stopped with work in hand");
         _exit(0);
     }
+    engine_free(engine);
     log_event(LOG_INFO, "worker stopped");
     return true;
 }

@@ -103,20 +103,22 @@ void db_watch(struct db *db, db_watcher watcher, void *context)
     db->watcher_context = context;
 }
 
-/* What the server says unasked, such as that it shuts down; libpq would print it. */
-static void log_notice(void *context, const char *message)
+/* What the server says unasked. libpq would print it; that the server ends the connection must not be missed. */
+static void take_notice(void *context, const PGresult *notice)
 {
+    const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+    struct db *db = context;
     struct log_line line;
-    char text[256];
 
-    (void) context;
-    snprintf(text, sizeof(text), "%.*s", (int) strcspn(message, "\n"), message);
+    if (severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
+        db->abandoned = true;
     log_begin(&line, LOG_DEBUG, "the database says");
-    log_text(&line, "message", text);
+    log_text(&line, "severity", severity);
+    log_text(&line, "message", PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY));
     log_end(&line);
 }
 
-static PGconn *connect_within(const struct db_settings *settings, int64_t deadline)
+static PGconn *connect_within(struct db *db, const struct db_settings *settings, int64_t deadline)
 {
     /* The connection string comes after what it may set otherwise, and before what it may not. */
     const char *const keywords[] = {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
@@ -128,7 +130,7 @@ static PGconn *connect_within(const struct db_settings *settings, int64_t deadli
 
     if (connection == NULL)
         return NULL;
-    PQsetNoticeProcessor(connection, log_notice, NULL);
+    PQsetNoticeReceiver(connection, take_notice, db);
     while (PQstatus(connection) != CONNECTION_BAD && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
         if (!wait_socket(connection, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
             break;
@@ -178,7 +180,7 @@ struct db *db_open(const struct db_settings *settings, struct error *err)
     const char *encoding;
 
     db->query_timeout_ms = settings->query_timeout_ms;
-    db->connection = connect_within(settings, deadline);
+    db->connection = connect_within(db, settings, deadline);
     if (db->connection == NULL || PQstatus(db->connection) != CONNECTION_OK) {
         const char *reason = db->connection == NULL ? "out of memory" : PQerrorMessage(db->connection);
 
@@ -217,10 +219,12 @@ bool db_is_usable(struct db *db)
     if (db->abandoned || PQstatus(db->connection) != CONNECTION_OK
         || PQtransactionStatus(db->connection) != PQTRANS_IDLE)
         return false;
-    /* An idle server says nothing unless it is going away: then there is a message or an end of file. */
-    if (wait_socket(db->connection, POLLIN, 0) && PQconsumeInput(db->connection) == 0)
+    if (!wait_socket(db->connection, POLLIN, 0))
+        return true;
+    /* An idle server says little but that it is going away: there is a last message (take_notice), or an end of file. */
+    if (PQconsumeInput(db->connection) == 0 || PQisBusy(db->connection) != 0)
         return false;
-    return PQstatus(db->connection) == CONNECTION_OK;
+    return !db->abandoned && PQstatus(db->connection) == CONNECTION_OK && !wait_socket(db->connection, POLLIN, 0);
 }
 
 PGresult *db_next_result(struct db *db, int64_t deadline, bool *ret_failed, struct error *err)

@@ -97,7 +97,8 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
         return engine;
 
     error_set(err, ERROR_INTERNAL, "the process can't have the threads that it needs");
-    (void) !engine_stop(engine, 0);
+    if (engine_stop(engine, 0))
+        engine_free(engine);
     return NULL;
 }
 
@@ -138,15 +139,17 @@ bool engine_stop(struct engine *engine, int grace_ms)
     bool ended = engine->workers == NULL || workers_stop(engine->workers, grace_ms);
 
     listener_stop(engine->listener);
+    engine->listener = NULL;
     if (engine->housekeeper == NULL)
         flush_counters(engine);
     housekeeper_stop(engine->housekeeper);
-    engine->listener = NULL;
-    engine->housekeeper = NULL;
-    if (!ended)
-        return false;
+    return ended;
+}
+
+void engine_free(struct engine *engine)
+{
     workers_free(engine->workers);
+    housekeeper_free(engine->housekeeper);
     db_pool_free(engine->pool);
     free(engine);
-    return true;
 }

@@ -42,8 +42,11 @@ void engine_drain(struct engine *engine);
 
 /*
  * Drains, and ends what runs within grace_ms: what is not done by then is handed back to the queue. True if all threads
- * have ended and the engine is freed; false if one hangs: then what it uses must stay.
+ * have ended. False if one hangs: then what it uses must stay.
  */
 MUST_CHECK bool engine_stop(struct engine *engine, int grace_ms);
+
+/* After engine_stop was true, and when nobody uses it any more. */
+void engine_free(struct engine *engine);
 
 #endif

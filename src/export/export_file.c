@@ -12,6 +12,7 @@
 
 #define FILE_MODE 0640 /* the web server reads it through its group */
 #define PART_SUFFIX ".part"
+#define PROBE_NAME "probe" PART_SUFFIX
 #define WRITE_BACK (8 * 1024 * 1024) /* bytes after which the disk is set to work: little is left to fsync */
 
 struct export_file {
@@ -215,15 +216,27 @@ bool export_file_remove(const char *directory, const char *file_id, bool *ret_re
 
 bool export_file_probe(const char *directory, struct error *err)
 {
-    int fd = open(directory, O_WRONLY | O_TMPFILE | O_CLOEXEC, FILE_MODE);
-    bool good;
+    int parent = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool named = false;
+    bool good = false;
+    int fd;
 
-    /* A file system that can't have files without a name is not asked for more: a name might be left behind. */
-    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
-        return access(directory, W_OK | X_OK) == 0 ? true : fail(err, directory);
-    if (fd < 0)
+    if (parent < 0)
         return fail(err, directory);
-    good = write(fd, "", 1) == 1 ? true : fail(err, "write");
-    close(fd);
+    fd = openat(parent, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, FILE_MODE);
+    if (fd < 0) {
+        /* Always the same name: should one be left behind, the next probe removes it. */
+        fd = openat(parent, PROBE_NAME, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
+        named = fd >= 0;
+    }
+    if (fd < 0 || write(fd, "", 1) != 1)
+        fail(err, fd < 0 ? directory : "write");
+    else
+        good = true;
+    if (named)
+        (void) unlinkat(parent, PROBE_NAME, 0);
+    if (fd >= 0)
+        close(fd);
+    close(parent);
     return good;
 }

@@ -162,6 +162,12 @@ void housekeeper_stop(struct housekeeper *housekeeper)
     pthread_cond_signal(&housekeeper->changed);
     pthread_mutex_unlock(&housekeeper->lock);
     pthread_join(housekeeper->thread, NULL);
+}
+
+void housekeeper_free(struct housekeeper *housekeeper)
+{
+    if (housekeeper == NULL)
+        return;
     pthread_cond_destroy(&housekeeper->changed);
     pthread_mutex_destroy(&housekeeper->lock);
     free(housekeeper);

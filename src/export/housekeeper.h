@@ -17,7 +17,8 @@ void housekeeper_wake(struct housekeeper *housekeeper);
 /* There is a file more: a round comes soon if the bytes of all are limited. */
 void housekeeper_file_added(struct housekeeper *housekeeper);
 
-/* Ends the thread, and frees it. */
+/* Ends the thread, after a last flush; waking it does nothing any more. */
 void housekeeper_stop(struct housekeeper *housekeeper);
+void housekeeper_free(struct housekeeper *housekeeper);
 
 #endif

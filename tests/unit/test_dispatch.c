@@ -150,6 +150,7 @@ static void serve_without(const char *method, const char *uri, const char *token
     close(file);
     ret->metrics = metrics_take(&ret->metric_count);
     assert_true(engine_stop(api.engine, 0));
+    engine_free(api.engine);
     if (files)
         assert_int_equal(rmdir(directory), 0); /* it is empty as before */
     config_free(config);

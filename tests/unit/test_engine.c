@@ -137,6 +137,9 @@ static void run(enum engine_kind kind, struct buffer *log)
     assert_int_equal(workers_watch_wait(engine_workers(engine), &watch, 60000), WORKERS_DRAINING);
     workers_watch_end(engine_workers(engine), &watch);
     stopped = engine_stop(engine, 60000);
+    housekeeper_wake(engine_housekeeper(engine)); /* of use to nobody, and no harm */
+    if (stopped)
+        engine_free(engine);
     dup2(saved, STDERR_FILENO);
     scratch_read(path, log);
     close(saved);

@@ -461,7 +461,7 @@ static const struct probe_case {
     {"probe-no-O_TMPFILE", {.no_tmpfile = EOPNOTSUPP}, NULL},
     {"probe-old-kernel", {.no_tmpfile = EISDIR}, NULL},
     {"probe-EINVAL", {.no_tmpfile = EINVAL}, NULL},
-    {"probe-EROFS", {.no_tmpfile = EROFS}, "can't be written"},
+    {"probe-EROFS", {.no_tmpfile = EROFS, .openat = EROFS}, "can't be written"},
     {"probe-EMFILE", {.open = EMFILE}, "can't be written"},
     {"probe-no-inode", {.open = ENOSPC}, "space"},
     {"probe-write-ENOSPC", {.write = ENOSPC}, "space"},

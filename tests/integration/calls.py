@@ -1,0 +1,160 @@
+"""The operations that callers and operators have beside create, status and download, and a database that can be cut
+off from one site alone."""
+
+import contextlib
+import os
+import re
+import socket
+import threading
+
+import inventory
+from api import expect_error
+from deadline import wait_until
+
+SAMPLE = re.compile(r"([a-z_]+)(?:\{(.*)\})? (\S+)")
+LABEL = re.compile(r'([a-z_]+)="([^"\\\n]*)"')
+
+
+def remove(api, task_id, query="", **arguments):
+    return api.request("DELETE", api.path(f"export-task/{task_id}") + query, **arguments)
+
+
+def expect_removed(response):
+    """204 has neither a body nor what describes one."""
+    assert response.status == 204 and response.body == b"", f"{response}"
+    assert not {"content-type", "content-length", "transfer-encoding"} & set(response.headers), f"{response}"
+
+
+def expect_gone(api, task_id, file_id=None):
+    """Nobody finds the task any more, nor its file."""
+    expect_error(api.status(task_id), 404, "HSS.0011", str(task_id))
+    expect_error(remove(api, task_id), 404, "HSS.0011", str(task_id))
+    if file_id is not None:
+        expect_error(api.download(file_id), 404, "HSS.0011")
+
+
+def page(api, query=""):
+    return api.request("GET", api.path("export-tasks") + query)
+
+
+def listed(api, query=""):
+    """The total number and the tasks of a list that must be answered."""
+    response = page(api, query)
+    assert response.status == 200, f"{response}"
+    answer = response.json()
+    assert set(answer) == {"total_num", "data_list"} and type(answer["total_num"]) is int, f"{answer}"
+    return answer["total_num"], answer["data_list"]
+
+
+def samples(client):
+    """The metrics: {name: {labels as a tuple of pairs: value}}."""
+    response = client.request("GET", "/metrics")
+    assert response.status == 200, f"{response}"
+    found = {}
+    for line in response.body.decode("utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        match = SAMPLE.fullmatch(line)
+        assert match, f"no sample: {line!r}"
+        name, labels, value = match.groups()
+        pairs = tuple(LABEL.findall(labels or ""))
+        assert ",".join(f'{key}="{text}"' for key, text in pairs) == (labels or ""), f"labels of {line!r}"
+        assert pairs not in found.setdefault(name, {}), f"twice: {line!r}"
+        found[name][pairs] = float(value)
+    return found
+
+
+def value(found, name, **labels):
+    """One sample of these; 0 if there is none yet."""
+    matching = [number for pairs, number in found.get(name, {}).items() if dict(pairs) == labels]
+    return matching[0] if matching else 0
+
+
+def add_volume(site, **rows):
+    """The relation faults.container: so many rows for each project, of 100,000 bytes and some more each."""
+    columns = ", ".join("repeat('x', 100000) AS container_name" if name == "container_name" else name
+                        for name in inventory.COLUMNS)
+    site.sql(f"CREATE SCHEMA faults; CREATE VIEW faults.container AS SELECT {columns} FROM waybill.container;"
+             "GRANT USAGE ON SCHEMA faults TO waybill_service;"
+             "GRANT SELECT ON faults.container TO waybill_service")
+    for project, count in rows.items():
+        site.sql("INSERT INTO waybill.container (project_id, container_id)"
+                 " SELECT %s, i::text FROM generate_series(1, %s) AS i", project, count)
+
+
+CONNECTIONS = "FROM pg_stat_activity WHERE datname = current_database() AND usename = 'waybill_service'"
+
+
+def close_connections(site):
+    """Has the server close the connections that the service has now."""
+    pids = [pid for pid, in site.sql(f"SELECT pid {CONNECTIONS}")]
+    site.sql("SELECT pg_terminate_backend(pid) FROM unnest(%s) AS pid", pids)
+    wait_until(lambda: site.sql(f"SELECT count(*) {CONNECTIONS} AND pid = ANY (%s)", pids) == [(0,)],
+               "the server closes the connections")
+    return len(pids)
+
+
+class Detour:
+    """The way of one site to PostgreSQL, which can be cut: prepare it before the site. What comes in is passed on."""
+
+    def __init__(self, postgres, directory):
+        self.postgres = postgres
+        self.way = directory + ".pg"
+        os.makedirs(self.way)
+        conninfo = postgres.conninfo(os.path.basename(directory), "waybill_service")
+        self.options = {"database.conninfo": conninfo.replace(f"host={postgres.directory}", f"host={self.way}"),
+                        "database.connect_timeout_ms": 1000}
+        self.lock = threading.Lock()
+        self.ends = None  # of all connections; None while the way is cut
+        self.open()
+
+    def open(self):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(os.path.join(self.way, ".s.PGSQL.5432"))
+        self.listener.listen(64)
+        self.ends = []
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
+
+    def accept(self):
+        while True:
+            try:
+                near = self.listener.accept()[0]
+            except OSError:
+                return
+            far = socket.socket(socket.AF_UNIX)
+            far.connect(os.path.join(self.postgres.directory, ".s.PGSQL.5432"))
+            with self.lock:
+                if self.ends is not None:
+                    self.ends += [near, far]
+                    for pair in ((near, far), (far, near)):
+                        threading.Thread(target=self.pass_on, args=pair, daemon=True).start()
+
+    @staticmethod
+    def pass_on(source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        """The service can't reach the database, and the connections that it had are lost."""
+        os.unlink(os.path.join(self.way, ".s.PGSQL.5432"))
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.listener.close()
+        with self.lock:
+            ends, self.ends = self.ends, None
+        for end in ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    @contextlib.contextmanager
+    def cut(self):
+        self.close()
+        try:
+            yield
+        finally:
+            self.open()
