@@ -17,7 +17,7 @@ SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
-    "max_connections": "200",
+    "max_connections": "600",
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
     "log_min_messages": "warning",

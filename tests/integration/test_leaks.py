@@ -1,6 +1,7 @@
 """Callers who hang up: nothing that was held for them is held afterwards."""
 
 import http.client
+import itertools
 import json
 import os
 import socket
@@ -68,9 +69,13 @@ def expect_nothing_held(held, count, call, serves, arrived=lambda number: None):
     serves()
 
 
+# Short ones: a socket in a directory with this name must have a path of at most 107 bytes.
+names = (f"leaks{number}" for number in itertools.count())
+
+
 @pytest.fixture
-def direct(fleet, request):  # noqa: F811
-    made = fleet(request.node.name[5:45], OPTIONS)
+def direct(fleet):  # noqa: F811
+    made = fleet(next(names), OPTIONS)
     made.start()
     return made
 
@@ -155,9 +160,9 @@ def test_callers_that_send_half_a_head(direct):
 
 
 @pytest.fixture
-def behind_lighttpd(fleet, request):  # noqa: F811
+def behind_lighttpd(fleet):  # noqa: F811
     """A caller by way of lighttpd, and what the process holds that it has started."""
-    made = fleet(request.node.name[5:45], OPTIONS)
+    made = fleet(next(names), OPTIONS)
     web = Web(made.site, OPTIONS)
     try:
         pid, = [pid for pid in processes_of_session(web.pid) if name_of(pid) == "waybill.fcgi"]
