@@ -1,0 +1,80 @@
+"""Plain CGI: each request is a process of its own, which runs exports itself since nobody else does."""
+
+import os
+import subprocess
+
+import pytest
+from api import MINIMAL, Api
+from clients import DirectClient, parse
+from deadline import DEADLINE
+from faults import ASYNC, fleet  # noqa: F401
+from service import BUILD, environment
+
+ROWS = 20
+INSERT = ("INSERT INTO waybill.export_task (project_id, enterprise_project_id, enterprise_projects, export_size,"
+          " request, request_id, state, lease, lease_expire_time, attempts)"
+          " VALUES ('p1', '0', '{0}', 100, '{\"export_headers\": [[\"container_id\", \"Id\"]]}', 'r', %s, %s::uuid,"
+          " now() + %s::interval, %s) RETURNING task_id::text")
+LEASE_ID = "1f6f2f5c-6c3c-4a7e-9a52-0d2f4f1f8a22"
+
+
+class CgiClient(DirectClient):
+    """Runs waybill.fcgi for each request as a web server runs a CGI program."""
+
+    def __init__(self, site):
+        super().__init__(None)
+        self.config = site.config
+
+    def request(self, method, target, headers=(), body=None):
+        params = self.params(method, target, headers, None if body is None else len(body))
+        done = subprocess.run([os.path.join(BUILD, "waybill.fcgi")], input=body or b"", capture_output=True,
+                              env=environment(WAYBILL_CONFIG=self.config, **params), timeout=DEADLINE, check=True)
+        return parse(done.stdout)
+
+
+@pytest.fixture
+def api(fleet):  # noqa: F811
+    made = fleet("cgi" + os.urandom(4).hex(), {"limits.running_exports": 1}, p1=ROWS)
+    return Api(made.site, CgiClient(made.site), "p1", made.site.token("p1"))
+
+
+def state(api, task_id):
+    return api.site.sql("SELECT state, attempts FROM waybill.export_task WHERE task_id = %s", task_id)
+
+
+@pytest.mark.parametrize("headers", [{}, ASYNC], ids=["wait", "respond-async"])
+def test_a_create_runs_its_export(api, headers):
+    task_id = api.create_task(MINIMAL, headers=headers)
+    assert state(api, task_id) == [("success", 1)], "it is done when its id is answered"
+    status = api.status(task_id).json()
+    assert api.download(status["file_id"]).body.count(b"\r\n") == ROWS + 1
+    assert api.request("DELETE", api.path(f"export-task/{task_id}")).status == 204
+    assert os.listdir(api.site.files) == []
+
+
+@pytest.mark.parametrize("row", [("queued", None, None, 0), ("running", LEASE_ID, "-1 s", 1)],
+                         ids=["left in the queue", "left by a process that died"])
+def test_who_asks_for_a_task_runs_it(api, row):
+    task_id, = api.site.sql(INSERT, *row)[0]
+    status = api.status(task_id).json()
+    assert status["task_status"] == "success" and status["exported_rows"] == ROWS, f"{status}"
+    assert state(api, task_id) == [("success", row[3] + 1)]
+
+
+def test_what_another_runs_is_left_to_it(api):
+    """One export at once: the second task waits, and its id is answered all the same."""
+    running, = api.site.sql(INSERT, "running", LEASE_ID, "1 hour", 1)[0]
+    queued = api.create_task(MINIMAL, headers={"Prefer": "wait=1"})
+    assert state(api, queued) == [("queued", 0)]
+    assert api.status(running).json()["task_status"] == "running"
+    assert state(api, running) == [("running", 1)]
+    api.site.sql("UPDATE waybill.export_task SET lease_expire_time = now() - interval '1 s' WHERE task_id = %s", running)
+    assert [api.status(task_id).json()["task_status"] for task_id in (running, queued)] == ["success"] * 2
+
+
+def test_each_process_adds_to_the_counters(api):
+    for _ in range(3):
+        api.create_task(MINIMAL)
+    lines = api.client.request("GET", "/metrics").body.decode().splitlines()
+    assert 'waybill_http_requests_total{operation="create",status="200"} 3' in lines
+    assert f"waybill_exported_rows_total {3 * ROWS}" in lines
