@@ -133,12 +133,13 @@ static bool start(struct service *service, struct error *err)
 static bool stop(struct service *service)
 {
     int grace_ms = service->config->grace * 1000;
-    int64_t deadline = clock_monotonic_ms() + grace_ms;
+    int64_t deadline = clock_monotonic_ms() + (grace_ms > IDLE_MS ? grace_ms : IDLE_MS);
     bool requests_ended, exports_ended;
 
-    engine_drain(service->api.engine); /* requests that wait for an export are answered now */
-    requests_ended = fastcgi_stop(service->server, grace_ms > IDLE_MS ? grace_ms : IDLE_MS);
-    exports_ended = engine_stop(service->api.engine, clock_remaining_ms(deadline));
+    /* Requests in hand go on meanwhile, but those that wait for an export: they are answered now. */
+    fastcgi_close(service->server);
+    exports_ended = engine_stop(service->api.engine, grace_ms);
+    requests_ended = fastcgi_stop(service->server, clock_remaining_ms(deadline));
     if (!requests_ended || !exports_ended)
         return false; /* what their threads use must stay */
     engine_free(service->api.engine);

@@ -117,12 +117,7 @@ struct housekeeper *engine_housekeeper(struct engine *engine)
     return engine->housekeeper;
 }
 
-void engine_drain(struct engine *engine)
-{
-    workers_drain(engine->workers);
-}
-
-/* The counters of a process without a housekeeper. */
+/* What was counted when no housekeeper was there any more, or never was. */
 static void flush_counters(struct engine *engine)
 {
     struct error ignored;
@@ -140,14 +135,13 @@ bool engine_stop(struct engine *engine, int grace_ms)
 
     listener_stop(engine->listener);
     engine->listener = NULL;
-    if (engine->housekeeper == NULL)
-        flush_counters(engine);
     housekeeper_stop(engine->housekeeper);
     return ended;
 }
 
 void engine_free(struct engine *engine)
 {
+    flush_counters(engine);
     workers_free(engine->workers);
     housekeeper_free(engine->housekeeper);
     db_pool_free(engine->pool);

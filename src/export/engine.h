@@ -37,16 +37,14 @@ struct retention engine_retention(const struct config *config);
 /* How requests and the operator's commands connect as the service role. */
 struct db_settings engine_db_settings(const struct config *config);
 
-/* Claims no more tasks; whoever waits for one is told to stop waiting. */
-void engine_drain(struct engine *engine);
-
 /*
- * Drains, and ends what runs within grace_ms: what is not done by then is handed back to the queue. True if all threads
- * have ended. False if one hangs: then what it uses must stay.
+ * Claims no more tasks, tells whoever waits for one to stop waiting, and ends what runs within grace_ms: what is not
+ * done by then is handed back to the queue. True if all threads have ended. False if one hangs: then what it uses must
+ * stay. Other threads may go on using the engine.
  */
 MUST_CHECK bool engine_stop(struct engine *engine, int grace_ms);
 
-/* After engine_stop was true, and when nobody uses it any more. */
+/* After engine_stop was true, and when nobody uses it any more. Adds what was counted last to the counters. */
 void engine_free(struct engine *engine);
 
 #endif

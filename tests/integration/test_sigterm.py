@@ -1,9 +1,11 @@
 """The end of a process in the middle of an export: told to, or not."""
 
+import datetime
 import os
 import signal
 import time
 
+import fcgi
 from faults import ASYNC, BODY, LEASE, add_gate, closed_gate, eventually, expect_right_file, fleet  # noqa: F401
 
 ROWS = 3000
@@ -43,6 +45,35 @@ def test_sigterm_hands_back_what_does_not_end_in_time(fleet):  # noqa: F811
         expect_right_file(made.api("two"), status, ROWS)
         assert made.task(task_id, "attempts") == (1,)
     made.expect_files_of_tasks_alone()
+
+
+def moment(log, event):
+    """When the process wrote the first line with this event."""
+    line = next(line for line in log.splitlines() if f"event={event}" in line)
+    return datetime.datetime.fromisoformat(line.split()[0].replace("Z", "+00:00"))
+
+
+def test_a_request_in_hand_takes_no_time_from_the_exports(fleet):  # noqa: F811
+    """It may have all of the grace time; exports are handed back within it all the same, and not after it."""
+    grace = 4
+    made = fleet("sigterm_held", {"server.grace": grace, "export.lease": 600,
+                                  "inventory.relation": "faults.container"}, p1=ROWS)
+    add_gate(made.site, ROWS // 2)
+    process = made.start("one")
+    api = made.api("one")
+    with closed_gate(made.site), fcgi.Connection(process.socket_path) as held:
+        begin_exports(made, 2)
+        params = api.client.params("POST", api.path("container/export-task"), {"X-Auth-Token": api.token}, 1000)
+        held.send(fcgi.begin(), fcgi.records(fcgi.PARAMS, fcgi.pairs(params)), fcgi.record(fcgi.STDIN, b"{"))
+        # The process has taken it up when it has answered as many others as it has threads.
+        for _ in range(16):
+            assert api.client.request("GET", "/healthz/live").status == 200
+        made.processes.pop("one").stop()
+        assert made.site.sql("SELECT state, attempts FROM waybill.export_task") == [("queued", 0)] * 2
+    log = process.log_text()
+    assert "work in hand" in log, "the request was not held"
+    took = moment(log, '"export handed back"') - moment(log, "stopping")
+    assert took.total_seconds() < grace, f"{took}"
 
 
 def test_sigterm_hands_back_to_a_process_that_is_there(fleet):  # noqa: F811

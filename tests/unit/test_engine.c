@@ -133,7 +133,7 @@ static void run(enum engine_kind kind, struct buffer *log)
     housekeeper_wake(engine_housekeeper(engine));
     housekeeper_file_added(engine_housekeeper(engine));
     workers_watch_begin(engine_workers(engine), &watch, A);
-    engine_drain(engine);
+    workers_drain(engine_workers(engine));
     assert_int_equal(workers_watch_wait(engine_workers(engine), &watch, 60000), WORKERS_DRAINING);
     workers_watch_end(engine_workers(engine), &watch);
     stopped = engine_stop(engine, 60000);
