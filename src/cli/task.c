@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "export/engine.h"
 #include "export/retention.h"
+#include "export/task.h"
 #include "export/task_admin.h"
 
 struct list_options {
@@ -15,17 +16,6 @@ struct list_options {
     const char *state;
     int64_t limit;
 };
-
-static bool is_state(const char *text)
-{
-    static const char *const states[] = {"queued", "running", "success", "failure"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
-        if (strcmp(text, states[i]) == 0)
-            return true;
-    }
-    return false;
-}
 
 static bool parse_list(int argc, char **argv, struct list_options *ret, struct error *err)
 {
@@ -35,6 +25,7 @@ static bool parse_list(int argc, char **argv, struct list_options *ret, struct e
         {"limit", required_argument, NULL, 'l'},
         {0},
     };
+    enum task_state state;
     int option;
 
     *ret = (struct list_options) {.limit = 50};
@@ -44,7 +35,7 @@ static bool parse_list(int argc, char **argv, struct list_options *ret, struct e
             ret->project_id = optarg;
             break;
         case 's':
-            if (!is_state(optarg))
+            if (!task_parse_state(optarg, &state))
                 return error_set(err, ERROR_USAGE, "--state must be queued, running, success or failure, got %s",
                                  optarg);
             ret->state = optarg;
@@ -64,7 +55,7 @@ static bool parse_list(int argc, char **argv, struct list_options *ret, struct e
 
 static void print_entry(const struct task_admin_entry *entry)
 {
-    const char *const values[] = {entry->task_id,     entry->state,       entry->project_id,  entry->attempts,
+    const char *const values[] = {entry->task_id, entry->state, entry->project_id, entry->attempts,
                                   entry->exported_rows, entry->create_time, entry->finish_time, entry->error_msg};
 
     for (size_t i = 0; i < ARRAY_SIZE(values); i++) {

@@ -221,7 +221,7 @@ bool db_is_usable(struct db *db)
         return false;
     if (!wait_socket(db->connection, POLLIN, 0))
         return true;
-    /* An idle server says little but that it is going away: there is a last message (take_notice), or an end of file. */
+    /* An idle server says little but that it goes away: there is a last message (take_notice), or an end of file. */
     if (PQconsumeInput(db->connection) == 0 || PQisBusy(db->connection) != 0)
         return false;
     return !db->abandoned && PQstatus(db->connection) == CONNECTION_OK && !wait_socket(db->connection, POLLIN, 0);

@@ -11,7 +11,7 @@
 struct db {
     PGconn *connection;
     int query_timeout_ms;
-    bool abandoned; /* a statement was given up: what comes from the server is no answer to the next one */
+    bool abandoned; /* no use any more: a statement was given up, and its answer may still come; or the server left */
     db_watcher watcher;
     void *watcher_context;
 };

@@ -66,9 +66,26 @@ static struct db_result *rank_projects(struct db *db, struct error *err)
     return db_query(db, DB_ROWS, sql, ARRAY_SIZE(values), values, err);
 }
 
+/* Whether one more export may run. */
+static bool has_room(struct db *db, const struct claim_terms *terms, bool *ret_room, struct error *err)
+{
+    static const char sql[] = "SELECT count(*) FROM waybill.export_task WHERE" IS_LIVE;
+    struct db_result *row;
+
+    *ret_room = terms->running_exports == 0;
+    if (*ret_room)
+        return true;
+    row = db_query(db, DB_ONE_ROW, sql, 0, NULL, err);
+    if (row == NULL)
+        return false;
+    *ret_room = db_integer(row, 0, 0) < terms->running_exports;
+    db_result_free(row);
+    return true;
+}
+
 /*
- * Claims the oldest task of a project, or one task by its id: one of the two is NULL. No row if there is none, or as
- * many exports run as may. now() is when the transaction began, before it waited for its lock.
+ * Claims the oldest task of a project, or one task by its id: one of the two is NULL. No row if there is none. now() is
+ * when the transaction began, before it waited for its lock.
  */
 static struct db_result *take(struct db *db, const char *project_id, const char *task_id,
                               const struct claim_terms *terms, struct error *err)
@@ -82,15 +99,13 @@ static struct db_result *take(struct db *db, const char *project_id, const char 
         "     SELECT task_id FROM waybill.export_task"
         "     WHERE (project_id = $2 OR task_id = $3::uuid)"
         "       AND state IN ('queued', 'running') AND (state = 'queued' OR" IS_DEAD "$4::integer)"
-        "       AND ($5::integer = 0 OR $5::integer > (SELECT count(*) FROM waybill.export_task WHERE" IS_LIVE "))"
         "     ORDER BY create_time LIMIT 1 FOR UPDATE SKIP LOCKED)"
         " RETURNING task_id, lease, attempts, export_size, project_id, enterprise_projects, request, request_id";
-    char lease[16], attempts[16], running_exports[16];
-    const char *const values[] = {lease, project_id, task_id, attempts, running_exports};
+    char lease[16], attempts[16];
+    const char *const values[] = {lease, project_id, task_id, attempts};
 
     snprintf(lease, sizeof(lease), "%d", terms->lease);
     snprintf(attempts, sizeof(attempts), "%d", CLAIM_MAX_ATTEMPTS);
-    snprintf(running_exports, sizeof(running_exports), "%d", terms->running_exports);
     return db_query(db, DB_ONE_OR_NO_ROW, sql, ARRAY_SIZE(values), values, err);
 }
 
@@ -137,10 +152,16 @@ static bool take_by_rank(struct db *db, const struct claim_terms *terms, struct 
     return done;
 }
 
-/* The row of what was claimed; NULL if there is none. */
+/* The row of what was claimed; NULL, or no row, if there is none or no more may run. */
 static bool take_next(struct db *db, const char *task_id, const struct claim_terms *terms, struct db_result **ret_row,
                       struct error *err)
 {
+    bool room;
+
+    if (!has_room(db, terms, &room, err))
+        return false;
+    if (!room)
+        return true;
     if (task_id == NULL)
         return take_by_rank(db, terms, ret_row, err);
     *ret_row = take(db, NULL, task_id, terms, err);

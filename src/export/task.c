@@ -9,6 +9,21 @@
 
 #define MS(column) "(extract(epoch FROM " column ") * 1000)::bigint"
 
+bool task_parse_state(const char *name, enum task_state *ret_state)
+{
+    static const char *const names[] = {
+        [TASK_QUEUED] = "queued", [TASK_RUNNING] = "running", [TASK_SUCCESS] = "success", [TASK_FAILURE] = "failure",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *ret_state = (enum task_state) i;
+            return true;
+        }
+    }
+    return false;
+}
+
 void task_name(const struct task *task, char out[TASK_NAME_SIZE])
 {
     snprintf(out, TASK_NAME_SIZE, "container_%" PRId64 "_export_task", task->create_time);
@@ -83,17 +98,6 @@ static void copy_text(char *out, size_t size, const char *text)
     snprintf(out, size, "%s", text == NULL ? "" : text);
 }
 
-static enum task_state parse_state(const char *state)
-{
-    static const char *const names[] = {"queued", "running", "success", "failure"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        if (strcmp(state, names[i]) == 0)
-            return (enum task_state) i;
-    }
-    return TASK_QUEUED;
-}
-
 static bool not_found(const char *what, const char *id, struct error *err)
 {
     char excerpt[TEXT_EXCERPT_SIZE];
@@ -119,7 +123,6 @@ static bool not_found(const char *what, const char *id, struct error *err)
 static void read_task(const struct db_result *rows, size_t row, struct task *task)
 {
     *task = (struct task) {
-        .state = parse_state(db_text(rows, row, 1)),
         .progress = (int) db_integer(rows, row, 2),
         .exported_rows = db_integer(rows, row, 3),
         .truncated = db_boolean(rows, row, 4),
@@ -129,6 +132,7 @@ static void read_task(const struct db_result *rows, size_t row, struct task *tas
         .expire_time = db_integer(rows, row, 10),
         .expired = db_boolean(rows, row, 11),
     };
+    (void) task_parse_state(db_text(rows, row, 1), &task->state); /* the table has no other */
     copy_text(task->task_id, sizeof(task->task_id), db_text(rows, row, 0));
     copy_text(task->file_id, sizeof(task->file_id), db_text(rows, row, 7));
     copy_text(task->sha256, sizeof(task->sha256), db_text(rows, row, 9));

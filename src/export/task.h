@@ -34,6 +34,9 @@ enum task_state {
     TASK_FAILURE,
 };
 
+/* Reads a state by its name, as the database and the operator write it: queued, running, success or failure. */
+bool task_parse_state(const char *name, enum task_state *ret_state);
+
 /* What a new task is made of. */
 struct task_order {
     const char *project_id;
