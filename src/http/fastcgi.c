@@ -297,8 +297,7 @@ bool fastcgi_stop(struct fastcgi_server *server, int grace_ms)
             break;
     }
     all_ended = server->threads == 0;
-    if (all_ended)
-        join_threads(server);
+    join_threads(server);
     pthread_mutex_unlock(&server->lock);
     if (!all_ended)
         return false;
