@@ -37,27 +37,41 @@ static bool create_task(struct api_call *call, const struct export_request *requ
     return created;
 }
 
+/* create_task, and a thread to run it; *ret_at_once: one is free. */
+static bool queue_task(struct api_call *call, const struct export_request *request, const char *scope,
+                       bool *ret_at_once, struct error *err)
+{
+    struct workers *workers = engine_workers(call->api->engine);
+
+    *ret_at_once = workers_announce(workers) || call->api->runs_exports_itself;
+    if (!create_task(call, request, scope, call->task_id, err)) {
+        workers_withdraw(workers);
+        return false;
+    }
+    workers_call(workers);
+    return true;
+}
+
 /* How long to hold the answer: what the client prefers, else as configured if a thread takes the task at once. */
-static int wait_ms(const struct api_call *call, bool taken_at_once)
+static int wait_ms(const struct api_call *call, bool at_once)
 {
     const struct http_prefer prefer = http_prefer_parse(http_request_header(call->request, "Prefer"));
 
     if (prefer.wait >= 0)
         return prefer.wait * 1000;
-    if (prefer.respond_async || !taken_at_once)
+    if (prefer.respond_async || !at_once)
         return 0;
     return call->api->config->wait_ms;
 }
 
 /* The task is committed: whatever happens from here on, its id is answered. */
-static void run_or_wait(struct api_call *call)
+static void run_or_wait(struct api_call *call, bool at_once)
 {
-    struct api *api = call->api;
-    int ms = wait_ms(call, api->runs_exports_itself || workers_offer(engine_workers(api->engine)));
+    int ms = wait_ms(call, at_once);
     struct task task;
     struct error ignored;
 
-    if (ms > 0 || api->runs_exports_itself)
+    if (ms > 0 || call->api->runs_exports_itself)
         (void) !api_await_task(call, call->task_id, ms, &task, &ignored);
 }
 
@@ -66,18 +80,18 @@ bool api_create(struct api_call *call, struct error *err)
     struct export_request *request = read_request(call, err);
     struct json_object *answer;
     char *scope;
-    bool created;
+    bool queued, at_once;
 
     if (request == NULL)
         return false;
     scope = identity_scope(&call->identity, call->enterprise_project_id);
-    created = create_task(call, request, scope, call->task_id, err);
+    queued = queue_task(call, request, scope, &at_once, err);
     free(scope);
     export_request_free(request);
-    if (!created)
+    if (!queued)
         return false;
 
-    run_or_wait(call);
+    run_or_wait(call, at_once);
     answer = json_object_new_object();
     json_object_object_add(answer, "task_id", json_object_new_string(call->task_id));
     http_response_json(call->response, 200, answer);

@@ -31,6 +31,7 @@ struct claim {
     char *request;
     char *request_id;
     atomic_bool doubted; /* another thread has heard of a change of the task: it may be lost */
+    atomic_bool ending;  /* its last transaction has begun: the thread is as good as free */
 };
 
 struct claim_terms {

@@ -184,6 +184,7 @@ static bool record_success(struct run *run, struct error *err)
     if (db == NULL)
         return false;
     export_file_sha256(run->file, outcome.sha256);
+    atomic_store(&run->claim->ending, true);
     recorded = claim_succeed(db, run->claim, &outcome, err);
     db_pool_give(run->exporter->tasks, db);
     return recorded;
@@ -196,6 +197,7 @@ static bool record_failure(struct run *run, const struct error *reason, struct e
 
     if (db == NULL)
         return false;
+    atomic_store(&run->claim->ending, true);
     if (reason->code == ERROR_CANCELLED)
         recorded = claim_hand_back(db, run->claim, false, err);
     else if (reason->code == ERROR_UNAVAILABLE && run->claim->attempt < CLAIM_MAX_ATTEMPTS)

@@ -38,7 +38,7 @@ static void listen_on(struct listener *listener, struct db *db, struct error *er
             break;
         case DB_NOTICE:
             if (*payload == '\0')
-                (void) workers_offer(listener->workers);
+                workers_call(listener->workers);
             else
                 workers_task_changed(listener->workers, payload);
             break;

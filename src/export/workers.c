@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,32 +29,31 @@ struct workers {
     atomic_bool stop; /* running exports hand their task back */
 
     pthread_mutex_t lock; /* for all below */
-    pthread_cond_t offered;
+    pthread_cond_t called;
     pthread_cond_t changed; /* a task or a thread ended */
     struct workers_watch *watches;
     bool draining;
-    int offers; /* wake-ups that no thread has taken yet */
-    int idle;
-    int running; /* threads that are not over */
+    int running;        /* threads that are not over */
+    int calls;          /* wake-ups that no thread has taken yet */
+    uint64_t announced; /* tasks, ever */
+    uint64_t met;       /* as many of them were claimed or withdrawn, or a later look at the queue found nothing */
     int count;
     struct worker threads[];
 };
 
-/* Waits for an offer, at most timeout_ms. False if the threads are to end. */
+/* Waits for a wake-up, at most timeout_ms. False if the threads are to end. */
 static bool wait_for_work(struct workers *workers, int timeout_ms)
 {
     struct timespec until = clock_timespec_after(timeout_ms);
     bool go_on;
 
     pthread_mutex_lock(&workers->lock);
-    workers->idle++;
-    while (workers->offers == 0 && !workers->draining) {
-        if (pthread_cond_timedwait(&workers->offered, &workers->lock, &until) != 0)
+    while (workers->calls == 0 && !workers->draining) {
+        if (pthread_cond_timedwait(&workers->called, &workers->lock, &until) != 0)
             break;
     }
-    workers->idle--;
-    if (workers->offers > 0)
-        workers->offers--;
+    if (workers->calls > 0)
+        workers->calls--;
     go_on = !workers->draining;
     pthread_mutex_unlock(&workers->lock);
     return go_on;
@@ -69,9 +69,9 @@ static bool is_draining(struct workers *workers)
     return draining;
 }
 
-void workers_task_changed(struct workers *workers, const char *task_id)
+/* Under the lock. */
+static void tell_of(struct workers *workers, const char *task_id)
 {
-    pthread_mutex_lock(&workers->lock);
     for (struct workers_watch *watch = workers->watches; watch != NULL; watch = watch->next) {
         if (strcmp(watch->task_id, task_id) == 0)
             watch->changed = true;
@@ -83,6 +83,12 @@ void workers_task_changed(struct workers *workers, const char *task_id)
             atomic_store(&claim->doubted, true);
     }
     pthread_cond_broadcast(&workers->changed);
+}
+
+void workers_task_changed(struct workers *workers, const char *task_id)
+{
+    pthread_mutex_lock(&workers->lock);
+    tell_of(workers, task_id);
     pthread_mutex_unlock(&workers->lock);
 }
 
@@ -95,17 +101,49 @@ void workers_look_around(struct workers *workers)
         if (workers->threads[i].claim != NULL)
             atomic_store(&workers->threads[i].claim->doubted, true);
     }
-    workers->offers = workers->count;
-    pthread_cond_broadcast(&workers->offered);
+    workers->calls = workers->count;
+    pthread_cond_broadcast(&workers->called);
     pthread_cond_broadcast(&workers->changed);
     pthread_mutex_unlock(&workers->lock);
 }
 
-/* Shows the others what the thread runs; NULL: nothing any more. */
-static void set_claim(struct worker *worker, struct claim *claim)
+/* How many tasks were announced before the look at the queue that begins now. */
+static uint64_t begin_look(struct workers *workers)
+{
+    uint64_t announced;
+
+    pthread_mutex_lock(&workers->lock);
+    announced = workers->announced;
+    pthread_mutex_unlock(&workers->lock);
+    return announced;
+}
+
+/* It found nothing to run: others have taken what was announced before. */
+static void end_look(struct workers *workers, uint64_t announced)
+{
+    pthread_mutex_lock(&workers->lock);
+    if (workers->met < announced)
+        workers->met = announced;
+    pthread_mutex_unlock(&workers->lock);
+}
+
+/* It found a task: shows the others what the thread runs. */
+static void begin_export(struct worker *worker, struct claim *claim)
+{
+    struct workers *workers = worker->workers;
+
+    pthread_mutex_lock(&workers->lock);
+    worker->claim = claim;
+    if (workers->met < workers->announced)
+        workers->met++;
+    pthread_mutex_unlock(&workers->lock);
+}
+
+static void end_export(struct worker *worker)
 {
     pthread_mutex_lock(&worker->workers->lock);
-    worker->claim = claim;
+    tell_of(worker->workers, worker->claim->task_id);
+    worker->claim = NULL;
     pthread_mutex_unlock(&worker->workers->lock);
 }
 
@@ -122,15 +160,19 @@ static bool have_inventory(struct workers *workers, struct db **inventory, struc
 }
 
 /* Runs what was claimed, and lets the rest of the process know how it ended. */
-static void run(struct workers *workers, struct db **inventory, struct claim *claim)
+static void run(struct worker *worker, struct db **inventory, struct claim *claim)
 {
-    enum exporter_end end = exporter_run(&workers->exporter, *inventory, claim);
+    struct workers *workers = worker->workers;
+    enum exporter_end end;
+
+    begin_export(worker, claim);
+    end = exporter_run(&workers->exporter, *inventory, claim);
 
     if (!db_is_usable(*inventory)) {
         db_close(*inventory); /* now: the server ends the query when the connection is gone */
         *inventory = NULL;
     }
-    workers_task_changed(workers, claim->task_id);
+    end_export(worker);
     if (end != EXPORTER_SUCCESS || claim->attempt > 1)
         housekeeper_wake(workers->housekeeper); /* something may have been left in the directory */
     else
@@ -144,24 +186,20 @@ static void run(struct workers *workers, struct db **inventory, struct claim *cl
 static bool run_next(struct worker *worker, const char *task_id, struct db **inventory, struct error *err)
 {
     struct workers *workers = worker->workers;
+    uint64_t announced = begin_look(workers);
     struct claim *claim = NULL;
     struct db *db;
-    bool claimed;
 
     err->code = ERROR_NONE;
-    if (!have_inventory(workers, inventory, err))
+    if (have_inventory(workers, inventory, err) && (db = db_pool_take(workers->exporter.tasks, err)) != NULL) {
+        (void) !claim_next(db, task_id, &workers->exporter.terms, &claim, err);
+        db_pool_give(workers->exporter.tasks, db);
+    }
+    if (claim == NULL) {
+        end_look(workers, announced);
         return false;
-    db = db_pool_take(workers->exporter.tasks, err);
-    if (db == NULL)
-        return false;
-    claimed = claim_next(db, task_id, &workers->exporter.terms, &claim, err);
-    db_pool_give(workers->exporter.tasks, db);
-    if (!claimed || claim == NULL)
-        return false;
-
-    set_claim(worker, claim);
-    run(workers, inventory, claim);
-    set_claim(worker, NULL);
+    }
+    run(worker, inventory, claim);
     claim_free(claim);
     return true;
 }
@@ -233,7 +271,7 @@ struct workers *workers_start(const struct exporter *exporter, const struct db_s
     workers->housekeeper = housekeeper;
     atomic_init(&workers->stop, false);
     pthread_mutex_init(&workers->lock, NULL);
-    clock_init_condition(&workers->offered);
+    clock_init_condition(&workers->called);
     clock_init_condition(&workers->changed);
 
     while (workers->count < threads) {
@@ -260,17 +298,38 @@ bool workers_run(struct workers *workers, const char *task_id)
     return ran;
 }
 
-bool workers_offer(struct workers *workers)
+void workers_call(struct workers *workers)
 {
-    bool one_is_idle;
+    pthread_mutex_lock(&workers->lock);
+    if (workers->calls < workers->count)
+        workers->calls++;
+    pthread_cond_signal(&workers->called);
+    pthread_mutex_unlock(&workers->lock);
+}
+
+bool workers_announce(struct workers *workers)
+{
+    uint64_t free_threads = 0;
+    bool one_is_free;
 
     pthread_mutex_lock(&workers->lock);
-    one_is_idle = workers->idle > workers->offers;
-    if (workers->offers < workers->count)
-        workers->offers++;
-    pthread_cond_signal(&workers->offered);
+    for (int i = 0; i < workers->count; i++) {
+        const struct claim *claim = workers->threads[i].claim;
+
+        free_threads += claim == NULL || atomic_load(&claim->ending);
+    }
+    one_is_free = free_threads > workers->announced - workers->met;
+    workers->announced++;
     pthread_mutex_unlock(&workers->lock);
-    return one_is_idle;
+    return one_is_free;
+}
+
+void workers_withdraw(struct workers *workers)
+{
+    pthread_mutex_lock(&workers->lock);
+    if (workers->met < workers->announced)
+        workers->met++;
+    pthread_mutex_unlock(&workers->lock);
 }
 
 void workers_watch_begin(struct workers *workers, struct workers_watch *watch, const char *task_id)
@@ -314,7 +373,7 @@ void workers_drain(struct workers *workers)
 {
     pthread_mutex_lock(&workers->lock);
     workers->draining = true;
-    pthread_cond_broadcast(&workers->offered);
+    pthread_cond_broadcast(&workers->called);
     pthread_cond_broadcast(&workers->changed);
     pthread_mutex_unlock(&workers->lock);
 }
@@ -354,7 +413,7 @@ void workers_free(struct workers *workers)
     if (workers == NULL)
         return;
     pthread_cond_destroy(&workers->changed);
-    pthread_cond_destroy(&workers->offered);
+    pthread_cond_destroy(&workers->called);
     pthread_mutex_destroy(&workers->lock);
     free(workers);
 }

@@ -23,8 +23,15 @@ struct workers;
 MUST_CHECK struct workers *workers_start(const struct exporter *exporter, const struct db_settings *inventory,
                                          struct housekeeper *housekeeper, int threads);
 
-/* A task was queued: wakes a thread. True if one was idle, so that the task runs at once. */
-bool workers_offer(struct workers *workers);
+/* A task was queued somewhere: wakes a thread. */
+void workers_call(struct workers *workers);
+
+/*
+ * This process is about to queue a task; workers_call follows if it does so, workers_withdraw if not. True if a thread is
+ * free for it, so that it will run at once. A thread is free again before anyone hears of the end of its task.
+ */
+bool workers_announce(struct workers *workers);
+void workers_withdraw(struct workers *workers);
 
 /* A task ended, was cancelled or removed, wherever: whoever waits for it or runs it looks at once. */
 void workers_task_changed(struct workers *workers, const char *task_id);

@@ -148,13 +148,16 @@ static void waits_for_the_time_given(void)
     stop(workers);
 }
 
-/* A process without export threads has none to offer a task to. */
-static void nobody_is_idle_without_threads(void)
+/* A process without export threads has none for a task. */
+static void nobody_is_free_without_threads(void)
 {
     struct workers *workers = start(NULL, 0);
 
-    assert_false(workers_offer(workers));
-    assert_false(workers_offer(workers));
+    assert_false(workers_announce(workers));
+    assert_false(workers_announce(workers));
+    workers_call(workers);
+    workers_withdraw(workers);
+    assert_false(workers_announce(workers));
     stop(workers);
 }
 
@@ -205,13 +208,14 @@ static void runs_nothing_without_a_database(void)
     buffer_free(&log);
 }
 
-static void offer_and_stop(void)
+static void call_and_stop(void)
 {
     struct db_pool *pool = db_pool_new(&settings, 2);
     struct workers *workers = start(pool, 3);
 
     for (int i = 0; i < 200; i++) {
-        (void) workers_offer(workers);
+        (void) workers_announce(workers);
+        workers_call(workers);
         workers_look_around(workers);
         usleep(100);
     }
@@ -224,7 +228,7 @@ static void threads_survive_without_a_database(void)
 {
     struct buffer log = {0};
 
-    capture(offer_and_stop, &log);
+    capture(call_and_stop, &log);
     assert_in_range(count_of(buffer_text(&log), "can't take tasks"), 1, 3);
     assert_int_equal(count_of(buffer_text(&log), "\n"), count_of(buffer_text(&log), "can't take tasks"));
     buffer_free(&log);
@@ -236,7 +240,7 @@ static void idle_threads_stop_at_once(void)
     struct buffer log = {0};
     int64_t begun = clock_monotonic_ms();
 
-    capture(offer_and_stop, &log);
+    capture(call_and_stop, &log);
     assert_true(clock_monotonic_ms() - begun < 30000);
     buffer_free(&log);
 }
@@ -252,7 +256,7 @@ int main(void)
     CHECK(hears_that_the_process_stops);
     CHECK_EACH(wakes_who_waits, wake_cases, label);
     CHECK(waits_for_the_time_given);
-    CHECK(nobody_is_idle_without_threads);
+    CHECK(nobody_is_free_without_threads);
     CHECK(runs_nothing_without_a_database);
     CHECK(threads_survive_without_a_database);
     CHECK(idle_threads_stop_at_once);
