@@ -100,6 +100,8 @@ static void sigpipe_is_ignored(void)
 
 int main(void)
 {
+    for (size_t i = 0; i < sizeof(signal_cases) / sizeof(signal_cases[0]); i++)
+        signal(signal_cases[i].signal, SIG_DFL); /* nohup, say, has SIGHUP ignored */
     CHECK_EACH(kept_for_the_wait, signal_cases, name);
     CHECK_EACH(kept_from_threads, signal_cases, name);
     CHECK(sigpipe_is_ignored);
