@@ -27,8 +27,8 @@ MUST_CHECK struct workers *workers_start(const struct exporter *exporter, const 
 void workers_call(struct workers *workers);
 
 /*
- * This process is about to queue a task; workers_call follows if it does so, workers_withdraw if not. True if a thread is
- * free for it, so that it will run at once. A thread is free again before anyone hears of the end of its task.
+ * This process is about to queue a task; workers_call follows if it does so, workers_withdraw if not. True if a thread
+ * is free for it, so that it will run at once. A thread is free again before anyone hears of the end of its task.
  */
 bool workers_announce(struct workers *workers);
 void workers_withdraw(struct workers *workers);

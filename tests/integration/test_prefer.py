@@ -5,6 +5,7 @@ import time
 
 import pytest
 from api import MINIMAL
+from faults import ASYNC, add_gate, closed_gate, fleet  # noqa: F401
 from service import Direct
 
 
@@ -61,6 +62,19 @@ def test_without_preference_a_small_export_is_ready_with_its_id(start):
     for prefer in ("foo", "wait=abc", "wait"):
         status = api.status(api.create_task(MINIMAL, headers={"Prefer": prefer})).json()
         assert status["task_status"] == "success", f"ignored Prefer: {prefer}: {status}"
+
+
+def test_without_preference_the_id_comes_at_once_while_the_threads_are_busy(fleet):  # noqa: F811
+    made = fleet("busy", {"server.wait_ms": 60000, "export.threads": 1, "inventory.relation": "faults.container"}, p1=1)
+    add_gate(made.site, 1)
+    made.start()
+    api = made.api()
+    with closed_gate(made.site):
+        api.create_task(MINIMAL, headers=ASYNC)
+        made.wait_for_query(1)
+        for _ in range(3):
+            response, took = timed(lambda: api.create(MINIMAL))
+            assert response.status == 200 and took < AT_ONCE, f"{response} took {took} seconds"
 
 
 def test_without_patience_the_id_comes_at_once(start):

@@ -186,6 +186,34 @@ static size_t count_of(const char *text, const char *part)
     return count;
 }
 
+static void announce(void)
+{
+    struct db_pool *pool = db_pool_new(&settings, 1);
+    struct workers *workers = start(pool, 1);
+    bool refused = false;
+
+    /* A look at the queue between two announcements, of which there are few, makes up for the first. */
+    for (int i = 0; i < 1000 && !refused; i++) {
+        assert_true(workers_announce(workers));
+        refused = !workers_announce(workers);
+        workers_withdraw(workers);
+        workers_withdraw(workers);
+    }
+    assert_true(refused);
+    assert_true(workers_announce(workers));
+    stop(workers);
+    db_pool_free(pool);
+}
+
+/* A free thread is free for one task; a task that was not queued after all takes none. */
+static void a_thread_is_free_for_one_task(void)
+{
+    struct buffer log = {0};
+
+    capture(announce, &log);
+    buffer_free(&log);
+}
+
 static void run_one(void)
 {
     struct db_pool *pool = db_pool_new(&settings, 1);
@@ -257,6 +285,7 @@ int main(void)
     CHECK_EACH(wakes_who_waits, wake_cases, label);
     CHECK(waits_for_the_time_given);
     CHECK(nobody_is_free_without_threads);
+    CHECK(a_thread_is_free_for_one_task);
     CHECK(runs_nothing_without_a_database);
     CHECK(threads_survive_without_a_database);
     CHECK(idle_threads_stop_at_once);
