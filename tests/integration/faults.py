@@ -135,6 +135,12 @@ class Fleet:
         self.processes[name] = Direct(self.site, name, variables=variables)
         return self.processes[name]
 
+    def start_front(self, options=None):
+        """Starts a process that accepts tasks and runs none; with these options, which those started later have too."""
+        self.site.write_config({**(options or {}), "export.threads": 0})
+        self.start("front")
+        self.site.write_config(options or {})
+
     def api(self, name="one", project="p1"):
         return Api(self.site, self.processes[name].client, project, self.site.token(project))
 

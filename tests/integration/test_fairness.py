@@ -1,7 +1,6 @@
 """Who is served when there is more work than threads: projects in turn, no more exports than may run, no more tasks
 than a project may have, and nobody waits for a clock."""
 
-import contextlib
 import os
 import select
 import threading
@@ -22,23 +21,14 @@ def worker(made, name):
     return Process(name, made.site.directory, command)
 
 
-@contextlib.contextmanager
-def only_accepting(made, **options):
-    """A process that accepts tasks and runs none; then the configuration is that of one that does."""
-    made.site.write_config({**options, "export.threads": 0})
-    made.start("front")
-    yield
-    made.site.write_config(options)
-
-
 def test_projects_take_turns(fleet):  # noqa: F811
     """Each gets its turn, however much another has queued before; in a project the oldest goes first."""
     made = fleet("fair_turns", p1=20, p2=20, p3=20)
     add_brake(made.site, 10, 0.01)
     options = {**GATED, "export.threads": 1}
-    with only_accepting(made, **options):
-        tasks = [(project, made.api("front", project).create_task(BODY, headers=ASYNC))
-                 for project in ("p1",) * 6 + ("p2",) * 3 + ("p3",)]
+    made.start_front(options)
+    tasks = [(project, made.api("front", project).create_task(BODY, headers=ASYNC))
+             for project in ("p1",) * 6 + ("p2",) * 3 + ("p3",)]
     made.start("back")
     eventually(lambda: not made.site.unfinished(), "all are served")
     served = made.site.sql("SELECT project_id, task_id::text FROM waybill.export_task ORDER BY start_time")
@@ -73,9 +63,9 @@ def test_running_exports_count_against_a_project(fleet):  # noqa: F811
     made = fleet("fair_running", p1=20, p2=20, p3=20)
     add_gate(made.site, 10)
     options = {**GATED, "export.threads": 4}
-    with only_accepting(made, **options):
-        for project in ("p1",) * 9 + ("p2",) * 2 + ("p3",):
-            made.api("front", project).create_task(BODY, headers=ASYNC)
+    made.start_front(options)
+    for project in ("p1",) * 9 + ("p2",) * 2 + ("p3",):
+        made.api("front", project).create_task(BODY, headers=ASYNC)
     with closed_gate(made.site):
         made.start("back")
         made.wait_for_query(4)
@@ -244,17 +234,17 @@ def test_what_processes_tell_each_other(fleet):  # noqa: F811
     """That there is work: an empty payload; that a task has ended, was cancelled or removed: its id."""
     made = fleet("fair_told", p1=5)
     ear = Ear(made.site)
-    with only_accepting(made):
-        task_id = made.api("front").create_task(BODY, headers=ASYNC)
-        ear.expect("")
-        other = made.api("front").create_task(BODY, headers=ASYNC)
-        ear.expect("")
-        assert made.site.waybill("task", "cancel", other).returncode == 0
-        ear.expect(other)
-        assert made.site.waybill("task", "retry", other).returncode == 0
-        ear.expect("")
-        expect_removed(remove(made.api("front"), other))
-        ear.expect(other)
+    made.start_front()
+    task_id = made.api("front").create_task(BODY, headers=ASYNC)
+    ear.expect("")
+    other = made.api("front").create_task(BODY, headers=ASYNC)
+    ear.expect("")
+    assert made.site.waybill("task", "cancel", other).returncode == 0
+    ear.expect(other)
+    assert made.site.waybill("task", "retry", other).returncode == 0
+    ear.expect("")
+    expect_removed(remove(made.api("front"), other))
+    ear.expect(other)
     made.start("back")
     ear.expect(task_id)
     assert made.api("front").status(task_id).json()["task_status"] == "success"
@@ -265,8 +255,7 @@ def test_what_processes_tell_each_other(fleet):  # noqa: F811
 def test_work_of_another_process_is_noticed_at_once(fleet, kind):  # noqa: F811
     """Task after task, each created when the one before has ended: by a poll of the queue each would wait its time."""
     made = fleet(f"fair_noticed_{kind}", p1=5)
-    with only_accepting(made, **{"export.threads": 1}):
-        pass
+    made.start_front({"export.threads": 1})
     back = worker(made, "worker") if kind == "worker" else made.start("back")
     try:
         made.api("front").finished(BODY)
@@ -287,8 +276,7 @@ def test_who_waits_elsewhere_is_answered(fleet):  # noqa: F811
     """Create and status, at a process that does not run the task, when it ends: well or badly."""
     made = fleet("fair_waiting", {**GATED, "export.threads": 2}, p1=20)
     add_gate(made.site, 10)
-    with only_accepting(made, **{**GATED, "export.threads": 2}):
-        pass
+    made.start_front({**GATED, "export.threads": 2})
     made.start("back")
     answers = {}
 

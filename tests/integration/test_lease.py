@@ -67,11 +67,12 @@ def test_two_processes_at_work_on_one_task(fleet):  # noqa: F811
 
 def stop_at(fleet, name, moment):  # noqa: F811
     """A task whose exporter has stopped itself right after a step, and that another process has then ended."""
-    made = fleet(name, {"export.lease": LEASE}, p1=ROWS)
+    made = fleet(name, p1=ROWS)
     orders = Orders(made.site)
+    made.start_front({"export.lease": LEASE})
     one = made.start("one", orders.variables)
     orders.give(moment)
-    task_id = made.api("one").create_task(BODY, headers=ASYNC)
+    task_id = made.api("front").create_task(BODY, headers=ASYNC)
     eventually(lambda: is_stopped(one), "the process stops itself")
     assert made.task(task_id, "state") == ("running",)
     made.start("two")
@@ -270,9 +271,10 @@ def test_a_process_that_is_stopped_in_a_claim(fleet):  # noqa: F811
     """The others claim tasks."""
     made = fleet("lease_claim", p1=ROWS)
     orders = Orders(made.site)
+    made.start_front()
     one = made.start("one", orders.variables)
     orders.give("claim stop")
-    tasks = [made.api("one").create_task(BODY, headers=ASYNC)]
+    tasks = [made.api("front").create_task(BODY, headers=ASYNC)]
     eventually(lambda: is_stopped(one), "the process stops itself")
     made.start("two")
     tasks.append(made.api("two").create_task(BODY, headers=ASYNC))
