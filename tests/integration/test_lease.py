@@ -102,6 +102,7 @@ def test_a_process_that_is_stopped_while_it_removes_files(fleet):  # noqa: F811
     made.start("one")
     for _ in range(3):
         made.api("one").finished(BODY)
+    made.stop()
     made.site.sql("UPDATE waybill.export_task SET expire_time = now()")
     orders.give("remove stop")
     command = [os.path.join(BUILD, "waybill"), "--config", made.site.config, "task", "purge"]

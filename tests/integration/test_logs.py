@@ -177,8 +177,8 @@ def test_what_a_process_says_of_itself(fleet):  # noqa: F811
     made = fleet("logs_life", {"log.format": "json"}, p1=20)
     process = made.start("one")
     status = made.api("one").finished(BODY)
-    made.site.sql("UPDATE waybill.export_task SET expire_time = now() - interval '1 hour'")
     made.stop()
+    made.site.sql("UPDATE waybill.export_task SET expire_time = now() - interval '1 hour'")
     events = [line["event"] for line in lines(process)]
     assert events[0] == "started" and events[-2:] == ["stopping", "stopped"], f"{events}"
     assert lines(process)[0]["listen"] == process.socket_path and lines(process)[0]["version"], f"{lines(process)[0]}"

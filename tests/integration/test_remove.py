@@ -366,12 +366,12 @@ def test_a_file_that_can_not_be_removed_now(fleet):  # noqa: F811
     os.rename(made.site.files, made.site.files + ".away")
     expect_removed(remove(made.api(), status["task_id"]))
     expect_gone(made.api(), status["task_id"], status["file_id"])
+    assert os.listdir(made.site.files + ".away") == [status["file_id"]]
     os.rename(made.site.files + ".away", made.site.files)
-    assert os.listdir(made.site.files) == [status["file_id"]]
     done = made.site.waybill("task", "purge")
     assert done.returncode == 0, f"{done}"
-    assert os.listdir(made.site.files) == []
-    assert made.site.sql("SELECT count(*) FROM waybill.discarded_file") == [(0,)]
+    eventually(lambda: os.listdir(made.site.files) == [], "the file goes")
+    eventually(lambda: made.site.sql("SELECT count(*) FROM waybill.discarded_file") == [(0,)], "its name is forgotten")
 
 
 @pytest.fixture(scope="module")
