@@ -2,6 +2,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -202,7 +203,8 @@ int main(int argc, char **argv)
     struct arguments arguments = {0};
     struct service service = {.socket = STDIN_FILENO};
     struct error err;
-    int status = parse_arguments(argc, argv, &arguments);
+    /* The arguments of a CGI program are what a caller wrote into the query (RFC 3875 section 4.4). */
+    int status = getenv("GATEWAY_INTERFACE") != NULL ? -1 : parse_arguments(argc, argv, &arguments);
 
     if (status >= 0)
         return status;

@@ -51,7 +51,7 @@ as_root() {
 # install_packages LOG PACKAGE...: installs what is missing and no more; the network is used only
 # if something is.
 #
-# Debian's lighttpd, postgresql and prometheus start a server of their own when they are installed. Nobody asked
+# Debian's web servers, postgresql and prometheus start a server of their own when they are installed. Nobody asked
 # for those, so they are kept from starting, now and at the next boot; where such a package was there
 # before, nothing about it is changed.
 install_packages() {
@@ -88,9 +88,10 @@ install_packages() {
 apt_install() {
 	local scratch=$1 package units=() status=0
 	shift
-	for package in lighttpd prometheus; do
+	for package in apache2 lighttpd nginx prometheus; do
 		if [[ -d /run/systemd/system && " $* " == *" $package "* ]]; then
 			units+=("$package.service")
+			[ "$package" != apache2 ] || units+=(apache-htcacheclean.service)
 		fi
 	done
 	((${#units[@]} == 0)) || as_root systemctl mask --runtime "${units[@]}"
@@ -109,12 +110,14 @@ apt_install() {
 source_files() (
 	cd "$1" || exit
 	entries=()
-	for entry in configure.ac Makefile.am .gitignore ./*.md LICENSE .ci bench conf man sql src tests tools; do
+	for entry in configure.ac Makefile.am .gitignore ./*.md LICENSE .ci bench conf debian docs man sql src systemd tests \
+		tools; do
 		[ ! -e "$entry" ] || entries+=("$entry")
 	done
 	[ ${#entries[@]} -eq 0 ] || find "${entries[@]}" \
 		\( -name .deps -o -name __pycache__ -o -name .pytest_cache \) -prune -o \
-		-type f ! -name '*.[oa]' ! -name .dirstamp ! -name '*.log' ! -name '*.trs' -print | LC_ALL=C sort
+		-type f ! -name '*.[oa]' ! -path 'systemd/*.service' ! -name .dirstamp ! -name '*.log' ! -name '*.trs' -print |
+		LC_ALL=C sort
 )
 
 # source_sums DIRECTORY: checksum and path of each of source_files.

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 #define THREAD_STACK (512 * 1024)
 #define RECEIVE_TIMEOUT 30 /* seconds without a byte of a request that has begun */
@@ -48,6 +49,7 @@ struct fastcgi_server {
 struct fastcgi_exchange {
     struct fastcgi_server *server; /* NULL: CGI */
     FCGX_Request *request;         /* NULL: CGI */
+    int64_t taken;                 /* CGI: how much of the body was read */
 };
 
 const char *fastcgi_variable(const struct fastcgi_exchange *exchange, const char *name)
@@ -59,8 +61,12 @@ size_t fastcgi_read(struct fastcgi_exchange *exchange, char *data, size_t size)
 {
     int got;
 
-    if (exchange->request == NULL)
-        return fread(data, 1, size, stdin);
+    if (exchange->request == NULL) {
+        size_t read = fread(data, 1, size, stdin);
+
+        exchange->taken += (int64_t) read;
+        return read;
+    }
     got = FCGX_GetStr(data, (int) size, exchange->request->in);
     return got > 0 ? (size_t) got : 0;
 }
@@ -161,7 +167,7 @@ static void drain(struct fastcgi_exchange *exchange)
 static void serve_connection(struct fastcgi_server *server, int connection)
 {
     FCGX_Request request;
-    struct fastcgi_exchange exchange = {server, &request};
+    struct fastcgi_exchange exchange = {server, &request, 0};
 
     /*
      * With a connection in place, that looks like one kept from an earlier request, FCGX_Accept_r reads from it;
@@ -310,10 +316,30 @@ bool fastcgi_stop(struct fastcgi_server *server, int grace_ms)
     return true;
 }
 
+/* Likewise where standard input and output are one socket. Not beyond what is announced: the end may never come. */
+static void drain_cgi(struct fastcgi_exchange *exchange)
+{
+    const char *length = getenv("CONTENT_LENGTH");
+    int64_t announced = 0;
+    char rest[8192];
+
+    if (length == NULL || !text_parse_digits(length, 18, &announced))
+        announced = getenv("HTTP_TRANSFER_ENCODING") == NULL ? 0 : MAX_UNREAD;
+    if (announced > MAX_UNREAD)
+        announced = MAX_UNREAD;
+    while (exchange->taken < announced) {
+        int64_t left = announced - exchange->taken;
+
+        if (fastcgi_read(exchange, rest, left < (int64_t) sizeof(rest) ? (size_t) left : sizeof(rest)) == 0)
+            break;
+    }
+}
+
 void fastcgi_serve_cgi(fastcgi_handler handler, void *context)
 {
-    struct fastcgi_exchange exchange = {NULL, NULL};
+    struct fastcgi_exchange exchange = {NULL, NULL, 0};
 
     handler(context, &exchange);
     (void) fflush(stdout);
+    drain_cgi(&exchange);
 }

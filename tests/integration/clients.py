@@ -3,6 +3,7 @@ web server."""
 
 import http.client
 import json
+import ssl
 
 import fcgi
 
@@ -25,6 +26,8 @@ class Response:
 
 class DirectClient:
     """Speaks to the process as a web server would."""
+
+    longest_header = 65536  # that gets through; so much is enough for all tests
 
     def __init__(self, socket_path):
         self.socket_path = socket_path
@@ -75,11 +78,21 @@ def parse(out):
 
 
 class WebClient:
-    def __init__(self, port):
+    def __init__(self, port, longest_header, tls=False):
         self.port = port
+        self.longest_header = longest_header
+        self.tls = tls
+
+    def connection(self):
+        if not self.tls:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=120, context=context)
 
     def request(self, method, target, headers=(), body=None, encode_chunked=False):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection = self.connection()
         try:
             headers = dict(headers)
             if encode_chunked:

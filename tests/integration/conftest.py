@@ -13,7 +13,15 @@ sys.dont_write_bytecode = True
 import inventory  # noqa: E402
 from deadline import wait_until  # noqa: E402
 from postgres import Postgres  # noqa: E402
-from service import BUILD, Service, Site, Web  # noqa: E402
+from service import BUILD, Service, Site  # noqa: E402
+from web import WAYS, share_files, start_web  # noqa: E402
+
+
+def pytest_collection_modifyitems(items):
+    """Marks the HTTP suite: what is run through each web server."""
+    for item in items:
+        if {"server", "web"} & set(item.fixturenames):
+            item.add_marker("http")
 
 
 @pytest.fixture(scope="session")
@@ -63,15 +71,37 @@ def start(scratch, postgres, running):
 @pytest.fixture(scope="session")
 def hostile(start):
     """The default configuration, over the hostile inventory."""
-    return start("hostile", inventory.hostile())
+    return start("hostile", inventory.hostile(), prepare=share_files)
 
 
 @pytest.fixture(scope="session")
-def web(hostile, running):
-    """lighttpd before the same site."""
-    server = Web(hostile.site)
-    running.callback(server.stop)
-    return server
+def webs(hostile, running):
+    """The web servers before the same site: webs(way) starts one when it is first asked for."""
+    started = {}
+
+    def get(way):
+        if way not in started:
+            started[way] = start_web(way, hostile.site)
+            running.callback(started[way].stop)
+        return started[way]
+    return get
+
+
+@pytest.fixture(scope="session", params=WAYS)
+def web(request, webs):
+    """Each web server before the same site."""
+    return webs(request.param)
+
+
+@pytest.fixture(scope="session", params=["direct", *WAYS])
+def server(request, hostile, webs):
+    """Each way to the same site: the process itself, and each web server."""
+    return hostile.process if request.param == "direct" else webs(request.param)
+
+
+@pytest.fixture(scope="session")
+def client(server):
+    return server.client
 
 
 @pytest.fixture(scope="session")
@@ -99,12 +129,10 @@ def api(hostile):
     return hostile.api()
 
 
-@pytest.fixture(scope="session", params=["direct", "web"])
-def either(request, hostile):
-    """The same caller, both ways."""
-    if request.param == "web":
-        return hostile.api(client=request.getfixturevalue("web").client)
-    return hostile.api()
+@pytest.fixture(scope="session")
+def either(hostile, client):
+    """The same caller, each way."""
+    return hostile.api(client=client)
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,13 @@ import glob
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 
 import inventory
 from api import Api
-from clients import DirectClient, WebClient
+from clients import DirectClient
 from deadline import DEADLINE, wait_until
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -134,15 +133,18 @@ class Site:
 
 
 class Process:
-    """A program that runs for a while, in a session of its own, and is ended by SIGTERM."""
+    """A program that runs for a while, in a session of its own, and is ended by SIGTERM. `user` is another than the
+    tests'; `death` is the signal that it gets when the tests die."""
 
-    def __init__(self, name, directory, command, variables=None, **arguments):
+    def __init__(self, name, directory, command, variables=None, user=None, death="KILL", **arguments):
         self.name = name
         self.log = os.path.join(directory, name + ".log")
+        as_user = [] if user is None else ["--reuid", user, "--regid", user, "--clear-groups"]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *command], env=environment(**(variables or {})), cwd=directory,
-                stdout=log, stderr=log, start_new_session=True, **{"stdin": subprocess.DEVNULL, **arguments})
+                ["setpriv", "--pdeathsig", death, *as_user, *command], env=environment(**(variables or {})),
+                cwd=directory, stdout=log, stderr=log, start_new_session=True,
+                **{"stdin": subprocess.DEVNULL, **arguments})
         self.pid = self.process.pid
 
     def log_text(self):
@@ -172,21 +174,26 @@ class Process:
 
 
 class Direct(Process):
-    """waybill.fcgi listening on a unix socket, which the tests speak FastCGI to."""
+    """waybill.fcgi listening on a unix socket, which the tests speak FastCGI to. `config`, `program` and `directory`
+    are others than the site's, as the one that runs beside a web server has them; `prefix` is a command that starts
+    it."""
 
-    def __init__(self, site, name="direct", by_descriptor=False, variables=None):
+    def __init__(self, site, name="direct", by_descriptor=False, variables=None, user=None, config=None, program=None,
+                 directory=None, prefix=()):
+        directory = directory or site.directory
         self.site = site
         self.log_format = site.log_format
-        self.socket_path = os.path.join(site.directory, name + ".sock")
+        self.socket_path = os.path.join(directory, name + ".sock")
         self.client = DirectClient(self.socket_path)
-        command = [os.path.join(BUILD, "waybill.fcgi"), "--config", site.config]
+        command = [*prefix, program or os.path.join(BUILD, "waybill.fcgi"), "--config", config or site.config]
         if by_descriptor:
             with socket.socket(socket.AF_UNIX) as listener:
                 listener.bind(self.socket_path)
                 listener.listen(64)
-                super().__init__(name, site.directory, command, variables, stdin=listener)
+                super().__init__(name, directory, command, variables, user, stdin=listener)
         else:
-            super().__init__(name, site.directory, command + ["--listen", self.socket_path], variables)
+            super().__init__(name, directory, command + ["--listen", self.socket_path], variables, user)
+        self.service_log = self.log
         self.wait_for(lambda: self.client.request("GET", "/healthz"))
 
     def memory(self, field):
@@ -198,51 +205,10 @@ class Direct(Process):
         super().stop()
         log = self.log_text()
         is_line = is_json_line if self.log_format == "json" else LOG_LINE.fullmatch
-        odd = [line for line in log.rstrip("\n").split("\n") if not is_line(line)]
+        odd = [line for line in log.rstrip("\n").split("\n") if log and not is_line(line)]
         assert not odd, f"lines of the log that are no {self.log_format}: {odd[:5]}"
         leaked = [name for name, token in self.site.tokens.items() if token in log]
         assert not leaked, f"tokens in the log: {leaked}"
-
-
-class Web(Process):
-    """lighttpd with the configuration that comes with Waybill, and the waybill.fcgi that it starts.
-    It stays the user that the tests are, who can read the build tree."""
-
-    def __init__(self, site, options=None):
-        directory = os.path.join(site.directory, "lighttpd")
-        os.makedirs(os.path.join(directory, "waybill.d"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        values = {
-            "port": self.port,
-            "waybill_program": os.path.join(BUILD, "waybill.fcgi"),
-            "waybill_config": site.write_config({"files.offload": "x-sendfile", **(options or {})}, "web.conf"),
-            "waybill_files": site.files,
-            "waybill_errors": os.path.join(TOP, "conf", "errors"),
-            "pid_file": os.path.join(directory, "pid"),
-            "run_dir": directory,
-            "log_dir": directory,
-        }
-        with open(os.path.join(directory, "waybill.d", "tests.conf"), "w", encoding="utf-8") as settings:
-            for name, value in values.items():
-                settings.write(f"var.{name} := {json.dumps(value)}\n")
-        config = os.path.join(directory, "lighttpd.conf")
-        with open(os.path.join(TOP, "conf", "lighttpd.conf"), encoding="utf-8") as delivered:
-            kept = [line for line in delivered if not line.startswith(("server.username", "server.groupname"))]
-        with open(config, "w", encoding="utf-8") as copy:
-            copy.writelines(kept)
-        self.client = WebClient(self.port)
-        self.service_log = os.path.join(directory, "waybill.log")
-        super().__init__("lighttpd", directory, [shutil.which("lighttpd", path=SBIN), "-D", "-f", config])
-        self.wait_for(lambda: self.client.request("GET", "/healthz"))
-
-    def stop(self, good=(0, 1)):
-        """lighttpd's own status is now and then 1: what counts is how the waybill.fcgi ended that it had started."""
-        super().stop(good)
-        with open(self.service_log, encoding="utf-8", errors="replace") as log:
-            last = log.read().rstrip("\n").rpartition("\n")[2]
-        assert "stopped" in last and "work in hand" not in last, f"waybill.fcgi did not end well: {last}"
 
 
 class Service:

@@ -1,6 +1,7 @@
 """Plain CGI: each request is a process of its own, which runs exports itself since nobody else does."""
 
 import os
+import socket
 import subprocess
 
 import pytest
@@ -25,9 +26,9 @@ class CgiClient(DirectClient):
         super().__init__(None)
         self.config = site.config
 
-    def request(self, method, target, headers=(), body=None):
+    def request(self, method, target, headers=(), body=None, arguments=()):
         params = self.params(method, target, headers, None if body is None else len(body))
-        done = subprocess.run([os.path.join(BUILD, "waybill.fcgi")], input=body or b"", capture_output=True,
+        done = subprocess.run([os.path.join(BUILD, "waybill.fcgi"), *arguments], input=body or b"", capture_output=True,
                               env=environment(WAYBILL_CONFIG=self.config, **params), timeout=DEADLINE, check=True)
         return parse(done.stdout)
 
@@ -78,3 +79,25 @@ def test_each_process_adds_to_the_counters(api):
     lines = api.client.request("GET", "/metrics").body.decode().splitlines()
     assert 'waybill_http_requests_total{operation="create",status="200"} 3' in lines
     assert f"waybill_exported_rows_total {3 * ROWS}" in lines
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["--config", "/nowhere"], ["--listen", "/nowhere/x"],
+                                       ["export_size"], ["-x"]], ids=str)
+def test_a_query_is_no_argument(api, arguments):
+    """A web server makes arguments of a query without a =."""
+    response = api.client.request("GET", "/healthz/live?" + "+".join(arguments), arguments=arguments)
+    assert response.status == 400 and response.json()["error_code"] == "HSS.0001", f"{response}"
+
+
+def test_a_body_that_is_not_wanted_is_read_nevertheless(api):
+    """Else a web server that gives it by a socket, which is also the way back, might lose the answer."""
+    body = b"{" + b" " * (3 << 20)
+    ours, theirs = socket.socketpair()
+    params = api.client.params("POST", "/v5/p1/nothing", {}, len(body))
+    with ours, subprocess.Popen([os.path.join(BUILD, "waybill.fcgi")], stdin=theirs, stdout=theirs,
+                                env=environment(WAYBILL_CONFIG=api.site.config, **params)) as program:
+        theirs.close()
+        ours.sendall(body)
+        assert program.wait(timeout=DEADLINE) == 0
+        answer = b"".join(iter(lambda: ours.recv(65536), b""))
+    assert parse(answer).status == 404, f"{answer}"

@@ -1,5 +1,5 @@
-"""The download: headers, conditions, ranges; from the process itself and through a web server that
-sends the bytes."""
+"""The download: headers, conditions, ranges; from the process itself and through each web server, which sends the bytes
+of a whole file."""
 
 import email.utils
 import os
@@ -37,6 +37,31 @@ def test_headers(either, file):
     modified = email.utils.parsedate_to_datetime(headers["last-modified"]).timestamp() * 1000
     assert abs(modified - status["finish_time"]) < 60000, f"{headers}"
     assert not {"x-sendfile", "x-accel-redirect", "content-range"} & set(headers), f"{headers}"
+
+
+# What belongs to the connection, or to the one answer.
+OF_THE_SERVER = {"date", "server", "connection", "keep-alive", "x-request-id"}
+
+
+@pytest.mark.parametrize("method, conditions, status", [
+    ("GET", {}, 200), ("HEAD", {}, 200), ("GET", {"Range": "bytes=10-99"}, 206), ("GET", {"Range": "bytes=-7"}, 206),
+    ("GET", {"Range": "bytes=0-1,3-4"}, 200), ("GET", {"Range": "bytes=0-1", "If-Range": '"other"'}, 200),
+    ("GET", {"Range": "bytes=99999999-"}, 416), ("GET", {"If-None-Match": '"other"'}, 200),
+    ("GET", {"Accept-Encoding": "gzip"}, 200), ("GET", {"If-Modified-Since": "Sat, 01 Jan 2000 00:00:00 GMT"}, 200),
+], ids=str)
+def test_a_web_server_adds_and_takes_nothing(web, api, file, method, conditions, status):
+    """Each header of the process's own answer reaches the caller, once and unchanged, and no other does."""
+    _, task = file
+    own = api.download(task["file_id"], method=method, headers=conditions)
+    asked = {"X-Auth-Token": api.token, **conditions}
+    response = web.client.request(method, api.path(f"download/{task['file_id']}"), asked)
+    assert own.status == response.status == status, f"{own} {response}"
+    if status != 416:
+        assert own.body == response.body
+    expected, got = ({name: value for name, value in answer.headers.items() if name not in OF_THE_SERVER}
+                     for answer in (own, response))
+    assert got == expected
+    assert re.fullmatch("[0-9a-f-]{36}", response.headers["x-request-id"]), f"{response.headers}"
 
 
 def test_head(either, file):
@@ -119,9 +144,9 @@ def test_several_ranges_may_get_the_whole(either, file, text):
         assert response.headers["content-type"].startswith("multipart/byteranges"), f"{response}"
 
 
-def test_a_range_of_a_head_request_is_ignored(api, file):
+def test_a_range_of_a_head_request_is_ignored(either, file):
     data, status = file
-    response = api.download(status["file_id"], method="HEAD", headers={"Range": "bytes=0-1"})
+    response = either.download(status["file_id"], method="HEAD", headers={"Range": "bytes=0-1"})
     assert (response.status, response.body) == (200, b""), f"{response}"
     assert response.headers["content-length"] == str(len(data)), f"{response}"
 

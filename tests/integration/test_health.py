@@ -49,11 +49,6 @@ def expect_unready(client, database="ok", files="ok"):
     expect_live(client)
 
 
-@pytest.fixture(params=["direct", "web"])
-def client(request, hostile):
-    return request.getfixturevalue("web").client if request.param == "web" else hostile.client
-
-
 def test_ready(client):
     expect_ready(client)
 

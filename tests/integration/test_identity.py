@@ -48,7 +48,7 @@ def test_a_token_is_compared_as_it_is(api):
 
 def test_a_token_of_32768_characters(either, known):
     name = uuid.uuid4().hex
-    token = known(name + "t" * (32768 - len(name)))
+    token = known(name + "t" * (min(32768, either.client.longest_header) - len(name)))
     response = either.create(headers={"X-Auth-Token": token})
     assert response.status == 200, f"{response}"
 

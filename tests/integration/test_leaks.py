@@ -12,7 +12,8 @@ import fcgi
 import pytest
 from api import MINIMAL, Api
 from faults import ASYNC, eventually, fleet  # noqa: F401
-from service import Web, processes_of_session
+from service import processes_of_session
+from web import start_web
 
 CALLERS = 1000 if "WAYBILL_TEST_ROUNDS" in os.environ else 300
 BY_WEB = 100
@@ -163,7 +164,7 @@ def test_callers_that_send_half_a_head(direct):
 def behind_lighttpd(fleet):  # noqa: F811
     """A caller by way of lighttpd, and what the process holds that it has started."""
     made = fleet(next(names), OPTIONS)
-    web = Web(made.site, OPTIONS)
+    web = start_web("lighttpd", made.site, options=OPTIONS)
     try:
         pid, = [pid for pid in processes_of_session(web.pid) if name_of(pid) == "waybill.fcgi"]
         yield Api(made.site, web.client, "p1", made.site.token("p1")), Held(made.site, pid)

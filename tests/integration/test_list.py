@@ -11,11 +11,6 @@ A, B, AB = ("ep-a",), ("ep-b",), ("ep-a", "ep-b")
 projects = itertools.count()
 
 
-@pytest.fixture(params=["direct", "web"])
-def client(request, hostile):
-    return request.getfixturevalue("web").client if request.param == "web" else hostile.client
-
-
 @pytest.fixture
 def api(hostile, client):
     """A caller whose project has no task yet."""

@@ -375,7 +375,9 @@ def test_through_the_web_server(web):
     response = web.client.request("GET", "/metrics")
     assert response.status == 200 and b"\nwaybill_database_up 1\n" in response.body, f"{response}"
     assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8", f"{response}"
-    assert value(samples(web.client), "waybill_http_requests_total", operation="metrics", status="200") >= 1
+    # A CGI program counts once it has answered.
+    requests = "waybill_http_requests_total"
+    eventually(lambda: value(samples(web.client), requests, operation="metrics", status="200") >= 1, "it is counted")
 
 
 def test_the_database_away(scratch, postgres):

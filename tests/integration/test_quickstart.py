@@ -194,6 +194,29 @@ def test_after_a_stop_it_starts_with_what_it_had(quickstart):
     assert len(rows_of(quickstart)) == 10001
 
 
+@pytest.mark.parametrize("server, offload", [("apache", "x-sendfile"), ("nginx", "x-accel-redirect"),
+                                             ("lighttpd", "x-sendfile")])
+def test_another_web_server_in_the_same_home(quickstart, server, offload):
+    """It replaces the one before, with the configuration that is delivered, and has Waybill offload as it can."""
+    containers = os.path.join(quickstart.home, "containers.csv")
+    os.unlink(containers)
+    quickstart.start(WAYBILL_SERVER=server)
+    assert len(rows_of(quickstart)) == 10001
+    with open(quickstart.shell("echo $WAYBILL_CONFIG"), encoding="utf-8") as file:
+        assert [line for line in file if line.startswith("offload")] == [f"offload = {offload}\n"]
+    answer = quickstart.shell('curl -sI "$BASE_URL/v5"')
+    assert f"server: {server}" in answer.lower() and "x-request-id" in answer.lower(), f"{answer}"
+    running = quickstart.processes()
+    others = {"apache", "nginx", "lighttpd"} - {server}
+    assert not [command for command in running.values() for other in others if command.startswith((other, other + "2"))]
+    quickstart.start("--no-example", WAYBILL_SERVER=server)
+    assert running == quickstart.processes(), "a second run reuses what is there"
+    quickstart.start("stop")
+    assert quickstart.processes() == {}
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", quickstart.port)) != 0
+
+
 @pytest.mark.parametrize("setting", [
     {"WAYBILL_PORT": "0"}, {"WAYBILL_PORT": "65536"}, {"WAYBILL_PORT": "http"},
     {"WAYBILL_SAMPLE_ROWS": "-1"}, {"WAYBILL_SAMPLE_ROWS": "many"}, {"WAYBILL_SERVER": "other"}])

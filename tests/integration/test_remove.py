@@ -14,7 +14,8 @@ from calls import Detour, add_volume, expect_gone, expect_removed, listed, remov
 from fcgi import END_REQUEST, PARAMS, STDIN, STDOUT, Connection, begin, pairs, records
 from faults import (ASYNC, BODY, Fleet, Orders, add_gate, closed_gate, eventually, expect_right_file, fill,
                     fleet)  # noqa: F401
-from service import Site, Web
+from service import Site
+from web import WAYS, start_web
 
 ROWS = 3000
 SOON = 25  # seconds: of a wait of 60 that something else has ended
@@ -404,8 +405,9 @@ def test_a_download_under_way(large):
     assert len(body) == status["file_size"] and hashlib.sha256(body).hexdigest() == status["sha256"]
 
 
-def test_a_download_under_way_through_the_web_server(large, running):
-    server = Web(large.site)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_download_under_way_through_a_web_server(large, running, way):
+    server = start_web(way, large.site)
     running.callback(server.stop)
     api = large.api("p1", client=server.client)
     status = api.finished(BODY)
