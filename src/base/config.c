@@ -16,6 +16,7 @@
 
 enum kind {
     KIND_TEXT,
+    KIND_CONNINFO, /* text that may go on in the lines below, which then begin with a blank */
     KIND_INTEGER,
     KIND_BOOLEAN,
     KIND_CHOICE, /* stored as the position among the choices */
@@ -44,11 +45,12 @@ static const struct option options[] = {
     {"server", "request_threads", KIND_INTEGER, AT(request_threads), "16", .min = 1, .max = 1000},
     {"server", "wait_ms", KIND_INTEGER, AT(wait_ms), "2000", .min = 0, .max = 60000},
     {"server", "grace", KIND_INTEGER, AT(grace), "10", .min = 0, .max = 3600},
-    {"database", "conninfo", KIND_TEXT, AT(conninfo), "dbname=waybill user=waybill_service", .check = NULL},
-    {"database", "owner_conninfo", KIND_TEXT, AT(owner_conninfo), "", .check = NULL},
+    {"database", "conninfo", KIND_CONNINFO, AT(conninfo), "dbname=waybill user=waybill_service", .check = NULL},
+    {"database", "owner_conninfo", KIND_CONNINFO, AT(owner_conninfo), "", .check = NULL},
     {"database", "pool_size", KIND_INTEGER, AT(pool_size), "8", .min = 1, .max = 1000},
     {"database", "connect_timeout_ms", KIND_INTEGER, AT(connect_timeout_ms), "2000", .min = 100, .max = 60000},
     {"database", "query_timeout_ms", KIND_INTEGER, AT(query_timeout_ms), "4000", .min = 100, .max = 600000},
+    {"inventory", "conninfo", KIND_CONNINFO, AT(inventory_conninfo), "", .check = NULL},
     {"inventory", "relation", KIND_TEXT, AT(relation), "waybill.container", .check = check_relation},
     {"export", "threads", KIND_INTEGER, AT(export_threads), "2", .min = 0, .max = 1000},
     {"export", "timeout", KIND_INTEGER, AT(export_timeout), "900", .min = 1, .max = 86400},
@@ -139,6 +141,8 @@ struct reading {
     struct config *config;
     FILE *file;
     int line;        /* of the line that inih has read last */
+    bool goes_on;    /* it begins with a blank: inih gives it as another value of the option above */
+    const struct option *above; /* the last option of the section; NULL: there is none yet */
     int error_line;  /* 0: none yet */
     char reason[256];
 };
@@ -179,7 +183,8 @@ static bool assign(struct config *config, const struct option *option, const cha
     int64_t number;
 
     switch (option->kind) {
-    case KIND_TEXT: {
+    case KIND_TEXT:
+    case KIND_CONNINFO: {
         const char *refusal = option->check == NULL ? NULL : option->check(value);
 
         if (refusal != NULL) {
@@ -221,29 +226,51 @@ static bool assign(struct config *config, const struct option *option, const cha
     return false;
 }
 
+static const struct option *find_option(const char *section, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        if (strcmp(options[i].section, section) == 0 && strcmp(options[i].name, name) == 0)
+            return &options[i];
+    }
+    return NULL;
+}
+
+/* Lets a text go on, after a blank. */
+static void append(struct config *config, const struct option *option, const char *more)
+{
+    char **member = (char **) ((char *) config + option->offset);
+    size_t length = strlen(*member);
+
+    *member = memory_resize(*member, length + 1 + strlen(more) + 1);
+    sprintf(*member + length, " %s", more);
+}
+
 /* Called by inih for each `name = value`. Returns 1 when it is fine, as inih wants it. */
 static int take_option(void *user, const char *section, const char *name, const char *value)
 {
     struct reading *reading = user;
+    const struct option *option = find_option(section, name);
     char excerpt[TEXT_EXCERPT_SIZE];
     char reason[128];
 
-    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-        if (strcmp(options[i].section, section) != 0 || strcmp(options[i].name, name) != 0)
-            continue;
-        if (assign(reading->config, &options[i], value, reason, sizeof(reason)))
-            return 1;
-        return refuse(reading, "[%s] %s %s, got %s", section, name, reason,
-                      text_excerpt(excerpt, value, strlen(value)));
+    if (option == NULL) {
+        text_excerpt(excerpt, name, strlen(name));
+        return refuse(reading, "unknown option %s in section [%.40s]", excerpt, section);
     }
-    text_excerpt(excerpt, name, strlen(name));
-    return refuse(reading, "unknown option %s in section [%.40s]", excerpt, section);
+    if (reading->goes_on && option->kind == KIND_CONNINFO) {
+        append(reading->config, option, value);
+        return 1;
+    }
+    reading->above = option;
+    if (assign(reading->config, option, value, reason, sizeof(reason)))
+        return 1;
+    return refuse(reading, "[%s] %s %s, got %s", section, name, reason, text_excerpt(excerpt, value, strlen(value)));
 }
 
 /*
  * Called by inih for each line, like fgets. Counts them, and refuses what inih would take for something
- * else: it cuts a long line in two, reads an indented one as more of the value above it, and ends a value
- * at a ; after a blank.
+ * else: it cuts a long line in two, reads any indented one as more of the value above it, and ends a
+ * value at a ; after a blank.
  */
 static char *read_line(char *line, int size, void *user)
 {
@@ -259,8 +286,11 @@ static char *read_line(char *line, int size, void *user)
     first = line[strspn(line, " \t")];
     if (strchr(";#\r\n", first) != NULL)
         return got;
-    if (first != line[0])
-        refuse(reading, "the line begins with a blank");
+    if (first == '[')
+        reading->above = NULL;
+    reading->goes_on = first != line[0];
+    if (reading->goes_on && (reading->above == NULL || reading->above->kind != KIND_CONNINFO))
+        refuse(reading, "the line begins with a blank, as only the second line of a connection string may");
     if (strstr(line, " ;") != NULL || strstr(line, "\t;") != NULL)
         refuse(reading, "a comment must have a line of its own, and a value can't have a ; after a blank");
     return got;
@@ -326,7 +356,7 @@ void config_free(struct config *config)
     if (config == NULL)
         return;
     for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-        if (options[i].kind == KIND_TEXT)
+        if (options[i].kind == KIND_TEXT || options[i].kind == KIND_CONNINFO)
             free(*(char **) ((char *) config + options[i].offset));
     }
     free(config);

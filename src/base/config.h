@@ -32,6 +32,7 @@ struct config {
     int connect_timeout_ms;
     int query_timeout_ms;
     /* [inventory] */
+    char *inventory_conninfo; /* "": conninfo */
     char *relation;
     /* [export] */
     int export_threads;

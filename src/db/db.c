@@ -118,24 +118,53 @@ static void take_notice(void *context, const PGresult *notice)
     log_end(&line);
 }
 
-static PGconn *connect_within(struct db *db, const struct db_settings *settings, int64_t deadline)
+/* Whether there are hosts to try one after the other: host=a,b,c. */
+static bool has_several_hosts(PGconn *connection)
 {
-    /* The connection string comes after what it may set otherwise, and before what it may not. */
-    const char *const keywords[] = {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-                                    "dbname", "client_encoding", "fallback_application_name", NULL};
-    const char *const values[] = {"30", "10", "3", "30000",
-                                  settings->conninfo, "UTF8", settings->application_name, NULL};
-    PGconn *connection = PQconnectStartParams(keywords, values, 1);
+    PQconninfoOption *options = PQconninfo(connection);
+    bool several = false;
+
+    for (PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++) {
+        if (strncmp(option->keyword, "host", 4) == 0 && option->val != NULL && strchr(option->val, ',') != NULL)
+            several = true;
+    }
+    PQconninfoFree(options);
+    return several;
+}
+
+static void finish_connecting(PGconn *connection, int64_t deadline)
+{
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
 
-    if (connection == NULL)
-        return NULL;
-    PQsetNoticeReceiver(connection, take_notice, db);
     while (PQstatus(connection) != CONNECTION_BAD && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
         if (!wait_socket(connection, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
             break;
         state = PQconnectPoll(connection);
     }
+}
+
+static PGconn *connect_within(struct db *db, const struct db_settings *settings)
+{
+    int64_t deadline = clock_monotonic_ms() + settings->connect_timeout_ms;
+    char seconds[16];
+    /* The connection string comes after what it may set otherwise, and before what it may not. */
+    const char *const keywords[] = {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+                                    "dbname", "client_encoding", "fallback_application_name", "connect_timeout", NULL};
+    const char *const values[] = {"30", "10", "3", "30000",
+                                  settings->conninfo, "UTF8", settings->application_name, seconds, NULL};
+    PGconn *connection;
+
+    snprintf(seconds, sizeof(seconds), "%d", (settings->connect_timeout_ms + 999) / 1000);
+    connection = PQconnectStartParams(keywords, values, 1);
+    if (connection != NULL && has_several_hosts(connection)) {
+        /* Only libpq can leave a host that says nothing for the next one, and only if it does the waiting. */
+        PQfinish(connection);
+        connection = PQconnectdbParams(keywords, values, 1);
+    } else if (connection != NULL) {
+        finish_connecting(connection, deadline);
+    }
+    if (connection != NULL)
+        PQsetNoticeReceiver(connection, take_notice, db);
     return connection;
 }
 
@@ -175,12 +204,11 @@ static bool pin_session(struct db *db, const struct db_settings *settings, struc
 
 struct db *db_open(const struct db_settings *settings, struct error *err)
 {
-    int64_t deadline = clock_monotonic_ms() + settings->connect_timeout_ms;
     struct db *db = memory_zeroed(1, sizeof(*db));
     const char *encoding;
 
     db->query_timeout_ms = settings->query_timeout_ms;
-    db->connection = connect_within(db, settings, deadline);
+    db->connection = connect_within(db, settings);
     if (db->connection == NULL || PQstatus(db->connection) != CONNECTION_OK) {
         const char *reason = db->connection == NULL ? "out of memory" : PQerrorMessage(db->connection);
 

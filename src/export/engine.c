@@ -33,6 +33,18 @@ struct db_settings engine_db_settings(const struct config *config)
     };
 }
 
+struct db_settings engine_inventory_settings(const struct config *config)
+{
+    struct db_settings settings = engine_db_settings(config);
+
+    if (config->inventory_conninfo[0] != '\0')
+        settings.conninfo = config->inventory_conninfo;
+    settings.application_name = "waybill export";
+    settings.time_zone = config->time_zone;
+    settings.query_timeout_ms = config->export_timeout * 1000 + EXPORT_SLACK_MS;
+    return settings;
+}
+
 struct retention engine_retention(const struct config *config)
 {
     return (struct retention) {
@@ -77,10 +89,7 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
         return NULL;
     engine = memory_zeroed(1, sizeof(*engine));
     engine->tasks = engine_db_settings(config);
-    engine->inventory = engine->tasks;
-    engine->inventory.application_name = "waybill export";
-    engine->inventory.time_zone = config->time_zone;
-    engine->inventory.query_timeout_ms = config->export_timeout * 1000 + EXPORT_SLACK_MS;
+    engine->inventory = engine_inventory_settings(config);
     engine->listening = engine->tasks;
     engine->listening.application_name = "waybill listener";
     engine->retention = engine_retention(config);

@@ -37,6 +37,9 @@ struct retention engine_retention(const struct config *config);
 /* How requests and the operator's commands connect as the service role. */
 struct db_settings engine_db_settings(const struct config *config);
 
+/* How exports connect to read the inventory: another server, perhaps a hot standby, if the configuration says so. */
+struct db_settings engine_inventory_settings(const struct config *config);
+
 /*
  * Claims no more tasks, tells whoever waits for one to stop waiting, and ends what runs within grace_ms: what is not
  * done by then is handed back to the queue. True if all threads have ended. False if one hangs: then what it uses must

@@ -78,9 +78,9 @@ def add_brake(site, rows, seconds):
 
 
 @contextlib.contextmanager
-def closed_gate(site):
-    """Closes the gate; yields what opens it, which the end does in any case."""
-    connection = site.connect()
+def closed_gate(site, server=None):
+    """Closes the gate, on this server of the site's; yields what opens it, which the end does in any case."""
+    connection = (server or site.postgres).connect(site.database)
     try:
         connection.cursor().execute(f"SELECT pg_advisory_lock({GATE_LOCK})")
         yield connection.close
@@ -130,9 +130,9 @@ class Fleet:
         self.site = site
         self.processes = {}
 
-    def start(self, name="one", variables=None):
+    def start(self, name="one", variables=None, **how):
         """Starts a process, or one anew that was killed. Of the main thread: with its parent a process ends."""
-        self.processes[name] = Direct(self.site, name, variables=variables)
+        self.processes[name] = Direct(self.site, name, variables=variables, **how)
         return self.processes[name]
 
     def start_front(self, options=None):

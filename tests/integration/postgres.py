@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import psycopg2
+from deadline import wait_until
 
 # Nothing here has to survive a crash, so nothing waits for the disk.
 SETTINGS = {
@@ -45,8 +46,10 @@ def as_server_user():
 class Postgres:
     """One cluster. Everyone who can enter its socket directory is trusted."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, prefix=()):
+        """`prefix` is a command that starts the server, such as one that puts it on another host."""
         self.directory = directory
+        self.prefix = list(prefix)
         self.data = os.path.join(directory, "data")
         self.log = os.path.join(directory, "log")
         self.process = None
@@ -54,6 +57,9 @@ class Postgres:
         if os.geteuid() == 0:
             user = pwd.getpwnam("postgres")
             os.chown(directory, user.pw_uid, user.pw_gid)
+        self.make()
+
+    def make(self):
         # A linguistic default collation: what has to be bytewise must say so by itself.
         subprocess.run(
             as_server_user()
@@ -61,11 +67,11 @@ class Postgres:
             + ["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"],
             check=True, cwd="/", stdout=subprocess.DEVNULL)
 
-    def start(self):
-        options = [f"--{name}={value}" for name, value in SETTINGS.items()]
+    def start(self, **settings):
+        options = [f"--{name}={value}" for name, value in {**SETTINGS, **settings}.items()]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                as_server_user() + [program("postgres"), "-D", self.data, "-k", self.directory] + options,
+                self.prefix + as_server_user() + [program("postgres"), "-D", self.data, "-k", self.directory] + options,
                 cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 60
         while True:
@@ -106,8 +112,44 @@ class Postgres:
             connection.close()
         self.psql(name, setup)
 
-    def psql(self, database, path):
+    def ask(self, statement, database="postgres"):
+        """Runs a statement that gives one value, as superuser."""
+        connection = self.connect(database)
+        try:
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            return cursor.fetchone()[0]
+        finally:
+            connection.close()
+
+    def psql(self, database, path, **variables):
+        """Runs an SQL file with these variables of psql; what is said of it."""
+        settings = [word for name, value in variables.items() for word in ("-v", f"{name}={value}")]
+        done = subprocess.run(
+            [shutil.which("psql") or program("psql"), "-X", "-q", *settings, "-d",
+             self.conninfo(database, "postgres"), "-f", path],
+            check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        assert done.returncode == 0, f"psql -f {path}: {done.stderr}"
+        return done.stderr
+
+
+class Standby(Postgres):
+    """A hot standby that follows another cluster by streaming replication."""
+
+    def __init__(self, directory, primary):
+        self.primary = primary
+        super().__init__(directory)
+
+    def make(self):
         subprocess.run(
-            [shutil.which("psql") or program("psql"), "-X", "-q", "-d", self.conninfo(database, "postgres"), "-f",
-             path],
-            check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            as_server_user() + [program("pg_basebackup"), "-h", self.primary.directory, "-U", "postgres", "-D",
+                                self.data, "-R", "-X", "stream", "-c", "fast", "--no-sync"],
+            check=True, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def catch_up(self):
+        """Waits until all that the primary has committed is here."""
+        target = self.primary.ask("SELECT pg_current_wal_lsn()")
+        wait_until(lambda: self.ask(f"SELECT pg_last_wal_replay_lsn() >= '{target}'::pg_lsn"), "the standby catches up")
+
+    def promote(self):
+        assert self.ask("SELECT pg_promote()") is True

@@ -33,6 +33,7 @@ static const struct option_case {
     {"database.pool_size", INTEGER, offsetof(struct config, pool_size), 1, 1000, 8, NULL},
     {"database.connect_timeout_ms", INTEGER, offsetof(struct config, connect_timeout_ms), 100, 60000, 2000, NULL},
     {"database.query_timeout_ms", INTEGER, offsetof(struct config, query_timeout_ms), 100, 600000, 4000, NULL},
+    {"inventory.conninfo", TEXT, offsetof(struct config, inventory_conninfo), 0, 0, 0, ""},
     {"inventory.relation", TEXT, offsetof(struct config, relation), 0, 0, 0, "waybill.container"},
     {"export.threads", INTEGER, offsetof(struct config, export_threads), 0, 1000, 2, NULL},
     {"export.timeout", INTEGER, offsetof(struct config, export_timeout), 1, 86400, 900, NULL},

@@ -38,7 +38,10 @@ static const struct line_case {
     {"comment behind a value", "[csv]\nbom = on ; for Excel\n", 2, "comment"},
     {"value with a ; after a blank", "[database]\nconninfo = password='x ;y'\n", 2, "comment"},
     {"value with a ; after a tab", "[database]\nconninfo = a\t;b\n", 2, "comment"},
-    {"continued line", "[database]\nconninfo = host=a\n  dbname=b\n", 3, "blank"},
+    {"continued line", "[csv]\ntime_zone = UTC\n  x\n", 3, "blank"},
+    {"continued line of an option above another", "[database]\nconninfo = a\npool_size = 2\n  b\n", 4, "blank"},
+    {"continued line after a section", "[database]\nconninfo = host=a\n[csv]\n  dbname=b\n", 4, "blank"},
+    {"continued line before an option", "[database]\n  dbname=b\nconninfo = a\n", 2, "blank"},
 };
 
 /* Reads a file of these bytes. *ret_path, which may be NULL, must be freed. */
@@ -75,6 +78,36 @@ static void lines(const void *row)
     config_free(config);
     buffer_free(&place);
     free(path);
+}
+
+static const struct conninfo_case {
+    const char *name;
+    const char *text;
+    const char *conninfo;
+} conninfo_cases[] = {
+    {"one line", "conninfo = host=a\n", "host=a"},
+    {"two lines", "conninfo = host=a\n  dbname=b\n", "host=a dbname=b"},
+    {"three lines", "conninfo = host=a\n\tdbname=b \n user=c", "host=a dbname=b user=c"},
+    {"nothing in the first", "conninfo =\n  host=a\n", " host=a"},
+    {"a comment between", "conninfo = host=a\n# b\n  # c\n\n  dbname=b\n", "host=a dbname=b"},
+    {"an = in it", "conninfo = host=a\n  options='-c x=1'\n", "host=a options='-c x=1'"},
+    {"given twice", "conninfo = host=a\n  dbname=b\nconninfo = host=c\n", "host=c"},
+    {"of another option", "conninfo = host=a\nowner_conninfo = host=b\n  dbname=b\n", "host=a"},
+};
+
+static void conninfo_in_lines(const void *row)
+{
+    const struct conninfo_case *c = row;
+    struct buffer text = {0};
+    struct config *config;
+    struct error err;
+
+    buffer_printf(&text, "[database]\n%s", c->text);
+    config = read_text(text.data, text.length, NULL, &err);
+    check_good(config != NULL, &err);
+    assert_string_equal(config->conninfo, c->conninfo);
+    config_free(config);
+    buffer_free(&text);
 }
 
 /* A file whose second line has `length` characters. */
@@ -159,6 +192,7 @@ static void freeing_nothing_is_fine(void)
 int main(void)
 {
     unsetenv("WAYBILL_CONFIG");
+    CHECK_EACH(conninfo_in_lines, conninfo_cases, name);
     CHECK_EACH(lines, line_cases, label);
     CHECK(long_lines);
     CHECK(unreadable_files);

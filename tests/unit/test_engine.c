@@ -57,6 +57,25 @@ static void database_settings(void)
     config_free(config);
 }
 
+/* The inventory is read where tasks are kept, or elsewhere, by statements that may take as long as an export. */
+static void inventory_settings(void)
+{
+    struct config *config = read_config("");
+    struct db_settings settings = engine_inventory_settings(config);
+
+    assert_string_equal(settings.conninfo, "host=/no/such/directory dbname=x");
+    assert_string_equal(settings.application_name, "waybill export");
+    assert_string_equal(settings.time_zone, "Etc/GMT+5");
+    assert_int_equal(settings.connect_timeout_ms, 1234);
+    assert_true(settings.query_timeout_ms > 900000);
+    config_free(config);
+
+    config = read_config("[inventory]\nconninfo = host=a,b dbname=x\n");
+    assert_string_equal(engine_inventory_settings(config).conninfo, "host=a,b dbname=x");
+    assert_string_equal(engine_db_settings(config).conninfo, "host=/no/such/directory dbname=x");
+    config_free(config);
+}
+
 static const struct retention_case {
     const char *files;
     const char *directory;
@@ -187,6 +206,7 @@ static void keeps_its_counters(const void *row)
 int main(void)
 {
     CHECK(database_settings);
+    CHECK(inventory_settings);
     CHECK_EACH(retentions, retention_cases, files);
     CHECK_EACH(needs_a_directory, kind_cases, label);
     CHECK_EACH(starts_and_stops, kind_cases, label);

@@ -1,0 +1,133 @@
+"""Several hosts: each with a service, in a network namespace of its own, with PostgreSQL on a third one and one
+directory of files for all."""
+
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+from faults import (ASYNC, BODY, LEASE, add_gate, closed_gate, eventually, expect_right_file,
+                    fleet)  # noqa: F401
+from postgres import Postgres
+from service import SBIN
+
+ROWS = 3000
+HOSTS = {"one": 1, "two": 2}
+
+
+def ip(*arguments, check=True):
+    return subprocess.run([shutil.which("ip", path=SBIN), *arguments], check=check, capture_output=True, text=True)
+
+
+class Network:
+    """A host for the database, "db", and one link from it to each of the others."""
+
+    def __init__(self):
+        self.names = {host: f"waybill-{host}-{os.getpid()}" for host in ("db", *HOSTS)}
+
+    def build(self):
+        for name in self.names.values():
+            ip("netns", "add", name)
+        for host, number in HOSTS.items():
+            ip("-n", self.names["db"], "link", "add", f"to-{host}", "type", "veth", "peer", "name", "eth0", "netns",
+               self.names[host])
+            for name, device, address in ((self.names["db"], f"to-{host}", f"10.77.{number}.1/24"),
+                                          (self.names[host], "eth0", f"10.77.{number}.2/24")):
+                ip("-n", name, "address", "add", address, "dev", device)
+                ip("-n", name, "link", "set", device, "up")
+
+    def remove(self):
+        for name in self.names.values():
+            ip("netns", "delete", name, check=False)
+
+    def command(self, host):
+        """How to start a command on that host."""
+        return [shutil.which("ip", path=SBIN), "netns", "exec", self.names[host]]
+
+    def cut(self, host):
+        ip("-n", self.names["db"], "link", "set", f"to-{host}", "down")
+
+    def mend(self, host):
+        ip("-n", self.names["db"], "link", "set", f"to-{host}", "up")
+
+
+@pytest.fixture
+def network():
+    if os.geteuid() != 0 or shutil.which("ip", path=SBIN) is None:
+        pytest.skip("only root can make hosts, with ip")
+    made = Network()
+    try:
+        made.build()
+    except subprocess.CalledProcessError as error:
+        made.remove()
+        pytest.skip(f"no hosts can be made here: {error.stderr.strip()}")
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def server(scratch, network):
+    """PostgreSQL, which the two other hosts alone can reach by address."""
+    made = Postgres(os.path.join(scratch, f"postgres-hosts-{time.monotonic_ns()}"), network.command("db"))
+    with open(os.path.join(made.data, "pg_hba.conf"), "a", encoding="utf-8") as hba:
+        hba.write("host all waybill_service 10.77.0.0/16 trust\n")
+    made.start(listen_addresses=",".join(f"10.77.{number}.1" for number in HOSTS.values()))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def made(fleet, server, network, request):  # noqa: F811
+    site_of_all = fleet(request.node.name[5:], server=server, p1=ROWS)
+    site = site_of_all.site
+    add_gate(site, ROWS // 2)
+    for host, number in HOSTS.items():
+        config = site.write_config({
+            "database.conninfo": f"host=10.77.{number}.1 dbname={site.database} user=waybill_service",
+            "inventory.relation": "faults.container", "export.lease": LEASE, "export.threads": 1}, f"{host}.conf")
+        site_of_all.start(host, config=config, prefix=network.command(host))
+    return site_of_all
+
+
+def hosts_of_queries(made):
+    """The hosts that read the inventory now."""
+    return [row[0] for row in made.site.sql(
+        "SELECT split_part(host(client_addr), '.', 3)::integer FROM pg_stat_activity"
+        " WHERE application_name = 'waybill export' AND state = 'active'")]
+
+
+def test_work_is_shared(made):
+    """Both take tasks, whichever host has accepted them, and each serves the files of both."""
+    with closed_gate(made.site):
+        tasks = [made.api(host).create_task(BODY, headers=ASYNC) for host in ("one", "two") * 3]
+        eventually(lambda: sorted(hosts_of_queries(made)) == [1, 2], "both hosts have an export in hand")
+    for number, task_id in enumerate(tasks):
+        other = made.api(("two", "one")[number % 2])
+        expect_right_file(other, other.wait(task_id), ROWS)
+    done = [made.processes[host].log_text().count("export succeeded") for host in HOSTS]
+    assert min(done) > 0 and sum(done) == len(tasks), f"{done}"
+    made.expect_files_of_tasks_alone()
+
+
+def test_a_host_that_is_cut_off(made, network):
+    """In the middle of its export: the other host does the work, and there is one file. When the link is back, so is
+    the host."""
+    with closed_gate(made.site) as open_gate:
+        task_id = made.api("one").create_task(BODY, headers=ASYNC)
+        eventually(lambda: len(hosts_of_queries(made)) == 1, "a host reads the inventory")
+        lost, = hosts_of_queries(made)
+        lost, other = ("one", "two") if lost == HOSTS["one"] else ("two", "one")
+        network.cut(lost)
+        eventually(lambda: made.task(task_id, "attempts") == (2,), "the other host takes over")
+        open_gate()
+        status = made.api(other).wait(task_id)
+        assert status["task_status"] == "success", f"{status}"
+        response = made.api(lost).request("GET", "/healthz/ready")
+        assert response.status == 503, f"{response}"
+    expect_right_file(made.api(other), status, ROWS)
+    network.mend(lost)
+    eventually(lambda: made.api(lost).request("GET", "/healthz/ready").status == 200, "the host is back")
+    expect_right_file(made.api(lost), status, ROWS)
+    expect_right_file(made.api(lost), made.api(lost).finished(BODY), ROWS)
+    made.expect_files_of_tasks_alone()

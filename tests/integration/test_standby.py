@@ -1,0 +1,158 @@
+"""The inventory is read from a hot standby, tasks go to the primary: what happens when either is lost, when the standby
+takes over, and when it has to choose between a query and its replication."""
+
+import os
+import socket
+import time
+
+import pytest
+from faults import (ASYNC, BODY, LEASE, add_gate, closed_gate, eventually, expect_right_file, fill,
+                    fleet)  # noqa: F401
+from postgres import Postgres, Standby
+
+ROWS = 3000
+GATED = {"inventory.relation": "faults.container", "export.lease": LEASE}
+
+
+def conninfo(site, servers, attributes):
+    hosts = ",".join(server.directory for server in servers)
+    return f"host={hosts}\n  dbname={site.database} user=waybill_service target_session_attrs={attributes}"
+
+
+class Pair:
+    """A primary with an inventory, its standby, and a site that reads from the standby if it can."""
+
+    def __init__(self, fleet, scratch, name, options=None):  # noqa: F811
+        directory = os.path.join(scratch, f"pg-{time.monotonic_ns()}")
+        self.primary = Postgres(directory)
+        self.primary.start()
+        self.made = fleet(name, server=self.primary, p1=ROWS)
+        add_gate(self.made.site, ROWS // 2)
+        self.standby = Standby(directory + "s", self.primary)
+        self.standby.start(max_standby_streaming_delay="0", hot_standby_feedback="off")
+        both = [self.primary, self.standby]
+        self.made.site.write_config({
+            "database.conninfo": conninfo(self.made.site, both, "read-write"),
+            "inventory.conninfo": conninfo(self.made.site, both, "prefer-standby"),
+            **GATED, **(options or {})})
+
+    def queries(self, server):
+        """How many exports read from that server."""
+        return server.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waybill export'"
+                          " AND state = 'active'", self.made.site.database)
+
+    def stop(self):
+        self.standby.stop()
+        self.primary.stop()
+
+
+@pytest.fixture
+def pair(fleet, scratch, request):  # noqa: F811
+    # The fleet's processes end before the servers that they use: fixtures are torn down in the opposite order.
+    made = []
+
+    def begin(options=None):
+        made.append(Pair(fleet, scratch, request.node.name[5:35], options))
+        return made[0]
+    yield begin
+    made[0].made.stop()
+    made[0].stop()
+
+
+def test_exports_read_from_the_standby(pair):
+    """What only the primary has yet is not in the file; the primary is asked for nothing but tasks."""
+    pair = pair()
+    pair.made.start()
+    with closed_gate(pair.made.site, pair.standby) as open_gate:
+        task_id = pair.made.api().create_task(BODY, headers=ASYNC)
+        eventually(lambda: pair.queries(pair.standby) == 1, "the standby is read")
+        assert pair.queries(pair.primary) == 0
+        open_gate()
+    expect_right_file(pair.made.api(), pair.made.api().wait(task_id), ROWS)
+
+    pair.standby.ask("SELECT pg_wal_replay_pause() IS NOT NULL")
+    eventually(lambda: pair.standby.ask("SELECT pg_get_wal_replay_pause_state()") == "paused", "replay pauses")
+    fill(pair.made.site, p2=5)
+    api = pair.made.api(project="p2")
+    expect_right_file(api, api.finished(BODY), 0)
+    pair.standby.ask("SELECT pg_wal_replay_resume() IS NOT NULL")
+    pair.standby.catch_up()
+    expect_right_file(api, api.finished(BODY), 5)
+
+
+def test_the_standby_is_lost_during_an_export(pair):
+    """The export begins anew from the primary; when the standby is back, it is read again."""
+    pair = pair()
+    pair.made.start()
+    with closed_gate(pair.made.site, pair.standby):
+        task_id = pair.made.api().create_task(BODY, headers=ASYNC)
+        eventually(lambda: pair.queries(pair.standby) == 1, "the standby is read")
+        pair.standby.stop_immediately()
+    status = pair.made.api().wait(task_id)
+    assert status["task_status"] == "success", f"{status}"
+    expect_right_file(pair.made.api(), status, ROWS)
+    assert pair.made.task(task_id, "attempts") == (2,)
+
+    pair.standby.start()
+    pair.made.kill("one")
+    pair.made.start()
+    with closed_gate(pair.made.site, pair.standby) as open_gate:
+        task_id = pair.made.api().create_task(BODY, headers=ASYNC)
+        eventually(lambda: pair.queries(pair.standby) == 1, "the standby is read")
+        open_gate()
+    expect_right_file(pair.made.api(), pair.made.api().wait(task_id), ROWS)
+    pair.made.expect_files_of_tasks_alone()
+
+
+def test_the_standby_takes_over_during_an_export(pair):
+    """The primary is lost for good, the standby is promoted: what was accepted is done, and work goes on."""
+    pair = pair()
+    pair.made.start()
+    before = pair.made.api().finished(BODY)
+    with closed_gate(pair.made.site, pair.standby) as open_gate:
+        task_id = pair.made.api().create_task(BODY, headers=ASYNC)
+        eventually(lambda: pair.queries(pair.standby) == 1, "the standby is read")
+        pair.standby.catch_up()
+        pair.made.site.superuser.close()
+        pair.primary.stop_immediately()
+        pair.standby.promote()
+        open_gate()
+    pair.made.site.postgres = pair.standby
+    pair.made.site.superuser = pair.made.site.connect()
+    api = pair.made.api()
+    eventually(lambda: api.request("GET", "/healthz/ready").status == 200, "the service is ready again")
+    status = api.wait(task_id)
+    assert status["task_status"] == "success", f"{status}"
+    for known in (before, status, api.finished(BODY)):
+        expect_right_file(api, known, ROWS)
+    pair.made.expect_files_of_tasks_alone()
+
+
+def test_a_query_that_replication_ends(pair):
+    """The standby can't apply a change while the export reads: it ends the query, and the export begins anew."""
+    pair = pair()
+    pair.made.start()
+    with closed_gate(pair.made.site, pair.standby):
+        task_id = pair.made.api().create_task(BODY, headers=ASYNC)
+        eventually(lambda: pair.queries(pair.standby) == 1, "the standby is read")
+        pair.made.site.sql("ALTER TABLE waybill.container SET (fillfactor = 90)")
+        eventually(lambda: pair.made.task(task_id, "attempts") == (2,), "the export begins anew")
+    status = pair.made.api().wait(task_id)
+    assert status["task_status"] == "success", f"{status}"
+    expect_right_file(pair.made.api(), status, ROWS)
+
+
+def test_a_host_that_says_nothing(fleet, postgres):  # noqa: F811
+    """Of several hosts the first takes connections and does not answer: the next one is tried, for all that is done."""
+    made = fleet("standby_mute", p1=20)
+    directory = os.path.join(made.site.directory, "mute")
+    os.mkdir(directory)
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(os.path.join(directory, ".s.PGSQL.5432"))
+        mute.listen(64)
+        hosts = f"host={directory},{postgres.directory}\n  dbname={made.site.database} user=waybill_service"
+        made.site.write_config({"database.conninfo": hosts, "inventory.conninfo": hosts,
+                                "database.connect_timeout_ms": 1000})
+        made.start()
+        expect_right_file(made.api(), made.api().finished(BODY), 20)
+        made.stop()
