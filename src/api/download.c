@@ -6,7 +6,15 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "export/export_file.h"
+#include "http/encoding.h"
 #include "http/range.h"
+
+/* The form of a file that a caller gets. */
+struct variant {
+    enum export_file_form form;
+    int64_t size;
+    char etag[sizeof(((struct task *) 0)->sha256) + sizeof("\"-gzip\"")]; /* strong: each form has its own */
+};
 
 static bool find(struct api_call *call, struct task *ret_task, struct error *err)
 {
@@ -24,8 +32,19 @@ static bool find(struct api_call *call, struct task *ret_task, struct error *err
     return found;
 }
 
+static struct variant choose(const struct task *task, const char *accept_encoding)
+{
+    struct variant variant = {.form = EXPORT_FILE_PLAIN, .size = task->file_size};
+
+    if (task->gzip_size > 0 && http_prefers_gzip(accept_encoding))
+        variant = (struct variant) {.form = EXPORT_FILE_GZIP, .size = task->gzip_size};
+    snprintf(variant.etag, sizeof(variant.etag), "\"%s%s\"", task->sha256,
+             variant.form == EXPORT_FILE_GZIP ? "-gzip" : "");
+    return variant;
+}
+
 /* The headers that all answers with this file share, a 304 included (RFC 9110 section 15.4.5). */
-static void add_file_headers(struct http_response *response, const struct task *task, const char *etag)
+static void add_file_headers(struct http_response *response, const struct task *task, const struct variant *variant)
 {
     char name[TASK_NAME_SIZE];
     char date[CLOCK_HTTP_DATE_SIZE];
@@ -34,24 +53,40 @@ static void add_file_headers(struct http_response *response, const struct task *
     clock_format_http_date(date, task->finish_time);
     http_response_header(response, "Content-Type", "text/csv; charset=utf-8");
     http_response_header(response, "Content-Disposition", "attachment; filename=\"%s\"", name);
-    http_response_header(response, "ETag", "%s", etag);
+    if (variant->form == EXPORT_FILE_GZIP)
+        http_response_header(response, "Content-Encoding", "gzip");
+    if (task->gzip_size > 0)
+        http_response_header(response, "Vary", "Accept-Encoding");
+    http_response_header(response, "ETag", "%s", variant->etag);
     http_response_header(response, "Last-Modified", "%s", date);
     http_response_header(response, "Accept-Ranges", "bytes");
     http_response_header(response, "Cache-Control", "private");
     http_response_header(response, "X-Content-Type-Options", "nosniff");
 }
 
+/* Whether the web server would send it as Waybill means it. */
+static bool can_offload(const struct http_request *request, const struct variant *variant)
+{
+    /* Conditions that Waybill does not know, and that the web server could judge by itself. */
+    if (http_request_header(request, "If-Match") != NULL || http_request_header(request, "If-Unmodified-Since") != NULL)
+        return false;
+    /* Apache's mod_xsendfile takes Content-Encoding from an answer. */
+    return variant->form != EXPORT_FILE_GZIP || !http_request_comes_by(request, "Apache");
+}
+
 /* Lets the web server send a whole file, if it can. */
-static void offload(struct api_call *call, const struct task *task)
+static void offload(struct api_call *call, const struct task *task, const struct variant *variant)
 {
     const struct config *config = call->api->config;
+    char name[EXPORT_FILE_NAME_SIZE];
 
+    export_file_name(name, task->file_id, variant->form);
     switch ((enum config_offload) config->offload) {
     case CONFIG_OFFLOAD_X_SENDFILE:
-        http_response_offload(call->response, "X-Sendfile", config->directory, task->file_id);
+        http_response_offload(call->response, "X-Sendfile", config->directory, name);
         break;
     case CONFIG_OFFLOAD_X_ACCEL_REDIRECT:
-        http_response_offload(call->response, "X-Accel-Redirect", config->accel_location, task->file_id);
+        http_response_offload(call->response, "X-Accel-Redirect", config->accel_location, name);
         break;
     case CONFIG_OFFLOAD_NONE:
         break;
@@ -67,21 +102,22 @@ bool api_download(struct api_call *call, struct error *err)
         .if_range = http_request_header(call->request, "If-Range"),
         .range = call->request->method == HTTP_GET ? http_request_header(call->request, "Range") : NULL,
     };
-    char etag[sizeof(((struct task *) 0)->sha256) + 2];
     struct http_representation file;
     enum http_selection selection;
     int64_t first = 0, last = 0;
+    struct variant variant;
     struct task task;
     int fd;
 
     if (!find(call, &task, err))
         return false;
-    fd = export_file_open(call->api->config->directory, task.file_id, err);
+    variant = choose(&task, http_request_header(call->request, "Accept-Encoding"));
+    fd = export_file_open(call->api->config->directory, task.file_id, variant.form, err);
     if (fd < 0)
         return false;
 
-    snprintf(etag, sizeof(etag), "\"%s\"", task.sha256);
-    file = (struct http_representation) {.etag = etag, .last_modified = task.finish_time, .size = task.file_size};
+    file = (struct http_representation) {.etag = variant.etag, .last_modified = task.finish_time,
+                                         .size = variant.size};
     selection = http_select(&conditions, &file, &first, &last);
     http_response_file(response, 200, fd, 0, file.size);
     switch (selection) {
@@ -99,10 +135,10 @@ bool api_download(struct api_call *call, struct error *err)
         http_response_file(response, 206, fd, first, last - first + 1);
         break;
     case HTTP_SEND_ALL:
-        if (call->request->method == HTTP_GET)
-            offload(call, &task);
+        if (call->request->method == HTTP_GET && can_offload(call->request, &variant))
+            offload(call, &task, &variant);
         break;
     }
-    add_file_headers(response, &task, etag);
+    add_file_headers(response, &task, &variant);
     return true;
 }

@@ -59,6 +59,7 @@ static const struct option options[] = {
     {"files", "retention_hours", KIND_INTEGER, AT(retention_hours), "168", .min = 1, .max = 876000},
     {"files", "history_hours", KIND_INTEGER, AT(history_hours), "720", .min = 1, .max = 876000},
     {"files", "max_total_mib", KIND_INTEGER, AT(max_total_mib), "0", .min = 0, .max = 999999999},
+    {"files", "gzip", KIND_BOOLEAN, AT(gzip), "off", .check = NULL},
     {"files", "offload", KIND_CHOICE, AT(offload), "none",
      .choices = {[CONFIG_OFFLOAD_NONE] = "none",
                  [CONFIG_OFFLOAD_X_SENDFILE] = "x-sendfile",

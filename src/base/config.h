@@ -43,6 +43,7 @@ struct config {
     int retention_hours;
     int history_hours;
     int max_total_mib; /* 0 is no limit */
+    bool gzip;
     int offload; /* enum config_offload */
     char *accel_location;
     /* [csv] */

@@ -248,17 +248,18 @@ bool claim_succeed(struct db *db, const struct claim *claim, const struct claim_
         "    UPDATE waybill.export_task"
         "    SET state = 'success', lease = NULL, lease_expire_time = NULL, progress = 100,"
         "        exported_rows = $3::bigint, truncated = $4::boolean, file_id = lease, file_size = $5::bigint,"
-        "        sha256 = decode($6, 'hex'), finish_time = now(),"
+        "        gzip_size = nullif($8::bigint, 0), sha256 = decode($6, 'hex'), finish_time = now(),"
         "        expire_time = now() + $7::integer * interval '1 hour'" WHERE_HELD
         "    RETURNING " TASK_ANNOUNCE_CHANGE ")"
         " SELECT FROM ended"
         " UNION ALL SELECT FROM waybill.export_task WHERE task_id = $1::uuid AND file_id = $2::uuid";
-    char rows[24], size[24], sha256[2 * SHA256_SIZE + 1], retention[16];
+    char rows[24], size[24], gzip_size[24], sha256[2 * SHA256_SIZE + 1], retention[16];
     const char *const values[] = {claim->task_id, claim->lease, rows, outcome->truncated ? "true" : "false",
-                                  size, sha256, retention};
+                                  size, sha256, retention, gzip_size};
 
     snprintf(rows, sizeof(rows), "%" PRId64, outcome->exported_rows);
     snprintf(size, sizeof(size), "%" PRId64, outcome->file_size);
+    snprintf(gzip_size, sizeof(gzip_size), "%" PRId64, outcome->gzip_size);
     text_hex(sha256, outcome->sha256, SHA256_SIZE);
     snprintf(retention, sizeof(retention), "%d", outcome->retention_hours);
     return change_held(db, sql, ARRAY_SIZE(values), values, err);

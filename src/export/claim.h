@@ -60,6 +60,7 @@ struct claim_outcome {
     int64_t exported_rows;
     bool truncated;
     int64_t file_size;
+    int64_t gzip_size; /* of its compressed twin; 0: there is none */
     unsigned char sha256[SHA256_SIZE];
     int retention_hours;
 };

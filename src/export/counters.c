@@ -72,7 +72,7 @@ bool counters_read_gauges(struct db *db, struct counters_gauges *ret_gauges, str
         "      (SELECT count(*) FILTER (WHERE state = 'success') AS success,"
         "              count(*) FILTER (WHERE state = 'failure') AS failure"
         "       FROM waybill.export_task WHERE state IN ('success', 'failure')) ended,"
-        "      (SELECT coalesce(sum(file_size), 0) AS bytes"
+        "      (SELECT coalesce(sum(file_size + coalesce(gzip_size, 0)), 0) AS bytes"
         "       FROM waybill.export_task WHERE state = 'success' AND NOT file_removed) files";
     struct db_result *row = db_query(db, DB_ONE_ROW, sql, 0, NULL, err);
 

@@ -64,6 +64,7 @@ static struct exporter make_exporter(const struct config *config, struct db_pool
     return (struct exporter) {
         .relation = config->relation,
         .directory = config->directory,
+        .gzip = config->gzip,
         .csv = {.bom = config->bom, .formula_guard = config->formula_guard, .utc = is_utc(config->time_zone)},
         .timeout = config->export_timeout,
         .terms = {.lease = config->lease, .running_exports = config->running_exports},

@@ -8,24 +8,38 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/gzip.h"
 #include "base/memory.h"
 
 #define FILE_MODE 0640 /* the web server reads it through its group */
+#define GZIP_SUFFIX ".gz"
 #define PART_SUFFIX ".part"
 #define PROBE_NAME "probe" PART_SUFFIX
 #define WRITE_BACK (8 * 1024 * 1024) /* bytes after which the disk is set to work: little is left to fsync */
 
-struct export_file {
-    int directory;
-    int fd;
+/* One of the files that an export makes. */
+struct output {
+    int fd; /* -1: there is none, or no more to write */
     int64_t size;
     int64_t written_back;
     bool published;
+    char name[EXPORT_FILE_NAME_SIZE];
+    char part[EXPORT_FILE_NAME_SIZE + sizeof(PART_SUFFIX)]; /* "" where the file has no name */
+};
+
+struct export_file {
+    int directory;
+    struct output plain;
+    struct output twin; /* what gzip makes of the other */
+    struct gzip *gzip;  /* NULL: there is no twin */
     struct digest *digest;
     unsigned char sha256[SHA256_SIZE];
-    char id[TEXT_UUID_LENGTH + 1];
-    char part[TEXT_UUID_LENGTH + sizeof(PART_SUFFIX)]; /* "" where the file has no name */
 };
+
+void export_file_name(char out[EXPORT_FILE_NAME_SIZE], const char *file_id, enum export_file_form form)
+{
+    snprintf(out, EXPORT_FILE_NAME_SIZE, "%s%s", file_id, form == EXPORT_FILE_GZIP ? GZIP_SUFFIX : "");
+}
 
 static bool fail(struct error *err, const char *what)
 {
@@ -39,42 +53,81 @@ static bool fail(struct error *err, const char *what)
 }
 
 /* Without a name if the file system can; /proc is what gives it one later. */
-static bool open_nameless(struct export_file *file)
+static bool open_nameless(struct output *output, int directory)
 {
     char path[32];
 
-    file->fd = openat(file->directory, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, FILE_MODE);
-    if (file->fd < 0)
+    output->fd = openat(directory, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, FILE_MODE);
+    if (output->fd < 0)
         return false;
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", output->fd);
     if (access(path, F_OK) == 0)
         return true;
-    close(file->fd);
-    file->fd = -1;
+    close(output->fd);
+    output->fd = -1;
     return false;
 }
 
-static bool open_part(struct export_file *file, struct error *err)
+static bool open_part(struct output *output, int directory, struct error *err)
 {
-    snprintf(file->part, sizeof(file->part), "%s%s", file->id, PART_SUFFIX);
-    file->fd = openat(file->directory, file->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-    if (file->fd >= 0)
+    snprintf(output->part, sizeof(output->part), "%s%s", output->name, PART_SUFFIX);
+    output->fd = openat(directory, output->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
+    if (output->fd >= 0)
         return true;
-    file->part[0] = '\0';
+    output->part[0] = '\0';
     return fail(err, "create");
 }
 
-struct export_file *export_file_begin(const char *directory, const char *file_id, struct error *err)
+static bool open_output(struct output *output, int directory, struct error *err)
+{
+    return open_nameless(output, directory) || open_part(output, directory, err);
+}
+
+static bool write_output(struct output *output, const char *data, size_t length, struct error *err)
+{
+    while (length > 0) {
+        ssize_t written = write(output->fd, data, length);
+
+        if (written < 0) {
+            if (errno == EINTR)
+                continue;
+            return fail(err, "write");
+        }
+        data += written;
+        length -= (size_t) written;
+        output->size += written;
+    }
+    if (output->size - output->written_back >= WRITE_BACK) {
+        /* A hint: what goes wrong is reported by fsync. */
+        (void) sync_file_range(output->fd, output->written_back, output->size - output->written_back,
+                               SYNC_FILE_RANGE_WRITE);
+        output->written_back = output->size;
+    }
+    return true;
+}
+
+static bool write_twin(void *context, const char *data, size_t length, struct error *err)
+{
+    struct export_file *file = context;
+
+    return write_output(&file->twin, data, length, err);
+}
+
+struct export_file *export_file_begin(const char *directory, const char *file_id, bool gzip, struct error *err)
 {
     struct export_file *file = memory_zeroed(1, sizeof(*file));
 
-    file->fd = -1;
+    file->plain.fd = file->twin.fd = -1;
     file->digest = digest_new();
-    snprintf(file->id, sizeof(file->id), "%s", file_id);
+    export_file_name(file->plain.name, file_id, EXPORT_FILE_PLAIN);
+    export_file_name(file->twin.name, file_id, EXPORT_FILE_GZIP);
+    if (gzip)
+        file->gzip = gzip_new(write_twin, file);
     file->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file->directory < 0)
         fail(err, directory);
-    else if (open_nameless(file) || open_part(file, err))
+    else if (open_output(&file->plain, file->directory, err)
+             && (!gzip || open_output(&file->twin, file->directory, err)))
         return file;
 
     export_file_free(file);
@@ -84,62 +137,63 @@ struct export_file *export_file_begin(const char *directory, const char *file_id
 bool export_file_write(struct export_file *file, const char *data, size_t length, struct error *err)
 {
     digest_update(file->digest, data, length);
-    while (length > 0) {
-        ssize_t written = write(file->fd, data, length);
-
-        if (written < 0) {
-            if (errno == EINTR)
-                continue;
-            return fail(err, "write");
-        }
-        data += written;
-        length -= (size_t) written;
-        file->size += written;
-    }
-    if (file->size - file->written_back >= WRITE_BACK) {
-        /* A hint: what goes wrong is reported by fsync. */
-        (void) sync_file_range(file->fd, file->written_back, file->size - file->written_back, SYNC_FILE_RANGE_WRITE);
-        file->written_back = file->size;
-    }
-    return true;
+    return write_output(&file->plain, data, length, err)
+           && (file->gzip == NULL || gzip_write(file->gzip, data, length, err));
 }
 
-static bool give_name(struct export_file *file)
+static bool sync_output(const struct output *output, struct error *err)
+{
+    return fsync(output->fd) == 0 ? true : fail(err, "fsync");
+}
+
+static bool give_name(struct output *output, int directory)
 {
     char path[32];
 
-    if (file->part[0] != '\0') {
-        if (renameat(file->directory, file->part, file->directory, file->id) != 0)
+    if (output->part[0] != '\0') {
+        if (renameat(directory, output->part, directory, output->name) != 0)
             return false;
-        file->part[0] = '\0';
+        output->part[0] = '\0';
         return true;
     }
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
-    return linkat(AT_FDCWD, path, file->directory, file->id, AT_SYMLINK_FOLLOW) == 0;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", output->fd);
+    return linkat(AT_FDCWD, path, directory, output->name, AT_SYMLINK_FOLLOW) == 0;
+}
+
+static bool publish_output(struct output *output, int directory, struct error *err)
+{
+    int fd = output->fd;
+
+    if (!give_name(output, directory))
+        return fail(err, "publish");
+    output->published = true;
+    output->fd = -1;
+    return close(fd) == 0 ? true : fail(err, "close");
 }
 
 bool export_file_publish(struct export_file *file, struct error *err)
 {
-    int fd = file->fd;
-
     digest_finish(file->digest, file->sha256);
-    if (fsync(fd) != 0)
-        return fail(err, "fsync");
-    if (!give_name(file))
-        return fail(err, "publish");
-    file->published = true;
-    file->fd = -1;
-    if (close(fd) != 0 || fsync(file->directory) != 0) {
+    if ((file->gzip == NULL || (gzip_end(file->gzip, err) && sync_output(&file->twin, err)))
+        && sync_output(&file->plain, err)
+        && (file->gzip == NULL || publish_output(&file->twin, file->directory, err))
+        && publish_output(&file->plain, file->directory, err)) {
+        if (fsync(file->directory) == 0)
+            return true;
         fail(err, "fsync of the directory");
-        export_file_unpublish(file);
-        return false;
     }
-    return true;
+    export_file_unpublish(file);
+    return false;
 }
 
 int64_t export_file_size(const struct export_file *file)
 {
-    return file->size;
+    return file->plain.size;
+}
+
+int64_t export_file_gzip_size(const struct export_file *file)
+{
+    return file->twin.size;
 }
 
 void export_file_sha256(const struct export_file *file, unsigned char out[SHA256_SIZE])
@@ -147,40 +201,55 @@ void export_file_sha256(const struct export_file *file, unsigned char out[SHA256
     memcpy(out, file->sha256, SHA256_SIZE);
 }
 
+static void unpublish_output(struct output *output, int directory)
+{
+    if (output->published)
+        (void) unlinkat(directory, output->name, 0);
+    output->published = false;
+}
+
 void export_file_unpublish(struct export_file *file)
 {
-    if (file->published)
-        (void) unlinkat(file->directory, file->id, 0);
-    file->published = false;
+    unpublish_output(&file->plain, file->directory);
+    unpublish_output(&file->twin, file->directory);
+}
+
+static void drop_output(struct output *output, int directory)
+{
+    if (output->part[0] != '\0')
+        (void) unlinkat(directory, output->part, 0);
+    if (output->fd >= 0)
+        close(output->fd);
 }
 
 void export_file_free(struct export_file *file)
 {
     if (file == NULL)
         return;
-    if (file->part[0] != '\0')
-        (void) unlinkat(file->directory, file->part, 0);
-    if (file->fd >= 0)
-        close(file->fd);
+    drop_output(&file->plain, file->directory);
+    drop_output(&file->twin, file->directory);
     if (file->directory >= 0)
         close(file->directory);
+    gzip_free(file->gzip);
     digest_free(file->digest);
     free(file);
 }
 
-int export_file_open(const char *directory, const char *file_id, struct error *err)
+int export_file_open(const char *directory, const char *file_id, enum export_file_form form, struct error *err)
 {
     int parent = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char name[EXPORT_FILE_NAME_SIZE];
     int fd = -1;
 
+    export_file_name(name, file_id, form);
     if (parent >= 0)
-        fd = openat(parent, file_id, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         if (parent >= 0 && errno == ENOENT)
             error_set(err, ERROR_NOT_FOUND, "there is no such file");
         else
             error_set(err, ERROR_STORAGE, "the file can't be read from the service's storage");
-        error_detail(err, "%s: %s", parent >= 0 ? file_id : directory, strerror(errno));
+        error_detail(err, "%s: %s", parent >= 0 ? name : directory, strerror(errno));
     }
     if (parent >= 0)
         close(parent);
@@ -197,17 +266,27 @@ static bool remove_name(int directory, const char *name, bool *removed, struct e
     return true;
 }
 
+static bool remove_form(int directory, const char *file_id, enum export_file_form form, bool *removed,
+                        struct error *err)
+{
+    char name[EXPORT_FILE_NAME_SIZE];
+    char part[sizeof(name) + sizeof(PART_SUFFIX)];
+
+    export_file_name(name, file_id, form);
+    snprintf(part, sizeof(part), "%s%s", name, PART_SUFFIX);
+    return remove_name(directory, name, removed, err) && remove_name(directory, part, removed, err);
+}
+
 bool export_file_remove(const char *directory, const char *file_id, bool *ret_removed, struct error *err)
 {
     int parent = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    char part[TEXT_UUID_LENGTH + sizeof(PART_SUFFIX)];
     bool removed = false;
     bool done;
 
     if (parent < 0)
         return fail(err, directory);
-    snprintf(part, sizeof(part), "%s%s", file_id, PART_SUFFIX);
-    done = remove_name(parent, file_id, &removed, err) && remove_name(parent, part, &removed, err);
+    done = remove_form(parent, file_id, EXPORT_FILE_PLAIN, &removed, err)
+           && remove_form(parent, file_id, EXPORT_FILE_GZIP, &removed, err);
     close(parent);
     if (done)
         *ret_removed = removed;

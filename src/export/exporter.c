@@ -158,7 +158,7 @@ static bool make_file(struct run *run, struct db *inventory, struct error *err)
     run->request = export_request_parse(claim->request, strlen(claim->request), err);
     if (run->request == NULL)
         return false;
-    run->file = export_file_begin(exporter->directory, claim->lease, err);
+    run->file = export_file_begin(exporter->directory, claim->lease, exporter->gzip, err);
     if (run->file == NULL)
         return false;
     inventory_query_build(&query, &scope, run->request, (int64_t) claim->export_size + 1);
@@ -176,6 +176,7 @@ static bool record_success(struct run *run, struct error *err)
         .exported_rows = run->rows,
         .truncated = run->truncated,
         .file_size = export_file_size(run->file),
+        .gzip_size = export_file_gzip_size(run->file),
         .retention_hours = run->exporter->retention_hours,
     };
     struct db *db = db_pool_take(run->exporter->tasks, err);

@@ -12,6 +12,7 @@
 struct exporter {
     const char *relation;  /* [inventory] relation */
     const char *directory; /* of the files */
+    bool gzip;             /* each with a compressed twin */
     struct csv_options csv;
     int timeout;         /* seconds that one export may take */
     struct claim_terms terms;

@@ -47,7 +47,8 @@ static bool expire_beyond_limit(struct db *db, int64_t max_total_bytes, int64_t 
     static const char sql[] =
         "UPDATE waybill.export_task SET file_removed = true, expire_time = now() WHERE" HAS_FILE " AND task_id IN ("
         "    SELECT task.task_id FROM waybill.export_task task JOIN ("
-        "        SELECT task_id, row_number() OVER newest AS place, sum(file_size) OVER newest AS total"
+        "        SELECT task_id, row_number() OVER newest AS place,"
+        "               sum(file_size + coalesce(gzip_size, 0)) OVER newest AS total"
         "        FROM waybill.export_task WHERE" HAS_FILE " WINDOW newest AS (ORDER BY finish_time DESC, task_id)"
         "    ) file ON file.task_id = task.task_id AND file.place > 1 AND file.total > $1::bigint"
         "    ORDER BY task.finish_time LIMIT 1000 FOR UPDATE OF task SKIP LOCKED)";

@@ -118,7 +118,7 @@ static bool not_found(const char *what, const char *id, struct error *err)
 #define TASK_COLUMNS                                                                                                   \
     " task_id, state, progress, exported_rows, truncated, " MS("create_time") " AS create_ms, " MS("finish_time")      \
     " AS finish_ms, file_id, file_size, encode(sha256, 'hex') AS sha256, " MS("expire_time") " AS expire_ms"           \
-    ", expire_time <= now() AS expired, error_code, error_msg"
+    ", expire_time <= now() AS expired, error_code, error_msg, gzip_size"
 
 static void read_task(const struct db_result *rows, size_t row, struct task *task)
 {
@@ -131,6 +131,7 @@ static void read_task(const struct db_result *rows, size_t row, struct task *tas
         .file_size = db_integer(rows, row, 8),
         .expire_time = db_integer(rows, row, 10),
         .expired = db_boolean(rows, row, 11),
+        .gzip_size = db_integer(rows, row, 14),
     };
     (void) task_parse_state(db_text(rows, row, 1), &task->state); /* the table has no other */
     copy_text(task->task_id, sizeof(task->task_id), db_text(rows, row, 0));
@@ -198,7 +199,7 @@ bool task_list(struct db *db, const struct task_viewer *viewer, int limit, int o
         " LEFT JOIN (SELECT" TASK_COLUMNS " FROM waybill.export_task WHERE" VISIBLE
         "            ORDER BY create_time DESC, task_id LIMIT $4::integer OFFSET $5::integer) page ON true"
         " ORDER BY page.create_ms DESC, page.task_id";
-    enum { TOTAL = 14 };
+    enum { TOTAL = 15 };
     char limit_text[16], offset_text[16];
     const char *const values[] = {viewer->project_id, viewer->enterprise_projects, viewer->enterprise_project_id,
                                   limit_text, offset_text};

@@ -65,6 +65,7 @@ struct task {
     /* success */
     char file_id[TEXT_UUID_LENGTH + 1]; /* "" unless the state is TASK_SUCCESS */
     int64_t file_size;
+    int64_t gzip_size; /* of its compressed twin; 0: there is none */
     char sha256[2 * SHA256_SIZE + 1];
     int64_t expire_time;
     bool expired;

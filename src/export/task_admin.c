@@ -22,13 +22,13 @@ bool task_admin_show(struct db *db, const char *task_id, void (*each)(const char
     static const char *const names[] = {
         "task_id", "state", "project_id", "enterprise_project_id", "enterprise_projects", "export_size", "request",
         "request_id", "attempts", "lease", "lease_expire_time", "progress", "exported_rows", "truncated", "file_id",
-        "file_size", "file_removed", "sha256", "error_code", "error_msg", "create_time", "start_time", "finish_time",
-        "expire_time",
+        "file_size", "gzip_size", "file_removed", "sha256", "error_code", "error_msg", "create_time", "start_time",
+        "finish_time", "expire_time",
     };
     static const char sql[] =
         "SELECT task_id, state, project_id, enterprise_project_id, coalesce(enterprise_projects::text, 'all'),"
         " export_size, request, request_id, attempts, lease, " ISO("lease_expire_time") ", progress, exported_rows,"
-        " truncated, file_id, file_size, file_removed, encode(sha256, 'hex'), error_code, error_msg,"
+        " truncated, file_id, file_size, gzip_size, file_removed, encode(sha256, 'hex'), error_code, error_msg,"
         " " ISO("create_time") ", " ISO("start_time") ", " ISO("finish_time") ", " ISO("expire_time")
         " FROM waybill.export_task WHERE task_id = $1::uuid";
     struct db_result *row;

@@ -79,6 +79,15 @@ const char *http_request_header(const struct http_request *request, const char *
     return fastcgi_variable(request->exchange, variable);
 }
 
+bool http_request_comes_by(const struct http_request *request, const char *server)
+{
+    const char *software = fastcgi_variable(request->exchange, "SERVER_SOFTWARE"); /* name/version */
+    size_t length = strlen(server);
+
+    return software != NULL && strncasecmp(software, server, length) == 0
+           && (software[length] == '\0' || software[length] == '/');
+}
+
 /* Whether the parameters of a media type, from the first `;` on, say a charset other than UTF-8. */
 static bool has_other_charset(const char *parameters)
 {

@@ -39,6 +39,9 @@ const char *http_method_name(enum http_method method);
 /* A header by its name, such as "Prefer"; NULL if there is none. Several of a name come joined by commas. */
 const char *http_request_header(const struct http_request *request, const char *name);
 
+/* Whether it has come by a web server of this name, such as "Apache" (RFC 3875 section 4.1.17). */
+bool http_request_comes_by(const struct http_request *request, const char *server);
+
 /* Checks that the body is JSON by its Content-Type; one that doesn't say is taken for it. ERROR_MEDIA_TYPE. */
 MUST_CHECK bool http_request_is_json(const struct http_request *request, struct error *err);
 

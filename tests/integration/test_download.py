@@ -197,6 +197,17 @@ def test_conditions(either, file, method, conditions, changed):
         assert response.headers["etag"] == headers["etag"], f"{response.headers}"
 
 
+@pytest.mark.parametrize("condition", [
+    {"If-Match": "{etag}"}, {"If-Match": '"other"'}, {"If-Unmodified-Since": LATER}, {"If-Unmodified-Since": LONG_AGO},
+], ids=str)
+def test_conditions_for_changes_are_ignored(either, file, condition):
+    data, status = file
+    headers = either.download(status["file_id"], method="HEAD").headers
+    asked = {name: value.format(etag=headers["etag"]) for name, value in condition.items()}
+    response = either.download(status["file_id"], headers=asked)
+    assert response.status == 200 and response.body == data, f"{response}"
+
+
 def test_unknown(either):
     file_id = str(uuid.uuid4())
     expect_error(either.download(file_id), 404, "HSS.0011", file_id)

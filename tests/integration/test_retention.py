@@ -269,7 +269,7 @@ def test_what_is_not_ours_stays(fleet):  # noqa: F811
     made.start()
     status = made.api().finished(BODY)
     strangers = {"README", ".hidden", "lost+found", "export.csv", "x.part", str(uuid.uuid4()), f"{uuid.uuid4()}.part",
-                 str(uuid.uuid4()).upper(), f"{status['file_id']}.bak", f"{status['file_id']}.gz"}
+                 str(uuid.uuid4()).upper(), f"{status['file_id']}.bak", f"{status['file_id']}.zip"}
     for name in strangers:
         with open(os.path.join(made.site.files, name), "w", encoding="utf-8") as file:
             file.write(name)

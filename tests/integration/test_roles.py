@@ -6,6 +6,7 @@ import pytest
 TABLES = {
     "container": {"SELECT"},
     "access_token": {"SELECT"},
+    "schema_migration": {"SELECT"},
     "export_task": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "discarded_file": {"SELECT", "INSERT", "DELETE"},
     "counter": {"SELECT", "INSERT", "UPDATE"},

@@ -131,20 +131,26 @@ int __wrap_fsync(int fd)
     bool of_directory = is_directory(fd);
     int reason = of_directory ? faults.fsync_directory : faults.fsync_file;
 
+    if (!of_directory && strlen(order) < faults.calls_before)
+        reason = 0;
     note(of_directory ? "d" : "f");
     return reason != 0 ? failed(reason) : __real_fsync(fd);
 }
 
 int __wrap_linkat(int from_directory, const char *from, int to_directory, const char *to, int flags)
 {
+    bool fails = faults.linkat != 0 && strlen(order) >= faults.calls_before;
+
     note("l");
-    return faults.linkat != 0 ? failed(faults.linkat) : __real_linkat(from_directory, from, to_directory, to, flags);
+    return fails ? failed(faults.linkat) : __real_linkat(from_directory, from, to_directory, to, flags);
 }
 
 int __wrap_renameat(int from_directory, const char *from, int to_directory, const char *to)
 {
+    bool fails = faults.renameat != 0 && strlen(order) >= faults.calls_before;
+
     note("r");
-    return faults.renameat != 0 ? failed(faults.renameat) : __real_renameat(from_directory, from, to_directory, to);
+    return fails ? failed(faults.renameat) : __real_renameat(from_directory, from, to_directory, to);
 }
 
 int __wrap_sync_file_range(int fd, off64_t offset, off64_t length, unsigned flags)

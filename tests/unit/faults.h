@@ -16,6 +16,7 @@ struct faults {
     int no_proc;    /* access, for a path in /proc */
     int open, openat, fsync_file, fsync_directory, linkat, renameat, sync_file_range, unlinkat, write;
     int close; /* of a file, which is closed all the same; a directory's does what it does */
+    size_t calls_before; /* of fsync of a file, linkat and renameat, together: those before the ones that fail */
     size_t write_at;    /* writes before the one that fails */
     size_t write_short; /* bytes that one write takes at most; 0: all */
     bool write_eintr;   /* every other write is interrupted */

@@ -42,6 +42,7 @@ static const struct option_case {
     {"files.retention_hours", INTEGER, offsetof(struct config, retention_hours), 1, 876000, 168, NULL},
     {"files.history_hours", INTEGER, offsetof(struct config, history_hours), 1, 876000, 720, NULL},
     {"files.max_total_mib", INTEGER, offsetof(struct config, max_total_mib), 0, 999999999, 0, NULL},
+    {"files.gzip", BOOLEAN, offsetof(struct config, gzip), 0, 0, false, NULL},
     {"files.offload", INTEGER, offsetof(struct config, offload), 0, 0, CONFIG_OFFLOAD_NONE, NULL},
     {"files.accel_location", TEXT, offsetof(struct config, accel_location), 0, 0, 0, "/waybill-files/"},
     {"csv.time_zone", TEXT, offsetof(struct config, time_zone), 0, 0, 0, "UTC"},

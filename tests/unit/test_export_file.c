@@ -12,44 +12,9 @@
 
 #include "base/buffer.h"
 #include "check.h"
+#include "export_files.h"
 #include "faults.h"
 #include "scratch.h"
-
-#define ID "01234567-89ab-4cde-8f01-23456789abcd"
-#define OTHER_ID "fedcba98-7654-4321-8abc-0123456789ab"
-
-/* An empty directory of this name. Its path; to be freed. */
-static char *make_directory(const char *name)
-{
-    char *path = scratch_path(name);
-
-    faults_clear();
-    assert_int_equal(mkdir(path, 0755), 0);
-    return path;
-}
-
-static struct export_file *begin(const char *directory, const char *file_id)
-{
-    struct error err;
-    struct export_file *file = export_file_begin(directory, file_id, &err);
-
-    check_good(file != NULL, &err);
-    return file;
-}
-
-static void write_text(struct export_file *file, const char *text)
-{
-    struct error err;
-
-    check_good(export_file_write(file, text, strlen(text), &err), &err);
-}
-
-static void publish(struct export_file *file)
-{
-    struct error err;
-
-    check_good(export_file_publish(file, &err), &err);
-}
 
 /* The path of a name in the directory; to be freed. */
 static char *path_in(const char *directory, const char *name)
@@ -138,7 +103,7 @@ static void publishes(const void *row)
     struct export_file *file;
 
     faults = c->faults;
-    file = begin(directory, ID);
+    file = begin_file(directory, ID, false);
     check_only_parts(directory);
     write_text(file, "\"Container ID\"\r\n");
     write_text(file, "");
@@ -166,7 +131,7 @@ static void leaves_nothing_unpublished(const void *row)
     snprintf(name, sizeof(name), "unpublished-%s", c->name);
     directory = make_directory(name);
     faults = c->faults;
-    file = begin(directory, ID);
+    file = begin_file(directory, ID, false);
     write_text(file, "half of a fi");
     export_file_free(file);
     assert_int_equal(scratch_count(directory), 0);
@@ -176,7 +141,7 @@ static void leaves_nothing_unpublished(const void *row)
 static void empty_file(void)
 {
     char *directory = make_directory("empty");
-    struct export_file *file = begin(directory, ID);
+    struct export_file *file = begin_file(directory, ID, false);
 
     publish(file);
     check_published(directory, ID, file, "");
@@ -187,7 +152,7 @@ static void empty_file(void)
 static void unpublishes(void)
 {
     char *directory = make_directory("unpublished");
-    struct export_file *kept = begin(directory, OTHER_ID), *file = begin(directory, ID);
+    struct export_file *kept = begin_file(directory, OTHER_ID, false), *file = begin_file(directory, ID, false);
 
     write_text(kept, "kept");
     publish(kept);
@@ -237,7 +202,7 @@ static void survives_faults(const void *row)
     struct error err;
 
     faults = c->faults;
-    file = begin(directory, ID);
+    file = begin_file(directory, ID, false);
     assert_false(export_file_write(file, "0123456789", 10, &err) && export_file_publish(file, &err));
     export_file_free(file);
     check_refusal(&err, ERROR_STORAGE, c->message);
@@ -252,7 +217,7 @@ static void survives_faults(const void *row)
 static void unpublishes_only_its_own(void)
 {
     char *directory = make_directory("own");
-    struct export_file *file = begin(directory, ID);
+    struct export_file *file = begin_file(directory, ID, false);
 
     put(directory, ID, "another's");
     write_text(file, "mine");
@@ -261,7 +226,7 @@ static void unpublishes_only_its_own(void)
     export_file_free(file);
     check_has(directory, ID, "another's");
 
-    file = begin(directory, OTHER_ID);
+    file = begin_file(directory, OTHER_ID, false);
     publish(file);
     export_file_unpublish(file);
     put(directory, OTHER_ID, "another's");
@@ -276,7 +241,7 @@ static void unpublishes_only_its_own(void)
 static void unpublishes_nothing_after_a_failure(void)
 {
     char *directory = make_directory("failed");
-    struct export_file *file = begin(directory, ID);
+    struct export_file *file = begin_file(directory, ID, false);
     struct error err;
 
     put(directory, ID, "another's");
@@ -297,9 +262,9 @@ static void one_part_at_a_time(void)
     struct error err;
 
     faults.no_tmpfile = EOPNOTSUPP;
-    file = begin(directory, ID);
+    file = begin_file(directory, ID, false);
     write_text(file, "first");
-    assert_null(export_file_begin(directory, ID, &err));
+    assert_null(export_file_begin(directory, ID, false, &err));
     check_refusal(&err, ERROR_STORAGE, "can't be written");
     check_has(directory, ID ".part", "first");
     publish(file);
@@ -322,7 +287,7 @@ static void large_file(const void *row)
     char chunk[100000];
 
     faults = c->faults;
-    file = begin(directory, ID);
+    file = begin_file(directory, ID, false);
     while (bytes.length < 20 * MIB) {
         struct error err;
 
@@ -401,7 +366,7 @@ static void removes_what_is_being_written(void)
     struct error err;
 
     faults.no_tmpfile = EOPNOTSUPP;
-    file = begin(directory, ID);
+    file = begin_file(directory, ID, false);
     write_text(file, "half of a fi");
     assert_int_equal(scratch_count(directory), 1);
     check_good(export_file_remove(directory, ID, &removed, &err), &err);
@@ -554,7 +519,7 @@ static void probe_needs_a_directory(void)
 static void file_size_limit(void)
 {
     char *directory = make_directory("limited");
-    struct export_file *file = begin(directory, ID);
+    struct export_file *file = begin_file(directory, ID, false);
     struct rlimit before;
     struct error err;
     bool written;
@@ -579,11 +544,11 @@ static void needs_a_directory(void)
     struct error err;
 
     faults_clear();
-    assert_null(export_file_begin(missing, ID, &err));
+    assert_null(export_file_begin(missing, ID, false, &err));
     check_refusal(&err, ERROR_STORAGE, "");
     assert_null(strstr(err.message, missing));
     assert_non_null(strstr(err.detail, missing));
-    assert_null(export_file_begin(no_directory, ID, &err));
+    assert_null(export_file_begin(no_directory, ID, false, &err));
     check_refusal(&err, ERROR_STORAGE, "");
     free(missing);
     free(no_directory);
@@ -600,7 +565,7 @@ static void needs_to_write_there(void)
     assert_int_equal(chmod(directory, 0555), 0);
     if (geteuid() == 0)
         assert_int_equal(seteuid(65534), 0);
-    file = export_file_begin(directory, ID, &err);
+    file = export_file_begin(directory, ID, false, &err);
     assert_null(file);
     check_refusal(&err, ERROR_STORAGE, "");
     assert_false(export_file_probe(directory, &err));
@@ -614,22 +579,22 @@ static void needs_to_write_there(void)
 static void opens_what_is_published(void)
 {
     char *directory = make_directory("opened");
-    struct export_file *file = begin(directory, ID);
+    struct export_file *file = begin_file(directory, ID, false);
     struct error err;
     char text[8] = "";
     int fd;
 
     write_text(file, "abc");
-    assert_int_equal(export_file_open(directory, ID, &err), -1);
+    assert_int_equal(export_file_open(directory, ID, EXPORT_FILE_PLAIN, &err), -1);
     check_refusal(&err, ERROR_NOT_FOUND, "");
     publish(file);
-    fd = export_file_open(directory, ID, &err);
+    fd = export_file_open(directory, ID, EXPORT_FILE_PLAIN, &err);
     check_good(fd >= 0, &err);
     assert_int_equal(read(fd, text, sizeof(text)), 3);
     assert_string_equal(text, "abc");
     close(fd);
     export_file_unpublish(file);
-    assert_int_equal(export_file_open(directory, ID, &err), -1);
+    assert_int_equal(export_file_open(directory, ID, EXPORT_FILE_PLAIN, &err), -1);
     check_refusal(&err, ERROR_NOT_FOUND, "");
     export_file_free(file);
     free(directory);
@@ -642,15 +607,15 @@ static void opens_nothing_else(void)
     struct buffer link = {0};
     struct error err;
 
-    assert_int_equal(export_file_open(missing, ID, &err), -1);
+    assert_int_equal(export_file_open(missing, ID, EXPORT_FILE_PLAIN, &err), -1);
     check_refusal(&err, ERROR_STORAGE, "");
     assert_null(strstr(err.message, missing));
     buffer_printf(&link, "%s/%s", directory, ID);
     assert_int_equal(symlink("/etc/passwd", link.data), 0);
-    assert_int_equal(export_file_open(directory, ID, &err), -1);
+    assert_int_equal(export_file_open(directory, ID, EXPORT_FILE_PLAIN, &err), -1);
     check_refusal(&err, ERROR_STORAGE, "");
     faults.openat = EMFILE;
-    assert_int_equal(export_file_open(directory, ID, &err), -1);
+    assert_int_equal(export_file_open(directory, ID, EXPORT_FILE_PLAIN, &err), -1);
     check_refusal(&err, ERROR_STORAGE, "");
     faults_clear();
     buffer_free(&link);

@@ -18,6 +18,7 @@ struct seen {
     char id[TEXT_UUID_LENGTH + 1];
     char *path, *query, *prefer, *type;
     bool started_now;
+    bool by_apache;
     bool is_json;
     struct error json_error;
     size_t limit; /* of the body, set by the test; 0: it is not read */
@@ -45,6 +46,7 @@ static void look(void *context, struct fastcgi_exchange *exchange)
     seen->prefer = copy(http_request_header(&request, "Prefer"));
     seen->type = copy(http_request_header(&request, "Content-Type"));
     seen->started_now = request.started <= clock_monotonic_ms() && request.started > clock_monotonic_ms() - 10000;
+    seen->by_apache = http_request_comes_by(&request, "Apache");
     seen->is_json = http_request_is_json(&request, &seen->json_error);
     if (seen->limit > 0)
         seen->read = http_request_read_body(&request, seen->limit, &seen->body, &seen->read_error);
@@ -155,6 +157,25 @@ static void headers(void)
     serve(&seen, BYTES(""));
     assert_null(seen.prefer);
     assert_null(seen.type);
+    forget(&seen);
+}
+
+static const struct server_case {
+    const char *software;
+    bool by_apache;
+} server_cases[] = {
+    {"Apache/2.4.62 (Debian)", true}, {"Apache", true}, {"apache/2", true}, {"Apache-Coyote/1.1", false},
+    {"lighttpd/1.4.69", false}, {"nginx", false}, {"", false}, {NULL, false},
+};
+
+static void web_servers(const void *row)
+{
+    const struct server_case *c = row;
+    struct seen seen = {0};
+
+    cgi_variable("SERVER_SOFTWARE", c->software);
+    serve(&seen, BYTES(""));
+    assert_int_equal(seen.by_apache, c->by_apache);
     forget(&seen);
 }
 
@@ -315,6 +336,7 @@ int main(void)
     CHECK_EACH(methods, method_cases, name);
     CHECK(ids_are_new_uuids);
     CHECK(headers);
+    CHECK_EACH(web_servers, server_cases, software);
     CHECK_EACH(content_types, type_cases, type);
     CHECK_EACH(bodies, body_cases, label);
     CHECK(reads_no_further_than_the_body);
