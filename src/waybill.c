@@ -13,6 +13,9 @@ static const struct {
 } commands[] = {
     {"migrate", cli_migrate,
      "  migrate [--sql-dir DIR]           bring the database's schema up to this version\n"},
+    {"check", cli_check,
+     "  check [--socket PATH|HOST:PORT] [--sql-dir DIR]\n"
+     "                                    see whether all that the service needs is there\n"},
     {"token", cli_token,
      "  token create --project P [--enterprise-project LIST|all] [--expires 30d] [--name TEXT]\n"
      "                                    make a token and print it, this once\n"

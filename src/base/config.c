@@ -327,6 +327,7 @@ struct config *config_read(const char *path, struct error *err)
         return NULL;
     }
     reading.config = memory_zeroed(1, sizeof(*reading.config));
+    reading.config->path = memory_copy_text(path);
     if (!set_defaults(reading.config, err))
         goto fail;
 
@@ -360,5 +361,6 @@ void config_free(struct config *config)
         if (options[i].kind == KIND_TEXT || options[i].kind == KIND_CONNINFO)
             free(*(char **) ((char *) config + options[i].offset));
     }
+    free(config->path);
     free(config);
 }

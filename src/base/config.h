@@ -20,6 +20,7 @@ enum config_offload {
 
 /* The meaning of each option is in conf/waybill.conf. Texts are never NULL. */
 struct config {
+    char *path; /* of the file that it was read from */
     /* [server] */
     char *listen;
     int request_threads;

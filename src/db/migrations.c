@@ -96,17 +96,30 @@ static bool check_schema(struct db *db, struct error *err)
     return error_set(err, ERROR_CONFIG, "the database has no schema waybill: run setup.sql there first");
 }
 
+/* The migrations of a directory, in their order; their number, or -1. Free each, and then the list. */
+static int list_files(const char *directory, struct dirent ***ret_entries, struct error *err)
+{
+    int count = scandir(directory, ret_entries, is_migration, alphasort);
+
+    if (count < 0) {
+        error_set(err, ERROR_CONFIG, "%s: %s", directory, strerror(errno));
+    } else if (count == 0) {
+        error_set(err, ERROR_CONFIG, "%s holds no migration NNNN_name.sql", directory);
+        free(*ret_entries);
+        count = -1;
+    }
+    return count;
+}
+
 bool migrations_apply(struct db *db, const char *directory, void (*applied)(const char *name), struct error *err)
 {
     struct dirent **entries;
-    int count = scandir(directory, &entries, is_migration, alphasort);
-    bool good = true;
+    int count = list_files(directory, &entries, err);
+    bool good;
 
     if (count < 0)
-        return error_set(err, ERROR_CONFIG, "%s: %s", directory, strerror(errno));
-    if (count == 0)
-        good = error_set(err, ERROR_CONFIG, "%s holds no migration NNNN_name.sql", directory);
-    good = good && check_schema(db, err);
+        return false;
+    good = check_schema(db, err);
 
     for (int i = 0; i < count; i++) {
         bool is_new = false;
@@ -127,4 +140,55 @@ bool migrations_apply(struct db *db, const char *directory, void (*applied)(cons
     }
     free(entries);
     return good;
+}
+
+static void note(char out[256], const char *name)
+{
+    snprintf(out, 256, "%s", name);
+}
+
+/* Both lists are in the order of their names. */
+static void compare(const struct db_result *applied, struct dirent **files, size_t count,
+                    struct migrations_difference *difference)
+{
+    size_t file = 0, row = 0;
+
+    while (file < count || row < db_rows(applied)) {
+        int order = file == count            ? 1
+                    : row == db_rows(applied) ? -1
+                                              : strcmp(files[file]->d_name, db_text(applied, row, 0));
+
+        if (order < 0 && difference->missing[0] == '\0')
+            note(difference->missing, files[file]->d_name);
+        if (order > 0)
+            note(difference->unknown, db_text(applied, row, 0));
+        if (order <= 0)
+            note(difference->newest, files[file++]->d_name);
+        if (order >= 0)
+            row++;
+    }
+}
+
+bool migrations_compare(struct db *db, const char *directory, struct migrations_difference *ret_difference,
+                        struct error *err)
+{
+    static const char sql[] = "SELECT name FROM waybill.schema_migration ORDER BY name COLLATE \"C\"";
+    struct dirent **files;
+    int count = list_files(directory, &files, err);
+    struct db_result *applied;
+    bool compared;
+
+    if (count < 0)
+        return false;
+    applied = db_query(db, DB_ROWS, sql, 0, NULL, err);
+    compared = applied != NULL;
+    if (compared) {
+        *ret_difference = (struct migrations_difference) {0};
+        compare(applied, files, (size_t) count, ret_difference);
+    }
+    db_result_free(applied);
+    for (int i = 0; i < count; i++)
+        free(files[i]);
+    free(files);
+    return compared;
 }

@@ -11,4 +11,15 @@
 MUST_CHECK bool migrations_apply(struct db *db, const char *directory, void (*applied)(const char *name),
                                  struct error *err);
 
+/* How the database differs from the files of a directory: names of migrations, "" where there is none. */
+struct migrations_difference {
+    char missing[256]; /* the first file that was not applied */
+    char unknown[256]; /* the last that was applied and is no file */
+    char newest[256];  /* the last file */
+};
+
+/* Compares, as any role that may read waybill.schema_migration. */
+MUST_CHECK bool migrations_compare(struct db *db, const char *directory, struct migrations_difference *ret_difference,
+                                   struct error *err);
+
 #endif

@@ -50,6 +50,9 @@ MUST_CHECK int fastcgi_listen(const char *address, struct error *err);
 /* Closes it and removes its path. */
 void fastcgi_unlisten(int socket, const char *address);
 
+/* Connects to such an address, as a web server would. -1 on failure (ERROR_UNAVAILABLE). */
+MUST_CHECK int fastcgi_connect(const char *address, struct error *err);
+
 struct fastcgi_server;
 
 /*

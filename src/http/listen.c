@@ -30,6 +30,11 @@ enum fastcgi_mode fastcgi_mode(void)
     return getenv("GATEWAY_INTERFACE") != NULL ? FASTCGI_CGI : FASTCGI_NEITHER;
 }
 
+static bool is_path(const char *address)
+{
+    return strchr(address, '/') != NULL;
+}
+
 static int fail(int socket, const char *address, const char *reason, struct error *err)
 {
     error_set(err, ERROR_CONFIG, "can't listen on %s: %s", address, reason);
@@ -73,27 +78,37 @@ static int listen_on_path(const char *path, struct error *err)
     return listener;
 }
 
-static int listen_on_port(const char *address, struct error *err)
+/* What HOST:PORT stands for; free it with freeaddrinfo. NULL, and *ret_reason, if it is none. */
+static struct addrinfo *resolve(const char *address, int flags, const char **ret_reason)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags};
     const char *colon = strrchr(address, ':');
     struct addrinfo *found = NULL;
-    int listener = -1;
-    int on = 1;
     int state;
     char *host;
 
+    *ret_reason = "neither a path with a / nor HOST:PORT";
     if (colon == NULL || colon == address || colon[1] == '\0')
-        return fail(-1, address, "neither a path with a / nor HOST:PORT", err);
+        return NULL;
     if (address[0] == '[' && colon[-1] == ']')
         host = memory_copy_bytes(address + 1, (size_t) (colon - address) - 2);
     else
         host = memory_copy_bytes(address, (size_t) (colon - address));
     state = getaddrinfo(host, colon + 1, &hints, &found);
     free(host);
-    if (state != 0)
-        return fail(-1, address, gai_strerror(state), err);
+    *ret_reason = gai_strerror(state);
+    return state == 0 ? found : NULL;
+}
 
+static int listen_on_port(const char *address, struct error *err)
+{
+    const char *reason;
+    struct addrinfo *found = resolve(address, AI_PASSIVE, &reason);
+    int listener;
+    int on = 1;
+
+    if (found == NULL)
+        return fail(-1, address, reason, err);
     listener = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0
         || bind(listener, found->ai_addr, found->ai_addrlen) != 0 || listen(listener, SOMAXCONN) != 0)
@@ -104,12 +119,45 @@ static int listen_on_port(const char *address, struct error *err)
 
 int fastcgi_listen(const char *address, struct error *err)
 {
-    return strchr(address, '/') != NULL ? listen_on_path(address, err) : listen_on_port(address, err);
+    return is_path(address) ? listen_on_path(address, err) : listen_on_port(address, err);
 }
 
 void fastcgi_unlisten(int socket, const char *address)
 {
     close(socket);
-    if (strchr(address, '/') != NULL)
+    if (is_path(address))
         (void) unlink(address);
+}
+
+int fastcgi_connect(const char *address, struct error *err)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    struct addrinfo *found = NULL;
+    const char *reason = "the path is too long for a socket";
+    int client = -1;
+
+    if (is_path(address) ? strlen(address) >= sizeof(name.sun_path)
+                         : (found = resolve(address, 0, &reason)) == NULL)
+        goto fail;
+    if (found == NULL) {
+        strcpy(name.sun_path, address);
+        client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    } else {
+        client = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    }
+    if (client >= 0 && (found == NULL ? connect(client, (const struct sockaddr *) &name, sizeof(name))
+                                      : connect(client, found->ai_addr, found->ai_addrlen)) == 0) {
+        if (found != NULL)
+            freeaddrinfo(found);
+        return client;
+    }
+    reason = strerror(errno);
+    if (found != NULL)
+        freeaddrinfo(found);
+
+fail:
+    error_set(err, ERROR_UNAVAILABLE, "can't connect to %s: %s", address, reason);
+    if (client >= 0)
+        close(client);
+    return -1;
 }

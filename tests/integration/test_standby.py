@@ -9,6 +9,7 @@ import pytest
 from faults import (ASYNC, BODY, LEASE, add_gate, closed_gate, eventually, expect_right_file, fill,
                     fleet)  # noqa: F401
 from postgres import Postgres, Standby
+from service import MIGRATIONS
 
 ROWS = 3000
 GATED = {"inventory.relation": "faults.container", "export.lease": LEASE}
@@ -140,6 +141,16 @@ def test_a_query_that_replication_ends(pair):
     status = pair.made.api().wait(task_id)
     assert status["task_status"] == "success", f"{status}"
     expect_right_file(pair.made.api(), status, ROWS)
+
+
+def test_check_knows_a_standby(pair):
+    pair = pair()
+    site = pair.made.site
+    said = site.waybill("check", "--sql-dir", MIGRATIONS).stdout
+    assert "on a standby, readable" in said, f"{said}"
+    site.write_config({"database.conninfo": pair.standby.conninfo(site.database, "waybill_service")})
+    done = site.waybill("check", "--sql-dir", MIGRATIONS)
+    assert done.returncode == 1 and "is a standby, and tasks need the primary" in done.stdout, f"{done}"
 
 
 def test_a_host_that_says_nothing(fleet, postgres):  # noqa: F811

@@ -1,0 +1,171 @@
+/* waybill check: whether all that the service needs is there, one line for each, with what to do where it is not. */
+#include <errno.h>
+#include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "cli/checkup.h"
+#include "cli/cli.h"
+#include "export/export_file.h"
+#include "http/probe.h"
+
+#define PROBE_TIMEOUT_MS 10000
+#define LITTLE_ROOM (INT64_C(1024) * 1024 * 1024) /* bytes */
+
+void checkup_say(struct checkup *checkup, enum finding finding, const char *subject, const char *format, ...)
+{
+    static const char *const names[] = {
+        [FINDING_OK] = "ok", [FINDING_WARNING] = "warning", [FINDING_FAILED] = "failed", [FINDING_SKIPPED] = "skipped",
+    };
+    struct buffer text = {0};
+    va_list arguments;
+
+    va_start(arguments, format);
+    buffer_vprintf(&text, format, arguments);
+    va_end(arguments);
+    printf("%-7s  %-13s  ", names[finding], subject);
+    cli_print_value(buffer_text(&text));
+    putchar('\n');
+    buffer_free(&text);
+    if (finding == FINDING_FAILED)
+        checkup->failures++;
+}
+
+void checkup_say_error(struct checkup *checkup, enum finding finding, const char *subject, const struct error *err,
+                       const char *advice)
+{
+    const char *reason = err->detail[0] != '\0' ? err->detail : err->message;
+
+    checkup_say(checkup, finding, subject, "%.*s%s%s", (int) strcspn(reason, "\n"), reason,
+                advice == NULL ? "" : ": ", advice == NULL ? "" : advice);
+}
+
+/* It may hold a password. */
+static void check_configuration(struct checkup *checkup)
+{
+    const struct config *config = checkup->config;
+    const char *const secrets[] = {config->conninfo, config->owner_conninfo, config->inventory_conninfo};
+    bool has_secret = false;
+    struct stat status;
+
+    for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
+        has_secret = has_secret || strstr(secrets[i], "password") != NULL;
+    if (has_secret && stat(config->path, &status) == 0 && (status.st_mode & S_IROTH) != 0)
+        checkup_say(checkup, FINDING_WARNING, "configuration", "%s has a password, and all users can read it: chmod"
+                    " o-r", config->path);
+    else
+        checkup_say(checkup, FINDING_OK, "configuration", "%s", config->path);
+}
+
+/* user:group and mode, as a line of ls has them. */
+static void describe_owner(char *out, size_t size, const struct stat *status)
+{
+    const struct passwd *user = getpwuid(status->st_uid);
+    const struct group *group = getgrgid(status->st_gid);
+
+    snprintf(out, size, "%s:%s %03o", user == NULL ? "?" : user->pw_name, group == NULL ? "?" : group->gr_name,
+             (unsigned) status->st_mode & 0777);
+}
+
+static void check_files(struct checkup *checkup)
+{
+    const char *directory = checkup->config->directory;
+    struct statvfs space;
+    struct stat status;
+    char owner[160];
+    struct error err;
+    int64_t room;
+
+    if (stat(directory, &status) != 0) {
+        checkup_say(checkup, FINDING_FAILED, "files", "%s: %s: make the directory, and let the service's user own it",
+                    directory, strerror(errno));
+        return;
+    }
+    describe_owner(owner, sizeof(owner), &status);
+    if (access(directory, R_OK | W_OK | X_OK) != 0 || !export_file_probe(directory, &err)) {
+        checkup_say(checkup, FINDING_FAILED, "files", "%s (%s) can't be written to by user %u: let the service's user"
+                    " own it, run this as that user, and see that the disk is not full", directory, owner,
+                    (unsigned) geteuid());
+        return;
+    }
+    room = statvfs(directory, &space) == 0 ? (int64_t) (space.f_bavail * space.f_frsize) : INT64_MAX;
+    if ((status.st_mode & S_IRWXO) != 0)
+        checkup_say(checkup, FINDING_WARNING, "files", "%s (%s) is open to all users: chmod o-rwx", directory, owner);
+    else if (room < LITTLE_ROOM)
+        checkup_say(checkup, FINDING_WARNING, "files", "%s has %.1f GiB left: free some, or set [files] max_total_mib",
+                    directory, (double) room / (double) LITTLE_ROOM);
+    else
+        checkup_say(checkup, FINDING_OK, "files", "%s (%s), %.1f GiB left", directory, owner,
+                    (double) room / (double) LITTLE_ROOM);
+}
+
+static void check_socket(struct checkup *checkup)
+{
+    struct stat status;
+    char owner[160] = "";
+    struct error err;
+    int answer;
+
+    if (checkup->socket[0] == '\0') {
+        checkup_say(checkup, FINDING_SKIPPED, "socket", "none to ask: name it with --socket PATH|HOST:PORT");
+        return;
+    }
+    if (stat(checkup->socket, &status) == 0)
+        describe_owner(owner, sizeof(owner), &status);
+    if (!http_probe(checkup->socket, "/healthz/ready", PROBE_TIMEOUT_MS, &answer, &err))
+        checkup_say_error(checkup, FINDING_FAILED, "socket", &err, "start waybill.fcgi, and see who may connect");
+    else if (answer != 200)
+        checkup_say(checkup, FINDING_FAILED, "socket", "%s answers, but is not ready (%d): its log says why",
+                    checkup->socket, answer);
+    else
+        checkup_say(checkup, FINDING_OK, "socket", "%s%s%s is ready", checkup->socket, owner[0] == '\0' ? "" : " ",
+                    owner);
+}
+
+static bool parse(int argc, char **argv, struct checkup *checkup, struct error *err)
+{
+    static const struct option options[] = {
+        {"socket", required_argument, NULL, 's'},
+        {"sql-dir", required_argument, NULL, 'd'},
+        {0},
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 's':
+            checkup->socket = optarg;
+            break;
+        case 'd':
+            checkup->sql_dir = optarg;
+            break;
+        default:
+            return error_set(err, ERROR_USAGE, "check: bad option");
+        }
+    }
+    if (optind < argc)
+        return error_set(err, ERROR_USAGE, "check: unexpected argument %s", argv[optind]);
+    return true;
+}
+
+bool cli_check(int argc, char **argv, const struct config *config, struct error *err)
+{
+    struct checkup checkup = {.config = config, .sql_dir = WAYBILL_SQL_DIR, .socket = config->listen};
+
+    if (!parse(argc, argv, &checkup, err))
+        return false;
+    check_configuration(&checkup);
+    checkup_database(&checkup);
+    check_files(&checkup);
+    check_socket(&checkup);
+    if (checkup.failures == 0)
+        return true;
+    return error_set(err, ERROR_CONFIG, "%zu of these checks failed", checkup.failures);
+}

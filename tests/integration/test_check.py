@@ -1,0 +1,193 @@
+"""`waybill check`: a line for each thing that the service needs, what to do where it is not there, an exit status."""
+
+import contextlib
+import os
+import re
+
+import pytest
+from faults import fleet  # noqa: F401
+from service import MIGRATIONS, Site
+
+SUBJECTS = ["configuration", "database", "schema", "rights", "clock", "inventory", "owner", "files", "socket"]
+LINE = re.compile(r"(ok|warning|failed|skipped) +([a-z]+) +(\S.*)")
+
+
+@pytest.fixture
+def site(scratch, postgres, request):
+    name = "check_" + re.sub("[^a-z0-9]+", "_", request.node.name.lower())[-40:]
+    made = Site(postgres, os.path.join(scratch, name))
+    os.chmod(made.files, 0o750)
+    yield made
+    made.close()
+
+
+def check(site, *arguments, status=0):
+    """Its lines as {subject: (finding, text)}."""
+    done = site.waybill("check", "--sql-dir", MIGRATIONS, *arguments)
+    found = [LINE.fullmatch(line) for line in done.stdout.splitlines()]
+    assert all(found), f"{done}"
+    assert [line[2] for line in found] == SUBJECTS, f"{done}"
+    assert done.returncode == status, f"{done}"
+    failed = sum(line[1] == "failed" for line in found)
+    assert done.stderr == (f"waybill: {failed} of these checks failed\n" if failed else ""), f"{done}"
+    assert (failed > 0) == (status != 0)
+    return {line[2]: (line[1], line[3]) for line in found}
+
+
+def expect(found, finding, subject, *mentions):
+    """This finding about a subject, and nothing but ok, or skipped for the socket, about the others."""
+    assert found[subject][0] == finding, f"{found}"
+    assert all(mention in found[subject][1] for mention in mentions), f"{found[subject]}"
+    others = {name: line for name, line in found.items() if name != subject}
+    assert all(line[0] == ("skipped" if name == "socket" else "ok") for name, line in others.items()), f"{others}"
+
+
+def test_all_is_well(site):
+    found = check(site)
+    expect(found, "skipped", "socket", "--socket PATH|HOST:PORT")
+    assert found["configuration"][1] == site.config
+    assert "PostgreSQL 1" in found["database"][1] and "waybill_service" in found["database"][1]
+    assert found["schema"][1].endswith(max(os.listdir(MIGRATIONS)))
+    assert "waybill.container" in found["inventory"][1]
+    assert "waybill_owner" in found["owner"][1]
+    assert site.files in found["files"][1] and "GiB left" in found["files"][1]
+
+
+def test_usage(site):
+    for arguments in (["--sokcet", "x"], ["all"], ["--socket"]):
+        done = site.waybill("check", *arguments)
+        assert done.returncode == 2 and done.stdout == "", f"{done}"
+
+
+def test_a_configuration_that_can_not_be_read(site):
+    with open(site.config, "a", encoding="utf-8") as config:
+        config.write("unknown = 1\n")
+    done = site.waybill("check")
+    assert done.returncode == 1 and done.stdout == "" and site.config in done.stderr, f"{done}"
+
+
+def test_a_password_that_all_can_read(site):
+    conninfo = site.postgres.conninfo(site.database, "waybill_service") + " password=Xyzzy42"
+    site.write_config({"database.conninfo": conninfo})
+    os.chmod(site.config, 0o644)
+    found = check(site)
+    expect(found, "warning", "configuration", "chmod o-r")
+    assert "Xyzzy42" not in str(found)
+    os.chmod(site.config, 0o640)
+    expect(check(site), "ok", "configuration")
+
+
+def test_no_database(site):
+    site.write_config({"database.conninfo": "host=/no/such/directory dbname=x password=Xyzzy42",
+                       "inventory.conninfo": site.postgres.conninfo(site.database, "waybill_service")})
+    found = check(site, status=1)
+    assert found["database"][0] == "failed" and "[database] conninfo" in found["database"][1], f"{found}"
+    assert [found[name][0] for name in ("schema", "rights", "clock")] == ["skipped"] * 3, f"{found}"
+    assert found["inventory"][0] == found["owner"][0] == found["files"][0] == "ok", f"{found}"
+    assert "Xyzzy42" not in str(found)
+
+
+def test_a_schema_that_is_not_there(site):
+    site.sql("DROP SCHEMA waybill CASCADE")
+    found = check(site, status=1)
+    assert found["schema"][0] == found["rights"][0] == "failed", f"{found}"
+    assert "waybill migrate" in found["schema"][1]
+
+
+def test_a_schema_that_is_old(site):
+    site.sql("DELETE FROM waybill.schema_migration WHERE name LIKE '0004%%' OR name LIKE '0005%%'")
+    expect(check(site, status=1), "failed", "schema", "0004_durability.sql", "waybill migrate")
+
+
+def test_a_schema_that_is_newer(site):
+    site.sql("INSERT INTO waybill.schema_migration (name) VALUES ('9998_later.sql'), ('9999_last.sql')")
+    expect(check(site), "warning", "schema", "9999_last.sql", "newer version")
+
+
+def test_a_right_that_is_missing(site):
+    site.sql("REVOKE DELETE ON waybill.export_task FROM waybill_service")
+    expect(check(site, status=1), "failed", "rights", "DELETE on waybill.export_task", "waybill_service")
+
+
+def test_a_role_that_may_do_more(site):
+    site.write_config({"database.conninfo": site.postgres.conninfo(site.database, "waybill_owner")})
+    expect(check(site), "warning", "rights", "waybill_owner", "waybill_service")
+
+
+def test_a_view_that_lacks_a_column(site):
+    columns = site.sql("SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute WHERE attrelid ="
+                       " 'waybill.container'::regclass AND attnum > 0 AND attname <> 'memory_limit'")[0][0]
+    site.sql(f"CREATE VIEW waybill.mine AS SELECT {columns} FROM waybill.container")
+    site.sql("GRANT SELECT ON waybill.mine TO waybill_service")
+    site.write_config({"inventory.relation": "waybill.mine"})
+    expect(check(site, status=1), "failed", "inventory", "memory_limit", "[inventory] relation")
+    site.sql("DROP VIEW waybill.mine; CREATE VIEW waybill.mine AS SELECT * FROM waybill.container")
+    expect(check(site, status=1), "failed", "inventory", "permission denied")
+    site.sql("GRANT SELECT ON waybill.mine TO waybill_service")
+    expect(check(site), "ok", "inventory", "waybill.mine")
+
+
+def test_an_inventory_elsewhere_that_can_not_be_reached(site):
+    site.write_config({"inventory.conninfo": "host=/no/such/directory,/nor/this dbname=x"})
+    expect(check(site, status=1), "failed", "inventory", "[inventory] conninfo")
+
+
+def test_no_owner(site):
+    site.write_config({"database.owner_conninfo": ""})
+    expect(check(site), "warning", "owner", "waybill_service", "owner_conninfo")
+    site.write_config({"database.owner_conninfo": "host=/no/such/directory dbname=x"})
+    expect(check(site), "warning", "owner", "owner_conninfo")
+
+
+def test_a_directory_that_is_missing(site):
+    os.rename(site.files, site.files + ".away")
+    expect(check(site, status=1), "failed", "files", site.files, "make the directory")
+
+
+def test_a_directory_that_all_can_see(site):
+    os.chmod(site.files, 0o755)
+    expect(check(site), "warning", "files", "755", "chmod o-rwx")
+
+
+def test_a_search_path_of_the_site(site):
+    """It does not count: what is asked is asked of PostgreSQL itself."""
+    site.sql("CREATE FUNCTION waybill.clock_timestamp() RETURNS timestamptz LANGUAGE sql"
+             " RETURN pg_catalog.clock_timestamp() - interval '1 minute'")
+    site.sql(f"ALTER DATABASE {site.database} SET search_path = waybill, pg_catalog")
+    expect(check(site), "ok", "clock")
+
+
+def test_the_socket(fleet):  # noqa: F811
+    made = fleet("check_socket")
+    os.chmod(made.site.files, 0o750)
+    process = made.start("one")
+    found = check(made.site, "--socket", process.socket_path)
+    assert found["socket"][0] == "ok" and process.socket_path in found["socket"][1] and "660" in found["socket"][1]
+    made.site.write_config({"server.listen": process.socket_path})
+    assert check(made.site)["socket"][0] == "ok"
+
+    os.rename(made.site.files, made.site.files + ".away")
+    found = check(made.site, status=1)
+    assert found["socket"][0] == "failed" and "not ready (503)" in found["socket"][1], f"{found}"
+    os.rename(made.site.files + ".away", made.site.files)
+
+    process.stop()
+    found = check(made.site, "--socket", process.socket_path, status=1)
+    assert found["socket"][0] == "failed" and "start waybill.fcgi" in found["socket"][1], f"{found}"
+
+
+@pytest.mark.parametrize("address, mention", [
+    ("/no/such/socket", "No such file"), ("127.0.0.1:1", "refused"), ("nonsense", "HOST:PORT"),
+    ("/" + "x" * 200, "too long"),
+])
+def test_a_socket_that_is_not_there(site, address, mention):
+    expect(check(site, "--socket", address, status=1), "failed", "socket", mention)
+
+
+def test_a_socket_that_speaks_something_else(site):
+    """PostgreSQL's own."""
+    with contextlib.suppress(IndexError):
+        directory = re.search("host=(\\S+)", site.postgres.conninfo(site.database, "waybill_service"))[1]
+    path = next(os.path.join(directory, name) for name in os.listdir(directory) if name.startswith(".s.PGSQL")
+                and not name.endswith(".lock"))
+    expect(check(site, "--socket", path, status=1), "failed", "socket", "no answer in FastCGI")

@@ -1,0 +1,150 @@
+#include "http/probe.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "check.h"
+#include "http/fastcgi.h"
+#include "scratch.h"
+
+/* Records of FastCGI: version, type, request id, length, padding, reserved. */
+#define STDOUT(length) "\1\6\0\1\0" length "\0\0"
+#define STDOUT_PADDED(length, padding) "\1\6\0\1\0" length padding "\0"
+#define STDERR(length) "\1\7\0\1\0" length "\0\0"
+#define END "\1\3\0\1\0\10\0\0\0\0\0\0\0\0\0\0"
+
+static const struct answer_case {
+    const char *name;
+    const char *bytes;
+    size_t length;
+    int status; /* 0: no answer */
+} answer_cases[] = {
+    {"ready", BYTES(STDOUT("\17") "Status: 200\r\n\r\n" END), 200},
+    {"not ready", BYTES(STDOUT("\17") "Status: 503\r\n\r\n" END), 503},
+    {"in pieces", BYTES(STDOUT("\3") "Sta" STDOUT("\14") "tus: 200\r\n\r\n" STDOUT("\0") END), 200},
+    {"with padding", BYTES(STDOUT_PADDED("\17", "\3") "Status: 204\r\n\r\n..." END), 204},
+    {"with standard error", BYTES(STDERR("\3") "abc" STDOUT("\17") "Status: 200\r\n\r\n" END), 200},
+    {"nothing", BYTES(""), 0},
+    {"half a header", BYTES("\1\6\0"), 0},
+    {"half a record", BYTES(STDOUT("\17") "Status: 2"), 0},
+    {"no end", BYTES(STDOUT("\17") "Status: 200\r\n\r\n"), 0},
+    {"another version", BYTES("\2\6\0\1\0\17\0\0" "Status: 200\r\n\r\n" END), 0},
+    {"no status", BYTES(STDOUT("\4") "abcd" END), 0},
+    {"an empty answer", BYTES(END), 0},
+    {"HTTP", BYTES("HTTP/1.1 200 OK\r\n\r\n"), 0},
+};
+
+struct server {
+    int listener;
+    const struct answer_case *answer;
+    struct buffer request;
+};
+
+/* Answers one request, once it has read all of it: a socket that is closed before would be reset. */
+static void *serve(void *argument)
+{
+    static const char end_of_request[] = "\1\5\0\1\0\0\0\0"; /* an empty record of standard input */
+    struct server *server = argument;
+    int client = accept(server->listener, NULL, NULL);
+    char chunk[512];
+    ssize_t got;
+
+    while ((got = recv(client, chunk, sizeof(chunk), 0)) > 0) {
+        buffer_append(&server->request, chunk, (size_t) got);
+        if (server->request.length >= 8
+            && memcmp(server->request.data + server->request.length - 8, end_of_request, 8) == 0)
+            break;
+    }
+    for (size_t at = 0; at < server->answer->length; at += (size_t) got) {
+        got = send(client, server->answer->bytes + at, server->answer->length - at, MSG_NOSIGNAL);
+        if (got <= 0)
+            break;
+    }
+    close(client);
+    return NULL;
+}
+
+static bool has(const struct buffer *bytes, const char *text)
+{
+    return memmem(bytes->data, bytes->length, text, strlen(text)) != NULL;
+}
+
+static void understands(const void *row)
+{
+    struct server server = {.answer = row};
+    char *path = scratch_path("a.sock");
+    pthread_t thread;
+    struct error err;
+    int status = -1;
+    bool answered;
+
+    server.listener = fastcgi_listen(path, &err);
+    check_good(server.listener >= 0, &err);
+    assert_int_equal(fcntl(server.listener, F_SETFL, 0), 0);
+    assert_int_equal(pthread_create(&thread, NULL, serve, &server), 0);
+    answered = http_probe(path, "/healthz/ready", 60000, &status, &err);
+    pthread_join(thread, NULL);
+    fastcgi_unlisten(server.listener, path);
+    assert_true(has(&server.request, "REQUEST_METHODGET"));
+    assert_true(has(&server.request, "REQUEST_URI/healthz/ready"));
+    if (server.answer->status != 0) {
+        check_good(answered, &err);
+        assert_int_equal(status, server.answer->status);
+    } else {
+        assert_false(answered);
+        check_refusal(&err, ERROR_UNAVAILABLE, "no answer in FastCGI");
+        assert_int_equal(status, -1);
+    }
+    buffer_free(&server.request);
+    free(path);
+}
+
+/* It listens, and does not accept. */
+static void does_not_wait_for_ever(void)
+{
+    char *path = scratch_path("mute.sock");
+    struct error err;
+    int listener = fastcgi_listen(path, &err);
+    int status = -1;
+
+    check_good(listener >= 0, &err);
+    assert_false(http_probe(path, "/healthz/ready", 50, &status, &err));
+    check_refusal(&err, ERROR_UNAVAILABLE, path);
+    fastcgi_unlisten(listener, path);
+    free(path);
+}
+
+static const struct address_case {
+    const char *address;
+    const char *fragment;
+} address_cases[] = {
+    {"/no/such/directory/socket", "No such file"},
+    {"nonsense", "neither a path"},
+    {"localhost:", "neither a path"},
+    {":80", "neither a path"},
+    {"127.0.0.1:no-such-service", ""},
+};
+
+static void needs_an_address(const void *row)
+{
+    const struct address_case *c = row;
+    struct error err;
+    int status;
+
+    assert_false(http_probe(c->address, "/", 1000, &status, &err));
+    check_refusal(&err, ERROR_UNAVAILABLE, c->address);
+    check_refusal(&err, ERROR_UNAVAILABLE, c->fragment);
+}
+
+int main(void)
+{
+    CHECK_EACH(understands, answer_cases, name);
+    CHECK(does_not_wait_for_ever);
+    CHECK_EACH(needs_an_address, address_cases, address);
+    return check_run("http/probe");
+}
