@@ -1,0 +1,434 @@
+"""docs/openapi.yaml says what the service does: no route, field, bound or error code more, and none less.
+
+Bounds are found out from both sides. A list of values, with those next to every bound that is described, goes to the
+service; it has to take those that the description allows, and to refuse the others."""
+
+import collections
+import copy
+import functools
+import json
+import os
+import re
+import uuid
+from urllib.parse import quote
+
+import pytest
+from api import HEADERS, MINIMAL
+from calls import Detour
+from openapi import Description
+from service import TOP
+
+DESCRIPTION = Description()
+OPERATIONS = DESCRIPTION.operations
+CREATE = OPERATIONS["createContainerExportTask"]
+REQUEST = DESCRIPTION.schema("ExportRequest")
+LENGTHS = (0, 1, 2, 63, 64, 65, 255, 256, 257, 511, 512, 513)
+NUMBERS = (-1, 0, 1, 2, 200, 201, 65536, 100000, 100001, 999999, 1000000, 2000000, 2000001, 2**63 - 1, 2**63)
+OF_EACH_TYPE = (None, True, False, "true", "false", "True", "", "text", 0, 1, -1, 1.5, [], ["x"], {}, {"x": 1})
+
+
+def source(path):
+    with open(os.path.join(TOP, "src", path), encoding="utf-8") as file:
+        return file.read()
+
+
+@pytest.fixture(scope="module")
+def service(start):
+    return start("openapi", options={"limits.unfinished_tasks": 1000000, "server.wait_ms": 0})
+
+
+@pytest.fixture(scope="module")
+def api(service):
+    return service.api()
+
+
+def call(api, operation, names=None, query="", headers=None, body=None):
+    """Calls an operation, whose answer must be one that is described. Names stand in its path."""
+    names = {"project_id": api.project, "task_id": str(uuid.uuid4()), "file_id": str(uuid.uuid4()), **(names or {})}
+    path = re.sub(r"\{(\w+)\}", lambda match: quote(names[match[1]], safe=""), operation.path)
+    if operation.body and body is None:
+        body = json.dumps(MINIMAL).encode()
+    if body is not None:
+        headers = {"Content-Type": "application/json", **(headers or {})}
+    if operation.open:
+        headers = {"X-Auth-Token": None, **(headers or {})}
+    response = api.request(operation.method, path + query, headers, body)
+    operation.judge(response)
+    return response
+
+
+# ---- Routes and parameters ----
+
+def test_the_routes_of_the_source():
+    routes = re.findall(r'\{\{HTTP_([A-Z]+), "([^"]+)"\}, "', source("api/routes.c"))
+    assert len(routes) > 10 and len(routes) == source("api/routes.c").count("{{HTTP_")
+    assert sorted(routes) == sorted((operation.method, operation.path) for operation in OPERATIONS.values())
+
+
+@pytest.mark.parametrize("path", sorted({operation.path for operation in OPERATIONS.values()}))
+def test_the_methods_of_a_path(api, path):
+    documented = DESCRIPTION.methods(path)
+    some = next(operation for operation in OPERATIONS.values() if operation.path == path)
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get"):
+        target = re.sub(r"\{(\w+)\}", "x", path.replace("{project_id}", api.project))
+        response = api.request(method, target, {"Content-Type": "application/json"}, b"{}")
+        if method in documented:
+            assert response.status != 405, f"{method} {path}: {response}"
+            assert response.status != 404 or method == "HEAD" or response.json()["error_code"] != "APIGW.0101", \
+                f"{method} {path}: {response}"
+        else:
+            assert response.status == 405, f"{method} {path}: {response}"
+            assert set(response.headers["allow"].split(", ")) == documented, f"{method} {path}: {response}"
+            if method != "HEAD":
+                some.judge(response)
+
+
+def test_who_needs_a_token(api):
+    scheme = DESCRIPTION.document["components"]["securitySchemes"]["token"]
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-Auth-Token")
+    assert DESCRIPTION.document["security"] == [{"token": []}]
+    for operation in OPERATIONS.values():
+        status = call(api, operation, headers={"X-Auth-Token": None}).status
+        assert (status != 401) == operation.open, f"{operation.method} {operation.path}: {status}"
+
+
+def test_the_query_parameters_of_the_source():
+    """Names and defaults."""
+    text = source("api/routes.c")
+    defined = {variable: (name, None if default == "NULL" else default.strip('"')) for variable, name, default in
+               re.findall(r'static const struct api_parameter (\w+) = \{\s*"(\w+)",\s*("[^"]*"|NULL),', text)}
+    rows = re.findall(r'\{\{HTTP_([A-Z]+), "([^"]+)"\},[^{]*\{([^}]*)\}\}', text)
+    assert len(rows) == text.count("{{HTTP_") and defined
+    for method, path, parameters in rows:
+        names = [name.strip(" &\n") for name in parameters.split(",")]
+        of_source = dict(defined[name] for name in names if name != "NULL")
+        operation = next(one for one in OPERATIONS.values() if (one.method, one.path) == (method, path))
+        described = {name: parameter["schema"].get("default") for name, parameter in operation.query().items()}
+        assert {name: value if value is None else str(value) for name, value in described.items()} == of_source, path
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
+def test_query_parameters(api, operation):
+    names = {name for one in OPERATIONS.values() for name in one.query()} | {"x"}
+    for name in sorted(names):
+        response = call(api, operation, query=f"?{name}=1")
+        assert (response.status != 400) == (name in operation.query()), f"{name}: {response}"
+
+
+# ---- Bounds ----
+
+def texts(schema):
+    """Texts that the schema may allow, and texts that it may not."""
+    around = {bound + step for key in ("minLength", "maxLength") if key in schema
+              for bound in [schema[key]] for step in (-1, 0, 1)}
+    lengths = sorted({length for length in (*around, *LENGTHS) if length >= 0})
+    found = [character * length for character in "x長" for length in lengths]
+    found += ["a" + character for character in "\x01\t\n\x1e\x1f !~\x7f\x80\x9fé😀"]
+    for value in schema.get("enum", ()):
+        if isinstance(value, str):
+            found += [value, value + "x", value[:-1], value.swapcase(), value + " "]
+    return found
+
+
+def numbers(schema):
+    around = [bound + step for key in ("minimum", "maximum") if key in schema
+              for bound in [schema[key]] for step in (-1, 0, 1)]
+    return sorted({*around, *NUMBERS})
+
+
+def enumerated():
+    """Each value of each enumeration of the description, for any field."""
+    found = []
+
+    def walk(value):
+        if isinstance(value, dict):
+            found.extend(value.get("enum", ()))
+        for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            walk(part)
+    walk(DESCRIPTION.document["components"]["schemas"])
+    return [value for number, value in enumerate(found) if value not in found[:number]]
+
+
+def distinct(values):
+    """Without those that JSON writes in the same way."""
+    return list({json.dumps(value): value for value in values}.values())
+
+
+def values_for(schema):
+    schema = DESCRIPTION.resolve(schema)
+    return distinct([*OF_EACH_TYPE, "a\xa0", "a\u2028", *texts(schema), *numbers(schema), *enumerated()])
+
+
+def check_values(values, schema, accepts):
+    """The service takes what the schema allows; and there is something of both kinds, or this says nothing."""
+    verdicts = collections.Counter()
+    for value in values:
+        allowed = DESCRIPTION.allows(schema, value)
+        verdicts[allowed] += 1
+        taken = accepts(value)
+        assert taken == allowed, (f"the service {'takes' if taken else 'refuses'} {json.dumps(value)[:300]}, the"
+                                  f" description {'allows' if allowed else 'does not allow'} it")
+    assert verdicts[True] and verdicts[False], f"{verdicts}"
+
+
+def takes_body(api, body):
+    response = call(api, CREATE, body=json.dumps(body, ensure_ascii=False).encode())
+    assert response.status in (200, 400), f"{response}"
+    return response.status == 200
+
+
+def test_the_fields_of_the_source():
+    fields = re.findall(r'^    \{"(\w+)", FILTER_', source("export/filters.c"), re.M)
+    columns = re.findall(r'^    \{"(\w+)", COLUMN_', source("export/columns.c"), re.M)
+    assert sorted(REQUEST["properties"]) == sorted([*fields, "export_headers"])
+    assert DESCRIPTION.schema("Column")["enum"] == columns
+
+
+def test_the_choices_of_the_source():
+    lists = {name: re.findall(r'"(\w+)"', values) for name, values in
+             re.findall(r"static const char \*const (\w+)\[\] = \{(.*?)\}", source("export/filters.c"), re.S)}
+    choices = dict(re.findall(r'^    \{"(\w+)", FILTER_CHOICE, 0, (\w+)\}', source("export/filters.c"), re.M))
+    assert choices
+    for field, name in choices.items():
+        assert REQUEST["properties"][field]["enum"] == [*lists[name], None], field
+
+
+@pytest.mark.parametrize("field", sorted(set(REQUEST["properties"]) - {"create_time", "export_headers"}))
+def test_fields(api, field):
+    check_values(values_for(REQUEST["properties"][field]), REQUEST["properties"][field],
+                 lambda value: takes_body(api, {field: value, **MINIMAL}))
+
+
+@pytest.mark.parametrize("field", ["start_time", "end_time"])
+def test_instants(api, field):
+    schema = REQUEST["properties"]["create_time"]["properties"][field]
+    check_values(values_for(schema), schema, lambda value: takes_body(api, {"create_time": {field: value}, **MINIMAL}))
+
+
+def test_create_time(api):
+    check_values([*OF_EACH_TYPE, {"start_time": 1, "end_time": 1}, {"start_time": 1, "x": None}, {"Start_time": 1}],
+                 REQUEST["properties"]["create_time"],
+                 lambda value: takes_body(api, {"create_time": value, **MINIMAL}))
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_pair_of_export_headers(api, place):
+    pair = REQUEST["properties"]["export_headers"]["items"]
+
+    def accepts(value):
+        columns = [*HEADERS[0]]
+        columns[place] = value
+        return takes_body(api, {"export_headers": [columns]})
+    check_values(values_for(pair["prefixItems"][place]), pair["prefixItems"][place], accepts)
+
+
+def test_the_length_of_a_pair(api):
+    pair = REQUEST["properties"]["export_headers"]["items"]
+    check_values([*OF_EACH_TYPE, *(["risky", "x", "x", "x"][:length] for length in range(5))], pair,
+                 lambda value: takes_body(api, {"export_headers": [value]}))
+
+
+def test_the_number_of_export_headers(api):
+    """No key may be there twice, which the schema can't say: so the 17th of them has no key of its own."""
+    schema = REQUEST["properties"]["export_headers"]
+    keys = DESCRIPTION.schema("Column")["enum"] + ["risky"]
+    check_values([*OF_EACH_TYPE, *([[key, "x"] for key in keys[:length]] for length in range(len(keys) + 1))], schema,
+                 lambda value: takes_body(api, {"export_headers": value}))
+
+
+def test_the_body(api):
+    more = [{**MINIMAL, name: None} for name in ("x", "Status", "export_size", "project_id")]
+    without = [{name: None} for name in REQUEST["properties"] if name != "export_headers"]
+    check_values([*OF_EACH_TYPE, MINIMAL, *more, *without], REQUEST, functools.partial(takes_body, api))
+
+
+def test_the_examples_of_the_body(api):
+    examples = CREATE.body["examples"]
+    assert examples
+    for example in examples.values():
+        assert takes_body(api, example["value"]), f"{example}"
+
+
+PARAMETERS = [(name, parameter) for name, operation in OPERATIONS.items()
+              for (place, _), parameter in operation.parameters.items() if place in ("query", "path")]
+
+
+@pytest.mark.parametrize("name, parameter", PARAMETERS,
+                         ids=[f"{name} {parameter['in']} {parameter['name']}" for name, parameter in PARAMETERS])
+def test_parameters(api, name, parameter):
+    """In a query and in a path all are texts; an integer is one of digits."""
+    schema = parameter["schema"]
+
+    def accepts(value):
+        if parameter["in"] == "path":
+            response = call(api, OPERATIONS[name], {parameter["name"]: value})
+        else:
+            response = call(api, OPERATIONS[name], query=f"?{parameter['name']}={quote(str(value), safe='')}")
+        no_api = response.status == 404 and OPERATIONS[name].method != "HEAD" \
+            and response.json()["error_code"] == "APIGW.0101"
+        return response.status != 400 and not no_api
+
+    if schema["type"] == "integer":
+        values = [number for number in numbers(schema)] + ["", "x", "1.0", "+1"]
+    else:
+        values = texts(schema)
+    if OPERATIONS[name].method == "HEAD" and parameter["in"] == "path":
+        values = [value for value in values if value]  # without a body one 404 is like the other
+    if parameter["name"] in ("task_id", "file_id"):
+        # No text breaks a rule here, but the empty one: it is another path.
+        assert all(accepts(value) == (value != "") for value in values)
+        assert schema == {"type": "string", "minLength": 1}
+    else:
+        check_values(values, schema, accepts)
+
+
+# ---- Answers ----
+
+class Tried:
+    """The answers that an operation was brought to give: {status: codes}."""
+
+    def __init__(self):
+        self.answers = collections.defaultdict(lambda: collections.defaultdict(set))
+
+    def note(self, name, response):
+        codes = self.answers[name][response.status]
+        if response.status >= 400 and response.body:
+            codes.add(response.json()["error_code"])
+        return response
+
+
+def try_everything(service, detour):
+    """Brings every operation to every answer that it can give."""
+    tried, api = Tried(), service.api()
+
+    def each(api, wanted=lambda operation: True, **arguments):
+        for name, operation in OPERATIONS.items():
+            if wanted(operation):
+                tried.note(name, call(api, operation, **copy.deepcopy(arguments)))
+
+    def closed(operation):
+        return not operation.open
+
+    def one(name, api, **arguments):
+        return tried.note(name, call(api, OPERATIONS[name], **arguments))
+
+    each(api)
+    each(api, query="?x=1")
+    each(api, closed, headers={"X-Auth-Token": "x"})
+    each(api, closed, names={"project_id": "another"})
+    each(api, closed, names={"project_id": ""})
+    for operation_name, operation in OPERATIONS.items():
+        path = re.sub(r"\{\w+\}", "x", operation.path)
+        tried.note(operation_name, api.request("PUT", path, body=b""))
+
+    # Bodies, and what else create refuses.
+    one("createContainerExportTask", api, body=b"{")
+    one("createContainerExportTask", api, body=b" " * (1024 * 1024 + 1))
+    one("createContainerExportTask", api, headers={"Content-Type": "text/plain"})
+    status = api.finished()
+    task, file = {"task_id": status["task_id"]}, {"file_id": status["file_id"]}
+    one("showExportTask", api, names=task)
+    one("headExportFile", api, names=file)
+    etag = one("downloadExportFile", api, names=file).headers["etag"]
+    one("downloadExportFile", api, names=file, headers={"Range": "bytes=0-0"})
+    one("downloadExportFile", api, names=file, headers={"Range": "bytes=1000-"})
+    for name in ("downloadExportFile", "headExportFile"):
+        one(name, api, names=file, headers={"If-None-Match": etag})
+    service.site.sql("UPDATE waybill.export_task SET expire_time = now() WHERE task_id = %s", status["task_id"])
+    for name in ("downloadExportFile", "headExportFile"):
+        one(name, api, names=file)
+    one("deleteExportTask", api, names=task)
+    service.site.sql("INSERT INTO waybill.export_task (project_id, enterprise_project_id, export_size, request,"
+                     " request_id, state, lease, lease_expire_time, attempts) SELECT %s, '0', 1, %s, 'x', 'running',"
+                     " gen_random_uuid(), now() + interval '1 hour', 1 FROM generate_series(1, 3)",
+                     api.project, json.dumps(MINIMAL))
+    one("createContainerExportTask", api)
+
+    # A fault, a directory that is gone, and no database.
+    os.rename(service.site.files, service.site.files + ".away")
+    each(api, lambda operation: operation.open)
+    os.rename(service.site.files + ".away", service.site.files)
+    service.site.sql("ALTER TABLE waybill.access_token RENAME TO gone")
+    each(api, closed)
+    service.site.sql("ALTER TABLE waybill.gone RENAME TO access_token")
+    with detour.cut():
+        each(api)
+    return tried
+
+
+@pytest.fixture(scope="module")
+def tried(start, scratch, postgres):
+    detour = Detour(postgres, os.path.join(scratch, "openapi_answers"))
+    service = start("openapi_answers", options={**detour.options, "limits.unfinished_tasks": 3, "server.wait_ms": 0})
+    return try_everything(service, detour)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_answer_that_is_described_is_given(tried, name):
+    operation = OPERATIONS[name]
+    got = {status: codes or None for status, codes in tried.answers[name].items()}
+    expected = {status: operation.codes(status) for status in operation.responses}
+    if operation.method == "HEAD":
+        expected = dict.fromkeys(expected)
+        expected.pop(405), got.pop(405)  # PUT was tried
+    assert got == expected
+
+
+def test_the_error_codes_of_the_source():
+    """Each is in an answer with its status, and says to try again where the table does."""
+    rows = re.findall(r'= \{"(\w+)",\s*"([\w.]+)",\s*(\d+),\s*(\d+),\s*\d+\},', source("base/error.c"))
+    assert len(rows) > 10
+    pairs = {(int(status), code) for _, code, status, _ in rows}
+    described = {(status, code) for operation in OPERATIONS.values() for status in operation.responses
+                 for code in operation.codes(status) or () if not operation.open}
+    assert described == pairs
+    assert set(DESCRIPTION.schema("Error")["properties"]["error_code"]["enum"]) == {code for _, code in pairs}
+    again = {int(status) for _, _, status, seconds in rows if seconds != "0"}
+    with_header = {status for operation in OPERATIONS.values() for status, response in operation.responses.items()
+                   if "Retry-After" in response.get("headers", {})}
+    assert with_header == again
+
+
+def test_every_field_of_a_task(start, service, api):
+    """In each state those that are described, and all together no more than these."""
+    tasks = [api.finished()]
+    broken = start("openapi_broken", options={"inventory.relation": "waybill.none"}).api()
+    tasks.append(broken.wait(broken.create_task()))
+    stalled = start("openapi_stalled", options={"export.threads": 0}).api()
+    tasks.append(call(stalled, OPERATIONS["showExportTask"], {"task_id": stalled.create_task()}).json())
+    for task in tasks:
+        assert DESCRIPTION.allows(DESCRIPTION.schema("Task"), task), f"{task}"
+    assert [task["task_status"] for task in tasks] == ["success", "failure", "running"]
+    assert {task["task_status"] for task in tasks} == set(
+        DESCRIPTION.schema("Task")["properties"]["task_status"]["enum"])
+    assert {field for task in tasks for field in task} == set(DESCRIPTION.schema("Task")["properties"])
+    for caller, states in ((api, {"success"}), (broken, {"failure"}), (stalled, {"running"})):
+        page = call(caller, OPERATIONS["listExportTasks"]).json()
+        assert {task["task_status"] for task in page["data_list"]} == states, f"{page}"
+
+
+def test_the_schema_of_a_task_is_strict(api):
+    """What a status must not lack, and what it must not have."""
+    task, schema = api.finished(), DESCRIPTION.schema("Task")
+    for field in task:
+        assert not DESCRIPTION.allows(schema, {key: value for key, value in task.items() if key != field}), field
+    for change in ({"error_code": "HSS.0041"}, {"error_msg": "x"}, {"task_status": "running"},
+                   {"task_status": "failure"}, {"x": 1}):
+        assert not DESCRIPTION.allows(schema, {**task, **change}), f"{change}"
+
+
+def test_a_compressed_file(start):
+    """Whole, in part and not at all: the headers that are there only where there is such a file."""
+    api = start("openapi_gzip", options={"files.gzip": "on"}).api()
+    names, gzip = {"file_id": api.finished()["file_id"]}, {"Accept-Encoding": "gzip"}
+    for operation in (OPERATIONS["downloadExportFile"], OPERATIONS["headExportFile"]):
+        whole = call(api, operation, names, headers=gzip)
+        condition = {"If-None-Match": whole.headers["etag"]}
+        answers = [whole, call(api, operation, names, headers={**gzip, **condition})]
+        if operation.method == "GET":
+            answers.append(call(api, operation, names, headers={**gzip, "Range": "bytes=0-3"}))
+        assert {answer.status for answer in answers} == set(operation.responses) & {200, 206, 304}
+        for answer in answers:
+            assert answer.headers["content-encoding"] == "gzip", f"{answer}"
+            assert set(operation.described_headers(answer.status)) <= set(answer.headers), f"{answer}"
+        assert "content-encoding" not in call(api, operation, names).headers
