@@ -160,11 +160,12 @@ static PGconn *connect_within(struct db *db, const struct db_settings *settings)
         /* Only libpq can leave a host that says nothing for the next one, and only if it does the waiting. */
         PQfinish(connection);
         connection = PQconnectdbParams(keywords, values, 1);
+        if (connection != NULL)
+            PQsetNoticeReceiver(connection, take_notice, db);
     } else if (connection != NULL) {
+        PQsetNoticeReceiver(connection, take_notice, db); /* a server that is going down says so before it answers */
         finish_connecting(connection, deadline);
     }
-    if (connection != NULL)
-        PQsetNoticeReceiver(connection, take_notice, db);
     return connection;
 }
 
