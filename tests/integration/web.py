@@ -82,7 +82,7 @@ class Web(Process):
             share_files(self.site)
 
     def start_beside(self):
-        return Direct(self.site, self.way + "-waybill", user=self.user, config=self.config, program=self.program,
+        return Direct(self.site, "waybill", user=self.user, config=self.config, program=self.program,
                       directory=self.directory)
 
     @property
