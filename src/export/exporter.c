@@ -28,6 +28,8 @@ struct run {
     int64_t expected; /* the planner's guess of the rows */
     int64_t rows;
     bool truncated;
+    bool inventory_is_new;
+    bool inventory_was_dead; /* when the export began */
 };
 
 /* Whether the database could not be asked, so that asking again may help. */
@@ -136,8 +138,9 @@ static bool write_file(struct run *run, struct db *inventory, const struct state
     bool done;
 
     csv_writer_begin(&csv, &run->exporter->csv, to_file, run->file);
-    done = write_header(&csv, run->request, err)
-           && db_estimate_rows(inventory, query, &run->expected, err)
+    done = write_header(&csv, run->request, err) && db_estimate_rows(inventory, query, &run->expected, err);
+    run->inventory_was_dead = !done && !run->inventory_is_new && !db_is_usable(inventory);
+    done = done
            && (stream = db_stream_begin(inventory, query, err)) != NULL
            && copy_rows(run, stream, &csv, err)
            && csv_writer_flush(&csv, err);
@@ -191,6 +194,14 @@ static bool record_success(struct run *run, struct error *err)
     return recorded;
 }
 
+/* Whether the export will be tried again. */
+static bool is_handed_back(const struct run *run, const struct error *reason)
+{
+    if (reason->code == ERROR_UNAVAILABLE)
+        return run->inventory_was_dead || run->claim->attempt < CLAIM_MAX_ATTEMPTS;
+    return reason->code == ERROR_CANCELLED;
+}
+
 static bool record_failure(struct run *run, const struct error *reason, struct error *err)
 {
     struct db *db = db_pool_take(run->exporter->tasks, err);
@@ -199,10 +210,8 @@ static bool record_failure(struct run *run, const struct error *reason, struct e
     if (db == NULL)
         return false;
     atomic_store(&run->claim->ending, true);
-    if (reason->code == ERROR_CANCELLED)
-        recorded = claim_hand_back(db, run->claim, false, err);
-    else if (reason->code == ERROR_UNAVAILABLE && run->claim->attempt < CLAIM_MAX_ATTEMPTS)
-        recorded = claim_hand_back(db, run->claim, true, err);
+    if (is_handed_back(run, reason))
+        recorded = claim_hand_back(db, run->claim, reason->code == ERROR_UNAVAILABLE && !run->inventory_was_dead, err);
     else
         recorded = claim_fail(db, run->claim, reason, err);
     db_pool_give(run->exporter->tasks, db);
@@ -229,10 +238,7 @@ static enum exporter_end end_of(const struct run *run, const struct error *reaso
 {
     if (reason->code == ERROR_LEASE)
         return EXPORTER_ABANDONED;
-    if (reason->code == ERROR_CANCELLED
-        || (reason->code == ERROR_UNAVAILABLE && run->claim->attempt < CLAIM_MAX_ATTEMPTS))
-        return EXPORTER_REQUEUED;
-    return EXPORTER_FAILURE;
+    return is_handed_back(run, reason) ? EXPORTER_REQUEUED : EXPORTER_FAILURE;
 }
 
 static void report(const struct run *run, enum exporter_end end, const struct error *reason)
@@ -273,7 +279,7 @@ static void explain_last_attempt(const struct run *run, struct error *reason)
 {
     struct error last = *reason;
 
-    if (reason->code != ERROR_UNAVAILABLE || run->claim->attempt < CLAIM_MAX_ATTEMPTS)
+    if (reason->code != ERROR_UNAVAILABLE || is_handed_back(run, reason))
         return;
     error_set(reason, ERROR_UNAVAILABLE,
               "the inventory could not be read in %d attempts, as the database can't be reached; create the export"
@@ -308,7 +314,8 @@ static enum exporter_end end_badly(struct run *run, struct error *reason)
     return end;
 }
 
-enum exporter_end exporter_run(const struct exporter *exporter, struct db *inventory, struct claim *claim)
+enum exporter_end exporter_run(const struct exporter *exporter, struct db *inventory, bool inventory_is_new,
+                               struct claim *claim)
 {
     int64_t now = clock_monotonic_ms();
     struct run run = {
@@ -317,6 +324,7 @@ enum exporter_end exporter_run(const struct exporter *exporter, struct db *inven
         .started = now,
         .next_tick = now + TICK_MS,
         .next_renewal = now + FIRST_RENEWAL_MS,
+        .inventory_is_new = inventory_is_new,
     };
     enum exporter_end end = EXPORTER_SUCCESS;
     struct error err;

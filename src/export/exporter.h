@@ -30,8 +30,10 @@ enum exporter_end {
 
 /*
  * Runs the claimed task, with rows from `inventory`, and ends it. Logs and counts how it ended. The inventory's
- * connection may be unusable afterwards.
+ * connection may be unusable afterwards. If it is not new and dies before it has answered anything, it was lost while it
+ * was idle: then the attempt does not count.
  */
-enum exporter_end exporter_run(const struct exporter *exporter, struct db *inventory, struct claim *claim);
+enum exporter_end exporter_run(const struct exporter *exporter, struct db *inventory, bool inventory_is_new,
+                               struct claim *claim);
 
 #endif

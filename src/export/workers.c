@@ -147,26 +147,27 @@ static void end_export(struct worker *worker)
     pthread_mutex_unlock(&worker->workers->lock);
 }
 
-/* Closes a connection that can't be used any more, and opens one if there is none. */
-static bool have_inventory(struct workers *workers, struct db **inventory, struct error *err)
+/* Closes a connection that can't be used any more, and opens one if there is none: *ret_is_new tells. */
+static bool have_inventory(struct workers *workers, struct db **inventory, bool *ret_is_new, struct error *err)
 {
     if (*inventory != NULL && !db_is_usable(*inventory)) {
         db_close(*inventory);
         *inventory = NULL;
     }
-    if (*inventory == NULL)
+    *ret_is_new = *inventory == NULL;
+    if (*ret_is_new)
         *inventory = db_open(workers->inventory, err);
     return *inventory != NULL;
 }
 
 /* Runs what was claimed, and lets the rest of the process know how it ended. */
-static void run(struct worker *worker, struct db **inventory, struct claim *claim)
+static void run(struct worker *worker, struct db **inventory, bool inventory_is_new, struct claim *claim)
 {
     struct workers *workers = worker->workers;
     enum exporter_end end;
 
     begin_export(worker, claim);
-    end = exporter_run(&workers->exporter, *inventory, claim);
+    end = exporter_run(&workers->exporter, *inventory, inventory_is_new, claim);
 
     if (!db_is_usable(*inventory)) {
         db_close(*inventory); /* now: the server ends the query when the connection is gone */
@@ -188,10 +189,11 @@ static bool run_next(struct worker *worker, const char *task_id, struct db **inv
     struct workers *workers = worker->workers;
     uint64_t announced = begin_look(workers);
     struct claim *claim = NULL;
+    bool is_new;
     struct db *db;
 
     err->code = ERROR_NONE;
-    if (have_inventory(workers, inventory, err) && (db = db_pool_take(workers->exporter.tasks, err)) != NULL) {
+    if (have_inventory(workers, inventory, &is_new, err) && (db = db_pool_take(workers->exporter.tasks, err)) != NULL) {
         (void) !claim_next(db, task_id, &workers->exporter.terms, &claim, err);
         db_pool_give(workers->exporter.tasks, db);
     }
@@ -199,7 +201,7 @@ static bool run_next(struct worker *worker, const char *task_id, struct db **inv
         end_look(workers, announced);
         return false;
     }
-    run(worker, inventory, claim);
+    run(worker, inventory, is_new, claim);
     claim_free(claim);
     return true;
 }

@@ -1,5 +1,7 @@
 """PostgreSQL crashes and comes back while exports run: every task ends well, and no process is started anew."""
 
+import os
+import signal
 import threading
 import time
 
@@ -110,3 +112,21 @@ def test_postgresql_crashes(server, fleet, names):  # noqa: F811
         assert response.status == 200, f"an acknowledged task is gone: {response}"
         expect_right_file(made.api(names[0], project), response.json(), PROJECTS[project])
     made.expect_files_of_tasks_alone()
+
+
+def test_a_connection_that_dies_while_idle(fleet, postgres):  # noqa: F811
+    """Its end comes only after the claim: that costs the task none of its attempts."""
+    made = fleet("restart_idle", {"export.threads": 1}, p1=20)
+    made.start()
+    made.api().finished(BODY)
+    (backend,), = made.site.sql(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'waybill export'")
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        made.site.sql("SELECT pg_terminate_backend(%s)", backend)
+        task_id = made.api().create_task(BODY, headers=ASYNC)
+        eventually(lambda: made.task(task_id, "state") == ("running",), "the task is claimed")
+    finally:
+        os.kill(backend, signal.SIGCONT)
+    expect_right_file(made.api(), made.api().wait(task_id), 20)
+    assert made.task(task_id, "attempts") == (1,)
