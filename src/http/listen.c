@@ -43,26 +43,50 @@ static int fail(int socket, const char *address, const char *reason, struct erro
     return -1;
 }
 
+/* The socket's name of a path. False if it doesn't fit, which is *ret_reason. */
+static bool name_path(struct sockaddr_un *ret_name, const char *path, const char **ret_reason)
+{
+    *ret_name = (struct sockaddr_un) {.sun_family = AF_UNIX};
+    *ret_reason = "the path is too long for a socket";
+    if (strlen(path) >= sizeof(ret_name->sun_path))
+        return false;
+    strcpy(ret_name->sun_path, path);
+    return true;
+}
+
+/* A socket that is connected to this name, or -1 and errno. */
+static int connect_to(const struct sockaddr *name, socklen_t length)
+{
+    int client = socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int reason;
+
+    if (client < 0 || connect(client, name, length) == 0)
+        return client;
+    reason = errno;
+    close(client);
+    errno = reason;
+    return -1;
+}
+
 /* Whether someone accepts connections at this path. */
 static bool is_served(const struct sockaddr_un *name)
 {
-    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool served = probe >= 0 && connect(probe, (const struct sockaddr *) name, sizeof(*name)) == 0;
+    int probe = connect_to((const struct sockaddr *) name, sizeof(*name));
 
     if (probe >= 0)
         close(probe);
-    return served;
+    return probe >= 0;
 }
 
 static int listen_on_path(const char *path, struct error *err)
 {
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    struct sockaddr_un name;
     struct stat status;
+    const char *reason;
     int listener;
 
-    if (strlen(path) >= sizeof(name.sun_path))
-        return fail(-1, path, "the path is too long for a socket", err);
-    strcpy(name.sun_path, path);
+    if (!name_path(&name, path, &reason))
+        return fail(-1, path, reason, err);
     if (lstat(path, &status) == 0) {
         if (!S_ISSOCK(status.st_mode))
             return fail(-1, path, "a file that is no socket is in the way", err);
@@ -129,35 +153,37 @@ void fastcgi_unlisten(int socket, const char *address)
         (void) unlink(address);
 }
 
+static int connect_to_path(const char *path, const char **ret_reason)
+{
+    struct sockaddr_un name;
+    int client;
+
+    if (!name_path(&name, path, ret_reason))
+        return -1;
+    client = connect_to((const struct sockaddr *) &name, sizeof(name));
+    *ret_reason = strerror(errno);
+    return client;
+}
+
+static int connect_to_port(const char *address, const char **ret_reason)
+{
+    struct addrinfo *found = resolve(address, 0, ret_reason);
+    int client;
+
+    if (found == NULL)
+        return -1;
+    client = connect_to(found->ai_addr, found->ai_addrlen);
+    *ret_reason = strerror(errno);
+    freeaddrinfo(found);
+    return client;
+}
+
 int fastcgi_connect(const char *address, struct error *err)
 {
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    struct addrinfo *found = NULL;
-    const char *reason = "the path is too long for a socket";
-    int client = -1;
+    const char *reason;
+    int client = is_path(address) ? connect_to_path(address, &reason) : connect_to_port(address, &reason);
 
-    if (is_path(address) ? strlen(address) >= sizeof(name.sun_path)
-                         : (found = resolve(address, 0, &reason)) == NULL)
-        goto fail;
-    if (found == NULL) {
-        strcpy(name.sun_path, address);
-        client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    } else {
-        client = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    }
-    if (client >= 0 && (found == NULL ? connect(client, (const struct sockaddr *) &name, sizeof(name))
-                                      : connect(client, found->ai_addr, found->ai_addrlen)) == 0) {
-        if (found != NULL)
-            freeaddrinfo(found);
-        return client;
-    }
-    reason = strerror(errno);
-    if (found != NULL)
-        freeaddrinfo(found);
-
-fail:
-    error_set(err, ERROR_UNAVAILABLE, "can't connect to %s: %s", address, reason);
-    if (client >= 0)
-        close(client);
-    return -1;
+    if (client < 0)
+        error_set(err, ERROR_UNAVAILABLE, "can't connect to %s: %s", address, reason);
+    return client;
 }
