@@ -8,10 +8,10 @@ import socket
 import stat
 import subprocess
 import tempfile
-import time
 
 import pytest
 
+from deadline import OwnClock
 from service import TOP, environment
 
 BODY_HEADERS = ["Container Name", "Image Name", "Security Risk"]
@@ -125,9 +125,10 @@ def test_nobody_else_is_let_in(quickstart):
 
 def test_a_second_run_reuses_what_is_there(quickstart):
     running, token = quickstart.processes(), quickstart.shell("echo $TOKEN")
-    begin = time.monotonic()
-    quickstart.start()
-    assert time.monotonic() - begin < 20
+    with OwnClock() as clock:
+        began = clock.now()
+        quickstart.start()
+        assert clock.now() - began < 20
     assert quickstart.shell("echo $TOKEN") == token
     assert set(running) <= set(quickstart.processes())
 

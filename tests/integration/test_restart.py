@@ -8,10 +8,11 @@ import time
 import pytest
 from faults import ASYNC, BODY, LEASE, add_brake, eventually, expect_right_file, fleet  # noqa: F401
 from api import expect_error
+from deadline import OwnClock
 from postgres import Postgres
 
 PROJECTS = {"p1": 1000, "p2": 1000}
-AT_MOST = 5  # seconds, for an answer while the database is away
+AT_MOST = 5  # seconds of this machine's own, for an answer while the database is away
 
 
 @pytest.fixture
@@ -26,8 +27,9 @@ def server(scratch):
 class Callers:
     """Ask for all that can be asked, again and again; each answer is a right one or 503, and comes in time."""
 
-    def __init__(self, made, known):
+    def __init__(self, made, known, clock):
         self.made = made
+        self.clock = clock
         self.known = known
         self.acknowledged = []
         self.answers = {}
@@ -45,12 +47,12 @@ class Callers:
                     ("create", lambda: api.create(BODY, headers=ASYNC)),
                     ("status", lambda: api.status(self.known["task_id"])),
                     ("health", lambda: api.request("GET", "/healthz"))):
-                began = time.monotonic()
+                began = self.clock.now()
                 try:
                     response = call()
-                    self.judge(what, project, response, time.monotonic() - began)
+                    self.judge(what, project, response, self.clock.now() - began)
                 except Exception as error:  # a thread's failure is this test's
-                    self.faults.append(f"{what}: {error!r} after {time.monotonic() - began} seconds")
+                    self.faults.append(f"{what}: {error!r} after {self.clock.now() - began} seconds")
             # Creates in number, but no more than can be done.
             self.ended.wait(1)
 
@@ -79,7 +81,7 @@ def test_postgresql_crashes(server, fleet, names):  # noqa: F811
     """Twice: an outage that no lease survives, and one that each does. With one more, a task would be given up."""
     made = fleet("restart_" + names[-1], {
         "export.lease": LEASE, "inventory.relation": "faults.container", "limits.unfinished_tasks": 1000,
-        "database.connect_timeout_ms": 1000}, server, **PROJECTS)
+        "database.connect_timeout_ms": 1000, "database.query_timeout_ms": None}, server, **PROJECTS)
     add_brake(made.site, 20, 0.01)
     for name in names:
         made.start(name)
@@ -88,18 +90,19 @@ def test_postgresql_crashes(server, fleet, names):  # noqa: F811
              for _ in range(10) for project in PROJECTS]
     made.wait_for_query(2 * len(names))
 
-    callers = Callers(made, known)
-    try:
-        for seconds in (LEASE + 1, 0.5):
-            made.site.close()
-            server.stop_immediately()
-            time.sleep(seconds)
-            server.start()
-            made.site.superuser = made.site.connect()
-            made.wait_for_query(2 * len(names))
-        eventually(lambda: ("create", 200) in callers.answers, "creates succeed again")
-    finally:
-        callers.end()
+    with OwnClock() as clock:
+        callers = Callers(made, known, clock)
+        try:
+            for seconds in (LEASE + 1, 0.5):
+                made.site.close()
+                server.stop_immediately()
+                time.sleep(seconds)
+                server.start()
+                made.site.superuser = made.site.connect()
+                made.wait_for_query(2 * len(names))
+            eventually(lambda: ("create", 200) in callers.answers, "creates succeed again")
+        finally:
+            callers.end()
     assert not callers.faults, f"{len(callers.faults)} faults: {callers.faults[:5]}"
     assert ("create", 503) in callers.answers, f"{callers.answers.keys()}"
 
