@@ -9,19 +9,20 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "http/deadlines.h"
 
 #define THREAD_STACK (512 * 1024)
-#define RECEIVE_TIMEOUT 30 /* seconds without a byte of a request that has begun */
-#define SEND_TIMEOUT 60    /* seconds in which a response makes no headway */
-#define MAX_PAUSED 512     /* threads that may wait beside those that serve */
+#define MAX_PAUSED 512    /* threads that may wait beside those that serve */
+#define DEADLINE_MS 60000 /* for all before the body, each piece of it, each piece of the response, and what is left */
 #define MAX_UNREAD (64 * 1024 * 1024)
+
+enum way { RECEIVE, SEND };
 
 struct thread {
     struct fastcgi_server *server;
@@ -34,6 +35,7 @@ struct fastcgi_server {
     int stop_event; /* readable once the server is closed */
     fastcgi_handler handler;
     void *context;
+    struct deadlines *deadlines;
 
     pthread_mutex_t accept_lock; /* one thread waits for a connection, the others for it */
 
@@ -49,6 +51,7 @@ struct fastcgi_server {
 struct fastcgi_exchange {
     struct fastcgi_server *server; /* NULL: CGI */
     FCGX_Request *request;         /* NULL: CGI */
+    struct deadline deadline;
     int64_t taken;                 /* CGI: how much of the body was read */
 };
 
@@ -57,9 +60,34 @@ const char *fastcgi_variable(const struct fastcgi_exchange *exchange, const char
     return exchange->request == NULL ? getenv(name) : FCGX_GetParam(name, exchange->request->envp);
 }
 
+/* False if it can't be: then nothing may be done that waits for the web server. */
+static bool set_deadline(struct fastcgi_exchange *exchange, enum way way)
+{
+    /* What comes too late is not read any more, but can be answered. */
+    int how = way == RECEIVE ? SHUT_RD : SHUT_RDWR;
+
+    if (deadline_set(exchange->server->deadlines, &exchange->deadline, exchange->request->ipcFd, how, DEADLINE_MS))
+        return true;
+    log_event(LOG_ERROR, "no descriptor for the deadline of a connection");
+    return false;
+}
+
+static void clear_deadline(struct fastcgi_exchange *exchange)
+{
+    deadline_clear(exchange->server->deadlines, &exchange->deadline);
+}
+
+/* 0 at the end, or where the web server broke off. */
+static size_t read_input(struct fastcgi_exchange *exchange, char *data, size_t size)
+{
+    int got = FCGX_GetStr(data, (int) size, exchange->request->in);
+
+    return got > 0 ? (size_t) got : 0;
+}
+
 size_t fastcgi_read(struct fastcgi_exchange *exchange, char *data, size_t size)
 {
-    int got;
+    size_t got;
 
     if (exchange->request == NULL) {
         size_t read = fread(data, 1, size, stdin);
@@ -67,15 +95,24 @@ size_t fastcgi_read(struct fastcgi_exchange *exchange, char *data, size_t size)
         exchange->taken += (int64_t) read;
         return read;
     }
-    got = FCGX_GetStr(data, (int) size, exchange->request->in);
-    return got > 0 ? (size_t) got : 0;
+    if (!set_deadline(exchange, RECEIVE))
+        return 0;
+    got = read_input(exchange, data, size);
+    clear_deadline(exchange);
+    return got;
 }
 
 bool fastcgi_write(struct fastcgi_exchange *exchange, const char *data, size_t length)
 {
+    bool written;
+
     if (exchange->request == NULL)
         return fwrite(data, 1, length, stdout) == length;
-    return FCGX_PutStr(data, (int) length, exchange->request->out) == (int) length;
+    if (!set_deadline(exchange, SEND))
+        return false;
+    written = FCGX_PutStr(data, (int) length, exchange->request->out) == (int) length;
+    clear_deadline(exchange);
+    return written;
 }
 
 bool fastcgi_is_gone(const struct fastcgi_exchange *exchange)
@@ -116,13 +153,11 @@ void fastcgi_resume(struct fastcgi_exchange *exchange)
 
 /*
  * Waits for a connection. -1 once the server is closed. Done here rather than by libfcgi, whose accept can't be
- * ended without a race, and whose reads know no timeout.
+ * ended without a race.
  */
 static int accept_connection(struct fastcgi_server *server)
 {
     struct pollfd events[] = {{.fd = server->socket, .events = POLLIN}, {.fd = server->stop_event, .events = POLLIN}};
-    const struct timeval receive = {.tv_sec = RECEIVE_TIMEOUT};
-    const struct timeval send = {.tv_sec = SEND_TIMEOUT};
     int connection = -1;
 
     pthread_mutex_lock(&server->accept_lock);
@@ -142,11 +177,6 @@ static int accept_connection(struct fastcgi_server *server)
         }
     }
     pthread_mutex_unlock(&server->accept_lock);
-
-    if (connection >= 0) {
-        (void) setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &receive, sizeof(receive));
-        (void) setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &send, sizeof(send));
-    }
     return connection;
 }
 
@@ -155,19 +185,50 @@ static void drain(struct fastcgi_exchange *exchange)
 {
     char rest[8192];
 
+    if (!set_deadline(exchange, RECEIVE))
+        return;
     for (size_t total = 0; total < MAX_UNREAD;) {
-        size_t got = fastcgi_read(exchange, rest, sizeof(rest));
+        size_t got = read_input(exchange, rest, sizeof(rest));
 
         if (got == 0)
             break;
         total += got;
     }
+    clear_deadline(exchange);
+}
+
+/* What is left of the response, and its end. */
+static void finish(struct fastcgi_exchange *exchange)
+{
+    if (set_deadline(exchange, SEND)) {
+        exchange->request->keepConnection = 0;
+        FCGX_Finish_r(exchange->request);
+        clear_deadline(exchange);
+    } else {
+        FCGX_Free(exchange->request, 1); /* without a word, rather than waiting for ever */
+    }
+}
+
+/* Reads what comes before the body. */
+static bool begin(struct fastcgi_exchange *exchange)
+{
+    bool begun;
+
+    if (!set_deadline(exchange, RECEIVE)) {
+        FCGX_Free(exchange->request, 1);
+        return false;
+    }
+    begun = FCGX_Accept_r(exchange->request) >= 0;
+    clear_deadline(exchange);
+    if (!begun)
+        log_event(LOG_WARNING, "a connection held no FastCGI request");
+    return begun;
 }
 
 static void serve_connection(struct fastcgi_server *server, int connection)
 {
     FCGX_Request request;
-    struct fastcgi_exchange exchange = {server, &request, 0};
+    struct fastcgi_exchange exchange = {.server = server, .request = &request};
 
     /*
      * With a connection in place, that looks like one kept from an earlier request, FCGX_Accept_r reads from it;
@@ -176,14 +237,11 @@ static void serve_connection(struct fastcgi_server *server, int connection)
     FCGX_InitRequest(&request, -1, 0);
     request.ipcFd = connection;
     request.keepConnection = 1;
-    if (FCGX_Accept_r(&request) < 0) {
-        log_event(LOG_WARNING, "a connection held no FastCGI request");
+    if (!begin(&exchange))
         return;
-    }
     server->handler(server->context, &exchange);
     drain(&exchange);
-    request.keepConnection = 0;
-    FCGX_Finish_r(&request);
+    finish(&exchange);
 }
 
 /* Whether the calling thread, back from a request, is one more than there should be. */
@@ -262,8 +320,10 @@ struct fastcgi_server *fastcgi_start(int socket, int threads, fastcgi_handler ha
     pthread_mutex_init(&server->lock, NULL);
     clock_init_condition(&server->ended);
     server->stop_event = eventfd(0, EFD_CLOEXEC);
-    if (FCGX_Init() != 0 || server->stop_event < 0) {
+    server->deadlines = deadlines_start();
+    if (FCGX_Init() != 0 || server->stop_event < 0 || server->deadlines == NULL) {
         error_set(err, ERROR_INTERNAL, "FastCGI can't be set up");
+        deadlines_stop(server->deadlines);
         free(server);
         return NULL;
     }
@@ -308,6 +368,7 @@ bool fastcgi_stop(struct fastcgi_server *server, int grace_ms)
     if (!all_ended)
         return false;
 
+    deadlines_stop(server->deadlines);
     close(server->stop_event);
     pthread_cond_destroy(&server->ended);
     pthread_mutex_destroy(&server->lock);
@@ -337,7 +398,7 @@ static void drain_cgi(struct fastcgi_exchange *exchange)
 
 void fastcgi_serve_cgi(fastcgi_handler handler, void *context)
 {
-    struct fastcgi_exchange exchange = {NULL, NULL, 0};
+    struct fastcgi_exchange exchange = {0};
 
     handler(context, &exchange);
     (void) fflush(stdout);

@@ -3,6 +3,7 @@ long as a test wants, and what has to be left in the end."""
 
 import contextlib
 import csv
+import glob
 import hashlib
 import io
 import os
@@ -94,6 +95,21 @@ def eventually(condition, what, seconds=100):
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} seconds in vain: {what}"
         time.sleep(0.05)
+
+
+def is_stopped(process):
+    """Whether each thread of a process is."""
+    states = []
+    for path in glob.glob(f"/proc/{process.pid}/task/*/stat"):
+        with open(path, encoding="utf-8") as stat:
+            states.append(stat.read().rpartition(")")[2].split()[0])
+    return set(states) == {"T"}
+
+
+def stop_and_continue(process):
+    process.process.send_signal(signal.SIGSTOP)
+    eventually(lambda: is_stopped(process), "the process stops")
+    process.process.send_signal(signal.SIGCONT)
 
 
 def built_with_sanitizers():

@@ -1,5 +1,6 @@
 """FastCGI as no web server speaks it: pieces, aborts, rubbish. After each the service still answers."""
 
+import contextlib
 import json
 import os
 import random
@@ -21,6 +22,23 @@ def params(api):
         headers = {"X-Auth-Token": api.token, "Content-Type": "application/json"}
         return {**api.client.params("POST", api.path("container/export-task"), headers, length), **more}
     return make
+
+
+@pytest.fixture(scope="module", autouse=True)
+def silent(hostile):
+    """Connections whose other side says no more, since the first test."""
+    api = hostile.api()
+    headers = {"X-Auth-Token": api.token, "Content-Type": "application/json"}
+    params = fcgi.pairs(api.client.params("POST", api.path("container/export-task"), headers, len(BODY)))
+    pieces = {"nothing": b"", "half of the parameters": fcgi.begin() + fcgi.record(fcgi.PARAMS, params[:100]),
+              "half of the body": fcgi.begin() + fcgi.records(fcgi.PARAMS, params)
+              + fcgi.record(fcgi.STDIN, BODY[:10])}
+    with contextlib.ExitStack() as stack:
+        made = {}
+        for name, piece in pieces.items():
+            made[name] = stack.enter_context(fcgi.Connection(hostile.process.socket_path))
+            made[name].send(piece)
+        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -246,3 +264,15 @@ def test_no_descriptor_is_lost(api, hostile):
             connection.send(fcgi.begin(), fcgi.record(fcgi.PARAMS, b"\x0a"))
         api.finished(MINIMAL)
     assert descriptors() <= before + 20, f"{descriptors()} descriptors, {before} before"
+
+
+@pytest.mark.parametrize("name", ["nothing", "half of the parameters"])
+def test_a_web_server_that_says_no_more(silent, name):
+    """It does not keep a thread for ever."""
+    with pytest.raises(fcgi.Closed):
+        silent[name].answer()
+
+
+def test_a_body_that_stops_coming(silent):
+    response = parse(silent["half of the body"].answer()[0])
+    expect_error(response, 400, "HSS.0002", f"ended at offset 10 of {len(BODY)}")

@@ -1,13 +1,17 @@
 """The process: how it starts, how it ends, and that several share the work."""
 
+import json
 import os
 import threading
 
+import fcgi
 import inventory
 import oracle
 import pytest
 from api import MINIMAL
+from clients import parse
 from deadline import wait_until
+from faults import BODY, expect_right_file, fleet, stop_and_continue  # noqa: F401
 from service import BUILD, Direct, Process
 
 
@@ -95,3 +99,48 @@ def test_two_processes_share_a_queue(start):
             assert apis[1 - number % 2].download(status["file_id"]).body == expected
     finally:
         other.stop()
+
+
+def wait_until_taken_up(api):
+    """A connection that was made before is in hand when more than there are threads have been answered."""
+    for _ in range(16):
+        assert api.client.request("GET", "/healthz/live").status == 200
+
+
+@pytest.mark.parametrize("point", ["begin", "params", "body"])
+def test_a_request_that_comes_while_the_process_is_stopped(start, point):
+    """As by a debugger, or a container that is paused: it takes up the rest when it goes on."""
+    service = start("process_stopped_at_" + point)
+    api = service.api()
+    body = json.dumps(MINIMAL).encode()
+    params = fcgi.pairs(api.client.params("POST", api.path("container/export-task"),
+                                          {"X-Auth-Token": api.token, "Content-Type": "application/json"}, len(body)))
+    request = fcgi.begin() + fcgi.records(fcgi.PARAMS, params) + fcgi.records(fcgi.STDIN, body)
+    sent = {"begin": 4, "params": 100, "body": len(request) - len(body)}[point]
+    for _ in range(5):
+        with fcgi.Connection(service.process.socket_path) as connection:
+            connection.send(request[:sent])
+            wait_until_taken_up(api)
+            stop_and_continue(service.process)
+            connection.send(request[sent:])
+            response = parse(connection.answer()[0])
+        assert response.status == 200, f"{response}"
+        assert api.wait(response.json()["task_id"])["task_status"] == "success"
+
+
+def test_a_download_that_goes_on_after_the_process_was_stopped(fleet):  # noqa: F811
+    """The web server takes nothing of it meanwhile."""
+    made = fleet("process_download", p1=10000)
+    process = made.start()
+    api = made.api()
+    status = api.finished(BODY)
+    assert status["file_size"] > 1 << 20
+    params = api.client.params("GET", api.path("download/" + status["file_id"]), {"X-Auth-Token": api.token})
+    for _ in range(5):
+        with fcgi.Connection(process.socket_path) as connection:
+            connection.send(fcgi.begin(), fcgi.records(fcgi.PARAMS, fcgi.pairs(params)), fcgi.record(fcgi.STDIN))
+            wait_until_taken_up(api)
+            stop_and_continue(process)
+            response = parse(connection.answer()[0])
+        assert response.status == 200 and len(response.body) == status["file_size"], f"{response}"
+    expect_right_file(api, status, 10000)
