@@ -18,10 +18,12 @@ from web import WAYS, share_files, start_web  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
-    """Marks the HTTP suite: what is run through each web server."""
+    """Marks the HTTP suite, which is run through each web server, and the tests of faults."""
     for item in items:
         if {"server", "web"} & set(item.fixturenames):
             item.add_marker("http")
+        elif "fleet" in item.fixturenames:
+            item.add_marker("faults")
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +57,8 @@ def running(postgres):
 def start(scratch, postgres, running):
     """Starts a service with a site of its own: start(name, rows, {"section.option": value}); prepare
     gets the site before."""
+    services = []
+
     def begin(name, rows=(), options=None, prepare=None):
         site = Site(postgres, os.path.join(scratch, name), options)
         running.callback(site.close)
@@ -64,8 +68,11 @@ def start(scratch, postgres, running):
             prepare(site)
         service = Service(site)
         running.callback(service.stop)
+        services.append(service)
         return service
-    return begin
+    yield begin
+    for service in services:
+        service.process.begin_to_stop()  # all at once: each needs a moment for it
 
 
 @pytest.fixture(scope="session")

@@ -170,9 +170,12 @@ class Process:
         self.process.kill()
         self.process.wait(timeout=DEADLINE)
 
-    def stop(self, good=(0,)):
+    def begin_to_stop(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+
+    def stop(self, good=(0,)):
+        self.begin_to_stop()
         status = self.process.wait(timeout=DEADLINE)
         assert status in good, f"{self.name} ended with {status}: {self.log_text()[-3000:]}"
         wait_until(lambda: not processes_of_session(self.pid), f"no process of {self.name} is left")
