@@ -290,7 +290,6 @@ static void bodies(const void *row)
 /* A server may leave standard input open behind the body: a CGI program reads no further (RFC 3875 section 4.2). */
 static void reads_no_further_than_the_body(void)
 {
-    int64_t start = clock_monotonic_ms();
     struct seen seen = {.limit = 100};
     struct buffer path = {0}, out = {0};
     int ends[2];
@@ -301,7 +300,7 @@ static void reads_no_further_than_the_body(void)
     if (server == 0) {
         ssize_t ignored = write(ends[1], "body", 4);
 
-        sleep(3);
+        sleep(60);
         _exit(ignored != 4);
     }
     close(ends[1]);
@@ -309,11 +308,11 @@ static void reads_no_further_than_the_body(void)
     cgi_variable("CONTENT_LENGTH", "4");
     cgi_serve_from(look, &seen, path.data, &out);
     close(ends[0]);
+    assert_int_equal(waitpid(server, NULL, WNOHANG), 0); /* it still has its end */
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
     check_good(seen.read, &seen.read_error);
     assert_string_equal(buffer_text(&seen.body), "body");
-    assert_true(clock_monotonic_ms() - start < 2000);
     buffer_free(&path);
     buffer_free(&out);
     forget(&seen);
