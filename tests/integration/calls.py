@@ -102,8 +102,7 @@ class Detour:
         self.way = directory + ".pg"
         os.makedirs(self.way)
         conninfo = postgres.conninfo(os.path.basename(directory), "waybill_service")
-        self.options = {"database.conninfo": conninfo.replace(f"host={postgres.directory}", f"host={self.way}"),
-                        "database.connect_timeout_ms": 1000}
+        self.options = {"database.conninfo": conninfo.replace(f"host={postgres.directory}", f"host={self.way}")}
         self.lock = threading.Lock()
         self.ends = None  # of all connections; None while the way is cut
         self.open()

@@ -85,6 +85,7 @@ def made(fleet, server, network, request):  # noqa: F811
     for host, number in HOSTS.items():
         config = site.write_config({
             "database.conninfo": f"host=10.77.{number}.1 dbname={site.database} user=waybill_service",
+            "database.connect_timeout_ms": None, "database.query_timeout_ms": None,
             "inventory.relation": "faults.container", "export.lease": LEASE, "export.threads": 1}, f"{host}.conf")
         site_of_all.start(host, config=config, prefix=network.command(host))
     return site_of_all

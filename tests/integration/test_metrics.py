@@ -414,7 +414,7 @@ def test_the_database_away(scratch, postgres):
 
 
 def test_a_database_that_is_slow(start):
-    service = start("metrics_slow", options={"database.query_timeout_ms": 300})
+    service = start("metrics_slow", options={"database.query_timeout_ms": 3000})
     api = service.api()
     before = samples(service.client)
     holder = service.site.connect()

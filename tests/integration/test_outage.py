@@ -16,7 +16,7 @@ def alone(scratch):
     """A service with a PostgreSQL that no other test needs."""
     server = Postgres(os.path.join(scratch, "postgres-outage"))
     server.start()
-    site = Site(server, os.path.join(scratch, "outage"), {"database.connect_timeout_ms": 1000})
+    site = Site(server, os.path.join(scratch, "outage"))
     service = Service(site)
     yield service
     service.stop()

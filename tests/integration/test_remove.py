@@ -14,7 +14,7 @@ from calls import Detour, add_volume, expect_gone, expect_removed, listed, remov
 from fcgi import END_REQUEST, PARAMS, STDIN, STDOUT, Connection, begin, pairs, records
 from faults import (ASYNC, BODY, Fleet, Orders, add_gate, closed_gate, eventually, expect_right_file, fill,
                     fleet)  # noqa: F401
-from service import Site
+from service import Direct, Site
 from web import WAYS, start_web
 
 ROWS = 3000
@@ -279,14 +279,17 @@ LOCKS = ("LOCK TABLE waybill.export_task IN SHARE MODE", "LOCK TABLE waybill.dis
 
 
 @pytest.fixture(scope="module")
-def impatient(start):
-    """A service that does not wait for the database for long."""
-    return start("remove_impatient", options={"database.query_timeout_ms": 500})
+def patient(start):
+    return start("remove_patient")
 
 
 @pytest.fixture(scope="module")
-def patient(start):
-    return start("remove_patient")
+def impatient(patient):
+    """A process of the same site that does not wait for the database for long."""
+    options = {"database.query_timeout_ms": 500, "export.threads": 0}
+    process = Direct(patient.site, "impatient", config=patient.site.write_config(options, "impatient.conf"))
+    yield process
+    process.stop()
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -313,14 +316,13 @@ def test_a_lock_that_is_released(patient, lock):
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_that_stays_too_long(impatient, lock):
+def test_a_lock_that_stays_too_long(patient, impatient, lock):
     """The caller is told, nothing is removed, and the next try does it."""
-    service = impatient
-    api = service.api()
+    api = patient.api()
     status = api.finished(MINIMAL)
-    holder = holding(service.site, lock)
+    holder = holding(patient.site, lock)
     try:
-        expect_error(remove(api, status["task_id"]), 500, "HSS.0041", "too long")
+        expect_error(remove(patient.api(client=impatient.client), status["task_id"]), 500, "HSS.0041", "too long")
     finally:
         holder.close()
     assert api.download(status["file_id"]).status == 200
