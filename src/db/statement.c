@@ -17,9 +17,14 @@ void statement_append(struct statement *statement, const char *format, ...)
 
 void statement_bind(struct statement *statement, const char *value)
 {
-    assert(statement->count < STATEMENT_MAX_VALUES);
-    statement->values[statement->count++] = memory_copy_text(value);
-    buffer_printf(&statement->sql, "$%zu", statement->count);
+    size_t place = statement->sql.length;
+    size_t index = statement->count++;
+
+    assert(index < STATEMENT_MAX_VALUES);
+    buffer_printf(&statement->sql, "$%zu", index + 1);
+    statement->values[index] = memory_copy_text(value);
+    statement->places[index] = place;
+    statement->lengths[index] = statement->sql.length - place;
 }
 
 void statement_identifier(struct statement *statement, const char *name, size_t length)

@@ -1,6 +1,5 @@
 /* The row stream: COPY (query) TO STDOUT in binary, read message by message. */
 #include <arpa/inet.h>
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,26 +25,19 @@ struct db_stream {
 static bool quote_values(struct db *db, const struct statement *query, struct buffer *sql, struct error *err)
 {
     const char *text = buffer_text(&query->sql);
+    size_t at = 0;
 
-    while (*text != '\0') {
-        size_t plain = strcspn(text, "$");
-        char *end;
-        size_t number;
-        char *literal;
+    for (size_t i = 0; i < query->count; i++) {
+        char *literal = PQescapeLiteral(db->connection, query->values[i], strlen(query->values[i]));
 
-        buffer_append(sql, text, plain);
-        text += plain;
-        if (*text == '\0')
-            break;
-        number = strtoul(text + 1, &end, 10);
-        assert(number >= 1 && number <= query->count);
-        literal = PQescapeLiteral(db->connection, query->values[number - 1], strlen(query->values[number - 1]));
         if (literal == NULL)
             return db_fail(db, NULL, err);
+        buffer_append(sql, text + at, query->places[i] - at);
         buffer_append_text(sql, literal);
         PQfreemem(literal);
-        text = end;
+        at = query->places[i] + query->lengths[i];
     }
+    buffer_append_text(sql, text + at);
     return true;
 }
 

@@ -25,6 +25,13 @@ FROM site.pods;
 GRANT USAGE ON SCHEMA site TO waybill_service;
 GRANT SELECT ON site.containers TO waybill_service;
 """
+# Names in which every character that an unquoted identifier may have stands, those of a parameter included.
+DOLLARS = """
+CREATE SCHEMA "weird$1";
+CREATE VIEW "weird$1"."tab$le" AS SELECT * FROM waybill.container;
+GRANT USAGE ON SCHEMA "weird$1" TO waybill_service;
+GRANT SELECT ON "weird$1"."tab$le" TO waybill_service;
+"""
 FIELDS = {
     "memory": "memory_limit", "cpu": "cpu_limit", "restarts": "restart_count", "fatal": "fatal_risk",
     "high": "high_risk", "medium": "medium_risk", "low": "low_risk", "is_risky": "risky", "state": "status",
@@ -78,3 +85,12 @@ def test_size_and_order(view):
     api, judge = view
     for size in (1, 2, 50):
         judge.check(api, {"export_headers": [["container_id", "Id"]]}, None, export_size=size)
+
+
+def test_a_name_with_dollars(start):
+    """It is no parameter of the query, to which $1 and $2 belong."""
+    rows = [row for row in inventory.hostile() if row["project_id"] == inventory.PROJECT]
+    service = start("dollars", rows, {"inventory.relation": "weird$1.tab$le"})
+    service.site.sql(DOLLARS)
+    body = {"export_headers": HEADERS, "status": "Running", "image_name": "*nginx*"}
+    assert Judge(rows).check(service.api(), body) > 0

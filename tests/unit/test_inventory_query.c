@@ -231,6 +231,22 @@ static void relations(const void *row)
     statement_free(&statement);
 }
 
+/* A $ in the relation's name is none of a parameter. */
+static void relation_with_dollars(void)
+{
+    const struct inventory_scope scope = {"weird$1.tab$le", "p1", NULL};
+    struct statement statement;
+
+    build(&statement, &scope, "{\"status\":\"Running\",\"export_headers\":" ID "}");
+    assert_int_equal(statement.count, 2);
+    for (size_t i = 0; i < statement.count; i++) {
+        const char *before = buffer_text(&statement.sql) + statement.places[i] - strlen("COLLATE \"C\" = ");
+
+        assert_memory_equal(before, "COLLATE \"C\" = $", strlen("COLLATE \"C\" = $"));
+    }
+    statement_free(&statement);
+}
+
 static void scope_of_enterprise_projects(void)
 {
     static const char projects[] = "{\"0\",\"e 1\\\"'\"}";
@@ -326,6 +342,7 @@ int main(void)
     CHECK_EACH(times, time_cases, label);
     CHECK(columns_in_the_order_of_the_headers);
     CHECK_EACH(relations, relation_cases, relation);
+    CHECK(relation_with_dollars);
     CHECK(scope_of_enterprise_projects);
     CHECK(limits);
     CHECK_EACH(no_text_of_a_caller_is_in_the_sql, hostile_texts, text);

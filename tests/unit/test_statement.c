@@ -1,5 +1,6 @@
 #include "db/statement.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,34 @@ static void appends_and_binds(void)
     assert_int_equal(statement.count, 2);
     assert_string_equal(statement.values[0], "x");
     assert_string_equal(statement.values[1], "100%'; DROP TABLE t; -- $1");
+    statement_free(&statement);
+}
+
+/* Only a bound value is a parameter: its place tells it from any other $. */
+static void knows_where_values_stand(void)
+{
+    struct statement statement = {0};
+
+    statement_append(&statement, "SELECT '$2' FROM ");
+    statement_identifier(&statement, BYTES("weird$1"));
+    statement_append(&statement, " WHERE a = ");
+    statement_bind(&statement, "x");
+    statement_append(&statement, " OR ");
+    statement_identifier(&statement, BYTES("$3"));
+    statement_append(&statement, " = ");
+    for (int i = 2; i <= 10; i++)
+        statement_bind(&statement, "y");
+    assert_string_equal(buffer_text(&statement.sql),
+                        "SELECT '$2' FROM \"weird$1\" WHERE a = $1 OR \"$3\" = $2$3$4$5$6$7$8$9$10");
+    for (size_t i = 0; i < statement.count; i++) {
+        char expected[8];
+
+        snprintf(expected, sizeof(expected), "$%zu", i + 1);
+        assert_int_equal(statement.lengths[i], strlen(expected));
+        assert_memory_equal(buffer_text(&statement.sql) + statement.places[i], expected, statement.lengths[i]);
+    }
+    assert_int_equal(statement.places[0], strlen("SELECT '$2' FROM \"weird$1\" WHERE a = "));
+    assert_int_equal(statement.places[1], strlen("SELECT '$2' FROM \"weird$1\" WHERE a = $1 OR \"$3\" = "));
     statement_free(&statement);
 }
 
@@ -132,6 +161,7 @@ static void array_literals(const void *row)
 int main(void)
 {
     CHECK(appends_and_binds);
+    CHECK(knows_where_values_stand);
     CHECK(keeps_copies);
     CHECK(binds_the_empty_text);
     CHECK(binds_as_many_as_it_may);
