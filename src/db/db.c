@@ -9,7 +9,6 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "db/internal.h"
@@ -66,7 +65,7 @@ bool db_fail(struct db *db, const PGresult *result, struct error *err)
                         (int) strcspn(message, "\n"), message);
 }
 
-static bool wait_socket(PGconn *connection, short events, int64_t deadline)
+bool db_wait_socket(PGconn *connection, short events, int64_t deadline)
 {
     struct pollfd socket = {.fd = PQsocket(connection), .events = events};
     int ready;
@@ -83,7 +82,7 @@ bool db_wait(struct db *db, int64_t deadline, struct error *err)
         short events = PQflush(db->connection) > 0 ? POLLIN | POLLOUT : POLLIN;
         int64_t until = db->watcher == NULL ? deadline : clock_monotonic_ms() + WATCH_MS;
 
-        if (wait_socket(db->connection, events, until < deadline ? until : deadline))
+        if (db_wait_socket(db->connection, events, until < deadline ? until : deadline))
             return true;
         if (db->watcher != NULL && !db->watcher(db->watcher_context, err))
             break;
@@ -101,72 +100,6 @@ void db_watch(struct db *db, db_watcher watcher, void *context)
 {
     db->watcher = watcher;
     db->watcher_context = context;
-}
-
-/* What the server says unasked. libpq would print it; that the server ends the connection must not be missed. */
-static void take_notice(void *context, const PGresult *notice)
-{
-    const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
-    struct db *db = context;
-    struct log_line line;
-
-    if (severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
-        db->abandoned = true;
-    log_begin(&line, LOG_DEBUG, "the database says");
-    log_text(&line, "severity", severity);
-    log_text(&line, "message", PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY));
-    log_end(&line);
-}
-
-/* Whether there are hosts to try one after the other: host=a,b,c. */
-static bool has_several_hosts(PGconn *connection)
-{
-    PQconninfoOption *options = PQconninfo(connection);
-    bool several = false;
-
-    for (PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++) {
-        if (strncmp(option->keyword, "host", 4) == 0 && option->val != NULL && strchr(option->val, ',') != NULL)
-            several = true;
-    }
-    PQconninfoFree(options);
-    return several;
-}
-
-static void finish_connecting(PGconn *connection, int64_t deadline)
-{
-    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
-
-    while (PQstatus(connection) != CONNECTION_BAD && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
-        if (!wait_socket(connection, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
-            break;
-        state = PQconnectPoll(connection);
-    }
-}
-
-static PGconn *connect_within(struct db *db, const struct db_settings *settings)
-{
-    int64_t deadline = clock_monotonic_ms() + settings->connect_timeout_ms;
-    char seconds[16];
-    /* The connection string comes after what it may set otherwise, and before what it may not. */
-    const char *const keywords[] = {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-                                    "dbname", "client_encoding", "fallback_application_name", "connect_timeout", NULL};
-    const char *const values[] = {"30", "10", "3", "30000",
-                                  settings->conninfo, "UTF8", settings->application_name, seconds, NULL};
-    PGconn *connection;
-
-    snprintf(seconds, sizeof(seconds), "%d", (settings->connect_timeout_ms + 999) / 1000);
-    connection = PQconnectStartParams(keywords, values, 1);
-    if (connection != NULL && has_several_hosts(connection)) {
-        /* Only libpq can leave a host that says nothing for the next one, and only if it does the waiting. */
-        PQfinish(connection);
-        connection = PQconnectdbParams(keywords, values, 1);
-        if (connection != NULL)
-            PQsetNoticeReceiver(connection, take_notice, db);
-    } else if (connection != NULL) {
-        PQsetNoticeReceiver(connection, take_notice, db); /* a server that is going down says so before it answers */
-        finish_connecting(connection, deadline);
-    }
-    return connection;
 }
 
 /* Pins what the SQL of this program relies on, whatever the role or the database has set. */
@@ -209,12 +142,14 @@ struct db *db_open(const struct db_settings *settings, struct error *err)
     const char *encoding;
 
     db->query_timeout_ms = settings->query_timeout_ms;
-    db->connection = connect_within(db, settings);
+    db->connection = db_connect(db, settings);
     if (db->connection == NULL || PQstatus(db->connection) != CONNECTION_OK) {
-        const char *reason = db->connection == NULL ? "out of memory" : PQerrorMessage(db->connection);
+        const char *reason = db->connection == NULL                        ? "out of memory"
+                             : PQstatus(db->connection) == CONNECTION_BAD ? PQerrorMessage(db->connection)
+                                                                          : "no connection within the time allowed";
 
         fail_with(err, ERROR_UNAVAILABLE, unavailable);
-        error_detail(err, "%s", *reason == '\0' ? "no connection within the time allowed" : reason);
+        error_detail(err, "%s", reason);
         goto fail;
     }
     if (PQsetnonblocking(db->connection, 1) != 0) {
@@ -248,12 +183,12 @@ bool db_is_usable(struct db *db)
     if (db->abandoned || PQstatus(db->connection) != CONNECTION_OK
         || PQtransactionStatus(db->connection) != PQTRANS_IDLE)
         return false;
-    if (!wait_socket(db->connection, POLLIN, 0))
+    if (!db_wait_socket(db->connection, POLLIN, 0))
         return true;
     /* An idle server says little but that it goes away: there is a last message (take_notice), or an end of file. */
     if (PQconsumeInput(db->connection) == 0 || PQisBusy(db->connection) != 0)
         return false;
-    return !db->abandoned && PQstatus(db->connection) == CONNECTION_OK && !wait_socket(db->connection, POLLIN, 0);
+    return !db->abandoned && PQstatus(db->connection) == CONNECTION_OK && !db_wait_socket(db->connection, POLLIN, 0);
 }
 
 PGresult *db_next_result(struct db *db, int64_t deadline, bool *ret_failed, struct error *err)

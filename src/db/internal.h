@@ -16,8 +16,17 @@ struct db {
     void *watcher_context;
 };
 
+/*
+ * Connects, or fails as PQstatus says; NULL if there is no memory. What the server says unasked is logged, and `db`
+ * learns of it when the server ends the connection.
+ */
+PGconn *db_connect(struct db *db, const struct db_settings *settings);
+
 /* Fills err from a result, or from the connection where there is none. Always returns false. */
 bool db_fail(struct db *db, const PGresult *result, struct error *err);
+
+/* Waits for these events of poll. False if the monotonic deadline passed. */
+bool db_wait_socket(PGconn *connection, short events, int64_t deadline);
 
 /*
  * Waits until the connection's socket has something to read, or takes more if something is left to

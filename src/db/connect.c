@@ -1,0 +1,99 @@
+/* How a connection is made: one host by the deadline of the caller, several by libpq's own timeout for each. */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "db/internal.h"
+
+/* What the server says unasked. libpq would print it; that the server ends the connection must not be missed. */
+static void take_notice(void *context, const PGresult *notice)
+{
+    const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+    struct db *db = context;
+    struct log_line line;
+
+    if (severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
+        db->abandoned = true;
+    log_begin(&line, LOG_DEBUG, "the database says");
+    log_text(&line, "severity", severity);
+    log_text(&line, "message", PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY));
+    log_end(&line);
+}
+
+static bool is_list(const char *value)
+{
+    return value != NULL && strchr(value, ',') != NULL;
+}
+
+/* libpq's own rule: text without any of these is the name of a database. */
+static bool is_connection_string(const char *conninfo)
+{
+    return strchr(conninfo, '=') != NULL || strncmp(conninfo, "postgresql://", 13) == 0
+           || strncmp(conninfo, "postgres://", 11) == 0;
+}
+
+/*
+ * Whether there may be hosts to try one after the other: host=a,b,c, in the connection string or in the variable that
+ * stands in for it. A service may name them too, in a file that only libpq reads.
+ */
+static bool may_have_several_hosts(const char *conninfo)
+{
+    PQconninfoOption *options = is_connection_string(conninfo) ? PQconninfoParse(conninfo, NULL) : NULL;
+    const char *host = getenv("PGHOST"), *hostaddr = getenv("PGHOSTADDR"), *service = getenv("PGSERVICE");
+    bool several;
+
+    for (PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++) {
+        if (option->val == NULL)
+            continue;
+        if (strcmp(option->keyword, "host") == 0)
+            host = option->val;
+        else if (strcmp(option->keyword, "hostaddr") == 0)
+            hostaddr = option->val;
+        else if (strcmp(option->keyword, "service") == 0)
+            service = option->val;
+    }
+    several = is_list(host) || is_list(hostaddr) || service != NULL;
+    PQconninfoFree(options);
+    return several;
+}
+
+static void finish_connecting(PGconn *connection, int64_t deadline)
+{
+    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+
+    while (PQstatus(connection) != CONNECTION_BAD && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
+        if (!db_wait_socket(connection, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
+            break;
+        state = PQconnectPoll(connection);
+    }
+}
+
+PGconn *db_connect(struct db *db, const struct db_settings *settings)
+{
+    int64_t deadline = clock_monotonic_ms() + settings->connect_timeout_ms;
+    char seconds[16];
+    /* The connection string comes after what it may set otherwise, and before what it may not. */
+    const char *const keywords[] = {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+                                    "dbname", "client_encoding", "fallback_application_name", "connect_timeout", NULL};
+    const char *const values[] = {"30", "10", "3", "30000",
+                                  settings->conninfo, "UTF8", settings->application_name, seconds, NULL};
+    PGconn *connection;
+
+    snprintf(seconds, sizeof(seconds), "%d", (settings->connect_timeout_ms + 999) / 1000);
+    if (may_have_several_hosts(settings->conninfo)) {
+        /* Only libpq can leave a host that says nothing for the next one, and only if it does the waiting. */
+        connection = PQconnectdbParams(keywords, values, 1);
+        if (connection != NULL)
+            PQsetNoticeReceiver(connection, take_notice, db);
+        return connection;
+    }
+    connection = PQconnectStartParams(keywords, values, 1);
+    if (connection != NULL) {
+        PQsetNoticeReceiver(connection, take_notice, db); /* a server that is going down says so before it answers */
+        finish_connecting(connection, deadline);
+    }
+    return connection;
+}
