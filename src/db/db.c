@@ -102,40 +102,6 @@ void db_watch(struct db *db, db_watcher watcher, void *context)
     db->watcher_context = context;
 }
 
-/* Pins what the SQL of this program relies on, whatever the role or the database has set. */
-static bool pin_session(struct db *db, const struct db_settings *settings, struct error *err)
-{
-    char *zone = PQescapeLiteral(db->connection, settings->time_zone, strlen(settings->time_zone));
-    struct buffer script = {0};
-    bool done;
-
-    if (zone == NULL)
-        return db_fail(db, NULL, err);
-    /*
-     * A process that is stopped inside a transaction must lose it, and the locks that others wait for, well before
-     * their own time is over.
-     */
-    buffer_printf(&script,
-                  "SET search_path = '';"
-                  "SET standard_conforming_strings = on;"
-                  "SET DateStyle = 'ISO, YMD';"
-                  "SET TimeZone = %s;"
-                  "SET statement_timeout = %d;"
-                  "SET lock_timeout = %d;"
-                  "SET idle_in_transaction_session_timeout = %d;"
-                  "SET client_connection_check_interval = 1000;" /* a query whose caller is gone ends */
-                  "SET client_min_messages = warning;"
-                  /* a commit that was answered must survive a crash of the server */
-                  "SELECT pg_catalog.set_config('synchronous_commit', 'on', false)"
-                  " WHERE pg_catalog.current_setting('synchronous_commit') = 'off';"
-                  "SET jit = off", /* exports are scans of rows as they are: compiling them never pays */
-                  zone, settings->query_timeout_ms, settings->query_timeout_ms, settings->query_timeout_ms / 4);
-    PQfreemem(zone);
-    done = db_run_script(db, buffer_text(&script), err);
-    buffer_free(&script);
-    return done;
-}
-
 struct db *db_open(const struct db_settings *settings, struct error *err)
 {
     struct db *db = memory_zeroed(1, sizeof(*db));
@@ -161,7 +127,7 @@ struct db *db_open(const struct db_settings *settings, struct error *err)
         error_set(err, ERROR_CONFIG, "the database must have the encoding UTF8");
         goto fail;
     }
-    if (!pin_session(db, settings, err))
+    if (!db_pin_session(db, settings, err))
         goto fail;
     return db;
 
@@ -204,8 +170,18 @@ PGresult *db_next_result(struct db *db, int64_t deadline, bool *ret_failed, stru
     return PQgetResult(db->connection);
 }
 
-/* Reads all results and returns the last one, or the first that is an error; the caller clears it. */
-static PGresult *collect(struct db *db, struct error *err)
+/* What to do with one result more: keeps the first that is an error, else the last. */
+static PGresult *keep(PGresult *kept, PGresult *result)
+{
+    if (kept != NULL && PQresultStatus(kept) == PGRES_FATAL_ERROR) {
+        PQclear(result);
+        return kept;
+    }
+    PQclear(kept);
+    return result;
+}
+
+PGresult *db_collect(struct db *db, struct error *err)
 {
     int64_t deadline = clock_monotonic_ms() + db->query_timeout_ms + SERVER_TIMEOUT_SLACK_MS;
     PGresult *kept = NULL;
@@ -213,12 +189,7 @@ static PGresult *collect(struct db *db, struct error *err)
     bool failed;
 
     while ((result = db_next_result(db, deadline, &failed, err)) != NULL) {
-        if (kept != NULL && PQresultStatus(kept) == PGRES_FATAL_ERROR) {
-            PQclear(result);
-            continue;
-        }
-        PQclear(kept);
-        kept = result;
+        kept = keep(kept, result);
     }
     if (failed) {
         PQclear(kept);
@@ -258,7 +229,7 @@ struct db_result *db_query(struct db *db, enum db_expect expect, const char *sql
         db_fail(db, NULL, err);
         return NULL;
     }
-    result = collect(db, err);
+    result = db_collect(db, err);
     if (result != NULL && !as_expected(result, expect)) {
         fail_with(err, ERROR_INTERNAL, faulty);
         error_detail(err, "unexpected result: %s, %d rows", PQresStatus(PQresultStatus(result)), PQntuples(result));
@@ -287,7 +258,7 @@ bool db_run_script(struct db *db, const char *script, struct error *err)
 
     if (PQsendQuery(db->connection, script) == 0)
         return db_fail(db, NULL, err);
-    result = collect(db, err);
+    result = db_collect(db, err);
     PQclear(result);
     return result != NULL;
 }

@@ -22,6 +22,9 @@ struct db {
  */
 PGconn *db_connect(struct db *db, const struct db_settings *settings);
 
+/* Pins what the SQL of this program relies on, whatever the role or the database has set. */
+MUST_CHECK bool db_pin_session(struct db *db, const struct db_settings *settings, struct error *err);
+
 /* Fills err from a result, or from the connection where there is none. Always returns false. */
 bool db_fail(struct db *db, const PGresult *result, struct error *err);
 
@@ -39,5 +42,8 @@ bool db_wait(struct db *db, int64_t deadline, struct error *err);
  * then *ret_failed says which of the two. A result that holds an error is returned like any other.
  */
 PGresult *db_next_result(struct db *db, int64_t deadline, bool *ret_failed, struct error *err);
+
+/* Reads all results of what was sent and returns the last one, for the caller to clear. NULL if one is an error. */
+PGresult *db_collect(struct db *db, struct error *err);
 
 #endif

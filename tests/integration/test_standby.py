@@ -81,6 +81,19 @@ def test_exports_read_from_the_standby(pair):
     expect_right_file(api, api.finished(BODY), 5)
 
 
+def test_settings_that_a_standby_cannot_have(pair):
+    """What the role or the connection string sets for transactions keeps no export from reading there."""
+    pair = pair()
+    site = pair.made.site
+    options = ("options='-c default_transaction_isolation=serializable -c default_transaction_deferrable=on"
+               " -c default_transaction_read_only=on'")
+    site.write_config({
+        "database.conninfo": conninfo(site, [pair.primary, pair.standby], "read-write"),
+        "inventory.conninfo": conninfo(site, [pair.standby, pair.primary], "standby") + "\n  " + options, **GATED})
+    pair.made.start()
+    expect_right_file(pair.made.api(), pair.made.api().finished(BODY), ROWS)
+
+
 def test_the_standby_is_lost_during_an_export(pair):
     """The export begins anew from the primary; when the standby is back, it is read again."""
     pair = pair()
