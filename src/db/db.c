@@ -181,6 +181,14 @@ static PGresult *keep(PGresult *kept, PGresult *result)
     return result;
 }
 
+/* COPY waits for what nobody here sends, or takes: there would be no end of results. */
+static bool is_copy(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
 PGresult *db_collect(struct db *db, struct error *err)
 {
     int64_t deadline = clock_monotonic_ms() + db->query_timeout_ms + SERVER_TIMEOUT_SLACK_MS;
@@ -190,6 +198,13 @@ PGresult *db_collect(struct db *db, struct error *err)
 
     while ((result = db_next_result(db, deadline, &failed, err)) != NULL) {
         kept = keep(kept, result);
+        if (is_copy(kept)) {
+            db->abandoned = true;
+            fail_with(err, ERROR_INTERNAL, faulty);
+            error_detail(err, "COPY to or from the client can't be used here");
+            failed = true;
+            break;
+        }
     }
     if (failed) {
         PQclear(kept);
@@ -279,6 +294,11 @@ bool db_begin_locked(struct db *db, int64_t lock, struct error *err)
 
 bool db_commit(struct db *db, struct error *err)
 {
+    /* PostgreSQL takes COMMIT of a failed transaction for ROLLBACK, and of none for a success. */
+    if (PQtransactionStatus(db->connection) != PQTRANS_INTRANS) {
+        fail_with(err, ERROR_INTERNAL, faulty);
+        return error_detail(err, "the transaction ended before its COMMIT");
+    }
     return db_run_script(db, "COMMIT", err);
 }
 

@@ -41,7 +41,7 @@ enum db_expect {
     DB_ROWS,       /* any number */
 };
 
-/* Opens a connection and pins what the SQL relies on. NULL on failure. */
+/* Opens a connection and pins what the SQL relies on: see db/session.c. NULL on failure. */
 MUST_CHECK struct db *db_open(const struct db_settings *settings, struct error *err);
 
 /* NULL is fine. */
@@ -77,9 +77,9 @@ MUST_CHECK bool db_execute(struct db *db, const char *sql, size_t count, const c
  */
 MUST_CHECK bool db_begin_locked(struct db *db, int64_t lock, struct error *err);
 MUST_CHECK bool db_commit(struct db *db, struct error *err);
-void db_rollback(struct db *db);
+void db_rollback(struct db *db); /* if that fails, or the state is unknown, the connection is no longer usable */
 
-/* Runs a script of several statements, without values. */
+/* Runs a script of several statements, without values and without COPY to or from the client. */
 MUST_CHECK bool db_run_script(struct db *db, const char *script, struct error *err);
 
 size_t db_rows(const struct db_result *result);

@@ -56,9 +56,10 @@ static bool apply_one(struct db *db, const char *directory, const char *name, bo
     if (!*ret_applied)
         return true;
 
+    /* Written down first: of a file that ends the transaction itself, db_commit then says so. */
     done = read_file(directory, name, &script, err)
-           && db_run_script(db, buffer_text(&script), err)
-           && db_execute(db, "INSERT INTO waybill.schema_migration (name) VALUES ($1)", 1, values, NULL, err);
+           && db_execute(db, "INSERT INTO waybill.schema_migration (name) VALUES ($1)", 1, values, NULL, err)
+           && db_run_script(db, buffer_text(&script), err);
     buffer_free(&script);
     return done;
 }
@@ -125,13 +126,11 @@ bool migrations_apply(struct db *db, const char *directory, void (*applied)(cons
         bool is_new = false;
 
         if (good) {
-            struct error ignored;
-
             good = db_run_script(db, begin, err) && apply_one(db, directory, entries[i]->d_name, &is_new, err)
-                   && db_run_script(db, "COMMIT", err);
+                   && db_commit(db, err);
             if (!good) {
                 name_migration(err, entries[i]->d_name);
-                (void) !db_run_script(db, "ROLLBACK", &ignored);
+                db_rollback(db);
             }
         }
         if (good && is_new)

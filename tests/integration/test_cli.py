@@ -69,6 +69,22 @@ def test_a_migration_that_fails_leaves_nothing(site, tmp_path):
     assert site.sql("SELECT to_regclass('waybill.half'), to_regclass('waybill.after')") == [(None, None)]
 
 
+@pytest.mark.parametrize("script, reason", [
+    ("COPY waybill.access_token TO STDOUT;", "COPY"),
+    ("COPY waybill.access_token FROM STDIN;", "COPY"),
+    ("CREATE TABLE waybill.half (a int); COPY waybill.half FROM STDIN; SELECT 1;", "COPY"),
+    ("CREATE TABLE waybill.half (a int); ROLLBACK;", "transaction"),
+])
+def test_what_a_migration_cannot_do(site, tmp_path, script, reason):
+    """COPY to or from the client, which has neither file, and ending its transaction."""
+    (tmp_path / "9998_odd.sql").write_text(script)
+    done = site.waybill("migrate", "--sql-dir", str(tmp_path))
+    assert done.returncode == 1 and not done.stdout, f"{done}"
+    assert "9998_odd.sql: " in done.stderr and reason in done.stderr, f"{done}"
+    assert site.sql("SELECT to_regclass('waybill.half')") == [(None,)]
+    assert site.sql("SELECT count(*) FROM waybill.schema_migration WHERE name LIKE '9998%'") == [(0,)]
+
+
 def created(site, *options):
     done = site.waybill("token", "create", "--project", "demo", *options)
     assert done.returncode == 0, f"{done}"
