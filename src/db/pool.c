@@ -9,12 +9,20 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
+/* A thread that waits for a place. */
+struct waiter {
+    struct waiter *next;
+    pthread_cond_t given;
+    bool has_place;
+};
+
 struct db_pool {
     const struct db_settings *settings;
-    pthread_mutex_t lock;
-    pthread_cond_t given;
+    pthread_mutex_t lock; /* for the rest */
+    struct waiter *first; /* of the queue: whoever came first is served first */
+    struct waiter **end;
     int size;
-    int out;         /* connections in use or being opened */
+    int out; /* places that are taken: connections in use or being opened, and those just given to a waiter */
     int idle_count;
     struct db *idle[]; /* `size` of them; the one used last is taken first */
 };
@@ -25,21 +33,63 @@ struct db_pool *db_pool_new(const struct db_settings *settings, int size)
 
     pool->settings = settings;
     pool->size = size;
+    pool->end = &pool->first;
     pthread_mutex_init(&pool->lock, NULL);
-    clock_init_condition(&pool->given);
     return pool;
 }
 
-/* Waits for a place among `size`. Called with the lock held. */
+/* Under the lock. */
+static void leave_queue(struct db_pool *pool, struct waiter *waiter)
+{
+    struct waiter **link = &pool->first;
+
+    while (*link != waiter)
+        link = &(*link)->next;
+    *link = waiter->next;
+    if (waiter->next == NULL)
+        pool->end = link;
+}
+
+/* Waits in the queue until a place is given to it. Called with the lock held. */
 static bool wait_for_place(struct db_pool *pool)
 {
     struct timespec until = clock_timespec_after(pool->settings->connect_timeout_ms);
+    struct waiter waiter = {0};
 
-    while (pool->out == pool->size) {
-        if (pthread_cond_timedwait(&pool->given, &pool->lock, &until) == ETIMEDOUT)
-            return pool->out < pool->size;
+    clock_init_condition(&waiter.given);
+    *pool->end = &waiter;
+    pool->end = &waiter.next;
+    while (!waiter.has_place) {
+        if (pthread_cond_timedwait(&waiter.given, &pool->lock, &until) == ETIMEDOUT)
+            break;
     }
+    if (!waiter.has_place)
+        leave_queue(pool, &waiter);
+    pthread_cond_destroy(&waiter.given);
+    return waiter.has_place;
+}
+
+/* Takes one of the `size` places. While threads wait all stay taken: nobody overtakes them. Under the lock. */
+static bool take_place(struct db_pool *pool)
+{
+    if (pool->out == pool->size)
+        return wait_for_place(pool);
+    pool->out++;
     return true;
+}
+
+/* Hands a place to the first that waits, if any does. Under the lock. */
+static void give_place(struct db_pool *pool)
+{
+    struct waiter *waiter = pool->first;
+
+    if (waiter == NULL) {
+        pool->out--;
+        return;
+    }
+    leave_queue(pool, waiter);
+    waiter->has_place = true;
+    pthread_cond_signal(&waiter->given);
 }
 
 struct db *db_pool_take(struct db_pool *pool, struct error *err)
@@ -47,13 +97,12 @@ struct db *db_pool_take(struct db_pool *pool, struct error *err)
     struct db *db = NULL;
 
     pthread_mutex_lock(&pool->lock);
-    if (!wait_for_place(pool)) {
+    if (!take_place(pool)) {
         pthread_mutex_unlock(&pool->lock);
         error_set(err, ERROR_UNAVAILABLE,
                   "the service is busy: all its database connections are in use; try again later");
         return NULL;
     }
-    pool->out++;
     if (pool->idle_count > 0)
         db = pool->idle[--pool->idle_count];
     pthread_mutex_unlock(&pool->lock);
@@ -76,10 +125,9 @@ void db_pool_give(struct db_pool *pool, struct db *db)
         db = NULL;
     }
     pthread_mutex_lock(&pool->lock);
-    pool->out--;
     if (db != NULL)
         pool->idle[pool->idle_count++] = db;
-    pthread_cond_signal(&pool->given);
+    give_place(pool);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -87,10 +135,9 @@ void db_pool_free(struct db_pool *pool)
 {
     if (pool == NULL)
         return;
-    assert(pool->out == 0);
+    assert(pool->out == 0 && pool->first == NULL);
     while (pool->idle_count > 0)
         db_close(pool->idle[--pool->idle_count]);
-    pthread_cond_destroy(&pool->given);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
 }

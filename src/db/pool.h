@@ -11,7 +11,8 @@ struct db_pool *db_pool_new(const struct db_settings *settings, int size);
 
 /*
  * Takes a connection for the calling thread, waiting for one to come back if all are out, no longer than
- * the settings' connect_timeout_ms. NULL on failure (ERROR_UNAVAILABLE). Give it back with db_pool_give.
+ * the settings' connect_timeout_ms. Threads that wait are served in the order in which they came. NULL on failure:
+ * ERROR_UNAVAILABLE, or the error of db_open. Give it back with db_pool_give.
  */
 MUST_CHECK struct db *db_pool_take(struct db_pool *pool, struct error *err);
 

@@ -1,0 +1,295 @@
+/* The pool of connections, over connections that the linker puts in the place of PostgreSQL's (--wrap). */
+#include "db/pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "check.h"
+
+#define THREADS 4
+#define PATIENT_MS 60000 /* that a fault alone can reach */
+
+struct db {
+    bool is_lost;
+};
+
+static atomic_int opened, closed, waiting;
+static atomic_bool can_open;
+
+struct db *__wrap_db_open(const struct db_settings *settings, struct error *err);
+void __wrap_db_close(struct db *db);
+bool __wrap_db_is_usable(struct db *db);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock, const struct timespec *until);
+int __real_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock, const struct timespec *until);
+
+struct db *__wrap_db_open(const struct db_settings *settings, struct error *err)
+{
+    (void) settings;
+    if (!atomic_load(&can_open)) {
+        error_set(err, ERROR_UNAVAILABLE, "no connection");
+        return NULL;
+    }
+    atomic_fetch_add(&opened, 1);
+    return memory_zeroed(1, sizeof(struct db));
+}
+
+void __wrap_db_close(struct db *db)
+{
+    atomic_fetch_add(&closed, 1);
+    free(db);
+}
+
+bool __wrap_db_is_usable(struct db *db)
+{
+    return !db->is_lost;
+}
+
+/*
+ * Counts the threads that wait. It is called with the pool's lock held: whoever sees the number and then takes the lock
+ * comes after the wait has begun.
+ */
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock, const struct timespec *until)
+{
+    static _Thread_local bool is_counted;
+
+    if (!is_counted)
+        atomic_fetch_add(&waiting, 1);
+    is_counted = true;
+    return __real_pthread_cond_timedwait(condition, lock, until);
+}
+
+static struct db_settings settings;
+
+static struct db_pool *make(int size)
+{
+    settings.connect_timeout_ms = PATIENT_MS;
+    atomic_store(&opened, 0);
+    atomic_store(&closed, 0);
+    atomic_store(&waiting, 0);
+    atomic_store(&can_open, true);
+    return db_pool_new(&settings, size);
+}
+
+static struct db *take(struct db_pool *pool)
+{
+    struct error err;
+    struct db *db = db_pool_take(pool, &err);
+
+    check_good(db != NULL, &err);
+    return db;
+}
+
+/* A thread that takes a connection, notes when it came to it, and gives it back when it may. */
+struct taker {
+    struct db_pool *pool;
+    pthread_t thread;
+    pthread_mutex_t hold;
+    atomic_int place;    /* 1 for the first that got one, of all takers */
+    atomic_int *places;
+    struct db *db;
+    struct error err;
+};
+
+static void *take_and_give(void *argument)
+{
+    struct taker *taker = argument;
+
+    taker->db = db_pool_take(taker->pool, &taker->err);
+    atomic_store(&taker->place, atomic_fetch_add(taker->places, 1) + 1);
+    pthread_mutex_lock(&taker->hold);
+    pthread_mutex_unlock(&taker->hold);
+    if (taker->db != NULL)
+        db_pool_give(taker->pool, taker->db);
+    return NULL;
+}
+
+static void until(atomic_int *number, int value)
+{
+    while (atomic_load(number) < value)
+        usleep(1000);
+}
+
+/* Starts a taker that has to wait, and returns when it does. */
+static void start(struct taker *taker, struct db_pool *pool, atomic_int *places)
+{
+    int before = atomic_load(&waiting);
+
+    *taker = (struct taker) {.pool = pool, .places = places};
+    pthread_mutex_init(&taker->hold, NULL);
+    pthread_mutex_lock(&taker->hold);
+    assert_int_equal(pthread_create(&taker->thread, NULL, take_and_give, taker), 0);
+    until(&waiting, before + 1);
+}
+
+/* Has it give its connection back. */
+static void let_go(struct taker *taker)
+{
+    pthread_mutex_unlock(&taker->hold);
+    pthread_join(taker->thread, NULL);
+    pthread_mutex_destroy(&taker->hold);
+}
+
+/* One connection goes from hand to hand, in the order in which they asked for it. */
+static void serves_in_the_order_of_asking(void)
+{
+    struct db_pool *pool = make(1);
+    struct db *first = take(pool);
+    struct taker takers[THREADS];
+    atomic_int places = 0;
+
+    for (int i = 0; i < THREADS; i++)
+        start(&takers[i], pool, &places);
+    db_pool_give(pool, first);
+    for (int i = 0; i < THREADS; i++) {
+        until(&takers[i].place, 1);
+        assert_int_equal(takers[i].place, i + 1);
+        assert_ptr_equal(takers[i].db, first);
+        let_go(&takers[i]);
+    }
+    assert_int_equal(opened, 1);
+    db_pool_free(pool);
+}
+
+/* Who comes after a connection was given back to a waiter does not get it, though the waiter may not run yet. */
+static void a_newcomer_does_not_overtake(void)
+{
+    struct db_pool *pool = make(1);
+    struct taker taker;
+    atomic_int places = 0;
+    struct db *db = take(pool);
+
+    for (int i = 0; i < 50; i++) {
+        start(&taker, pool, &places);
+        pthread_mutex_unlock(&taker.hold);
+        db_pool_give(pool, db);
+        db = take(pool);
+        assert_int_equal(taker.place, i + 1);
+        pthread_join(taker.thread, NULL);
+        pthread_mutex_destroy(&taker.hold);
+    }
+    db_pool_give(pool, db);
+    db_pool_free(pool);
+}
+
+static const struct place_case {
+    const char *label;
+    int place;
+} place_cases[] = {{"the first", 0}, {"in the middle", 1}, {"the last", 2}};
+
+/* One whose time is over leaves the queue, wherever it stands, and the others keep their order. */
+static void who_gives_up_leaves_the_queue(const void *row)
+{
+    const struct place_case *c = row;
+    struct db_pool *pool = make(1);
+    struct db *first = take(pool);
+    struct taker takers[THREADS];
+    atomic_int places = 0;
+    int place = 1;
+
+    for (int i = 0; i < 3; i++) {
+        settings.connect_timeout_ms = i == c->place ? 50 : PATIENT_MS;
+        start(&takers[i], pool, &places);
+    }
+    until(&takers[c->place].place, 1);
+    assert_null(takers[c->place].db);
+    check_refusal(&takers[c->place].err, ERROR_UNAVAILABLE, "all its database connections are in use");
+    let_go(&takers[c->place]);
+
+    settings.connect_timeout_ms = PATIENT_MS;
+    start(&takers[3], pool, &places);
+    db_pool_give(pool, first);
+    for (int i = 0; i < THREADS; i++) {
+        if (i == c->place)
+            continue;
+        until(&takers[i].place, 1);
+        assert_int_equal(takers[i].place, ++place);
+        let_go(&takers[i]);
+    }
+    db_pool_free(pool);
+}
+
+/* There are never more than `size`, and the one used last is taken first. */
+static void keeps_to_its_size(void)
+{
+    struct db_pool *pool = make(2);
+    struct db *a = take(pool), *b = take(pool);
+    struct error err;
+
+    settings.connect_timeout_ms = 10;
+    assert_null(db_pool_take(pool, &err));
+    check_refusal(&err, ERROR_UNAVAILABLE, "all its database connections are in use");
+    db_pool_give(pool, a);
+    db_pool_give(pool, b);
+    assert_ptr_equal(take(pool), b);
+    assert_ptr_equal(take(pool), a);
+    assert_null(db_pool_take(pool, &err));
+    db_pool_give(pool, a);
+    db_pool_give(pool, b);
+    db_pool_free(pool);
+    assert_int_equal(opened, 2);
+    assert_int_equal(closed, 2);
+}
+
+/* One that is lost in use, or while it is idle, is opened anew by the next that needs it. */
+static void opens_lost_ones_anew(void)
+{
+    struct db_pool *pool = make(1);
+    struct taker taker;
+    atomic_int places = 0;
+    struct db *db = take(pool);
+
+    start(&taker, pool, &places);
+    db->is_lost = true;
+    db_pool_give(pool, db);
+    until(&taker.place, 1);
+    assert_int_equal(opened, 2);
+    assert_int_equal(closed, 1);
+    db = taker.db;
+    let_go(&taker);
+
+    db->is_lost = true;
+    db = take(pool);
+    assert_int_equal(opened, 3);
+    assert_int_equal(closed, 2);
+    db_pool_give(pool, db);
+    db_pool_free(pool);
+    assert_int_equal(closed, 3);
+}
+
+/* A connection that can't be opened passes its place on: each that waits finds out, and none takes a place for good. */
+static void passes_a_failure_on(void)
+{
+    struct db_pool *pool = make(1);
+    struct taker takers[THREADS];
+    atomic_int places = 0;
+    struct db *db = take(pool);
+
+    for (int i = 0; i < THREADS; i++)
+        start(&takers[i], pool, &places);
+    atomic_store(&can_open, false);
+    db->is_lost = true;
+    db_pool_give(pool, db);
+    for (int i = 0; i < THREADS; i++) {
+        let_go(&takers[i]);
+        assert_null(takers[i].db);
+        check_refusal(&takers[i].err, ERROR_UNAVAILABLE, "no connection");
+    }
+    atomic_store(&can_open, true);
+    db_pool_give(pool, take(pool));
+    db_pool_free(pool);
+    assert_int_equal(opened, closed);
+}
+
+int main(void)
+{
+    CHECK(serves_in_the_order_of_asking);
+    CHECK(a_newcomer_does_not_overtake);
+    CHECK_EACH(who_gives_up_leaves_the_queue, place_cases, label);
+    CHECK(keeps_to_its_size);
+    CHECK(opens_lost_ones_anew);
+    CHECK(passes_a_failure_on);
+    return check_run("db/pool");
+}
