@@ -16,7 +16,8 @@ struct engine {
     struct db_settings inventory;
     struct db_settings listening;
     struct retention retention;
-    struct db_pool *pool;
+    struct db_pool *pool;    /* of requests */
+    struct db_pool *exports; /* of export threads and the housekeeper: requests cost no export its lease */
     struct housekeeper *housekeeper;
     struct workers *workers;
     struct listener *listener;
@@ -96,9 +97,11 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     engine->retention = engine_retention(config);
 
     engine->pool = db_pool_new(&engine->tasks, config->pool_size);
-    exporter = make_exporter(config, engine->pool);
+    /* Each thread uses one at a time. Without threads a request is over before its export begins. */
+    engine->exports = threaded ? db_pool_new(&engine->tasks, config->export_threads + 1) : engine->pool;
+    exporter = make_exporter(config, engine->exports);
     if (threaded)
-        engine->housekeeper = housekeeper_start(engine->pool, &engine->retention);
+        engine->housekeeper = housekeeper_start(engine->exports, &engine->retention);
     engine->workers = workers_start(&exporter, &engine->inventory, engine->housekeeper,
                                     threaded ? config->export_threads : 0);
     if (threaded && engine->workers != NULL)
@@ -131,12 +134,12 @@ struct housekeeper *engine_housekeeper(struct engine *engine)
 static void flush_counters(struct engine *engine)
 {
     struct error ignored;
-    struct db *db = db_pool_take(engine->pool, &ignored);
+    struct db *db = db_pool_take(engine->exports, &ignored);
 
     if (db == NULL)
         return;
     (void) !counters_flush(db, &ignored);
-    db_pool_give(engine->pool, db);
+    db_pool_give(engine->exports, db);
 }
 
 bool engine_stop(struct engine *engine, int grace_ms)
@@ -154,6 +157,8 @@ void engine_free(struct engine *engine)
     flush_counters(engine);
     workers_free(engine->workers);
     housekeeper_free(engine->housekeeper);
+    if (engine->exports != engine->pool)
+        db_pool_free(engine->exports);
     db_pool_free(engine->pool);
     free(engine);
 }

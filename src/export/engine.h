@@ -27,7 +27,7 @@ enum engine_kind {
  */
 MUST_CHECK struct engine *engine_start(const struct config *config, enum engine_kind kind, struct error *err);
 
-struct db_pool *engine_pool(struct engine *engine);
+struct db_pool *engine_pool(struct engine *engine); /* for requests */
 struct workers *engine_workers(struct engine *engine);
 struct housekeeper *engine_housekeeper(struct engine *engine); /* NULL for ENGINE_ALONE */
 

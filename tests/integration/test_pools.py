@@ -1,0 +1,44 @@
+"""The database connections of requests and those of exports: neither takes the other's."""
+
+import concurrent.futures
+
+from faults import ASYNC, BODY, add_gate, closed_gate, eventually, expect_right_file, fleet  # noqa: F401
+
+ROWS = 200
+POOL = 2
+LEASE = 6  # long enough for a busy machine to renew it in time
+
+
+def test_requests_cost_no_export_its_lease(fleet):  # noqa: F811
+    """All connections of requests are taken, and more requests wait for one, while an export runs: it renews its lease
+    and ends at the first attempt."""
+    made = fleet("pool_of_exports", {"inventory.relation": "faults.container", "export.lease": LEASE,
+                                     "database.pool_size": POOL}, p1=ROWS)
+    add_gate(made.site, ROWS // 2)
+    made.start()
+    api = made.api()
+    holder = made.site.connect()
+    holder.autocommit = False
+    with closed_gate(made.site) as open_gate, concurrent.futures.ThreadPoolExecutor(2 * POOL) as callers:
+        task_id = api.create_task(BODY, headers=ASYNC)
+        made.wait_for_query()
+        try:
+            holder.cursor().execute("LOCK TABLE waybill.access_token IN ACCESS EXCLUSIVE MODE")
+            requests = [callers.submit(api.status, task_id) for _ in range(2 * POOL)]
+            blocked = "SELECT count(*) FROM pg_locks WHERE relation = 'waybill.access_token'::regclass AND NOT granted"
+            eventually(lambda: made.site.sql(blocked) == [(POOL,)], "the requests have all of their connections")
+            seen = set()
+
+            def is_renewed_twice():
+                lease, attempts, until = made.task(task_id, "lease", "attempts", "lease_expire_time")
+                assert attempts == 1, "the export has lost its lease"
+                seen.add((lease, until))
+                return len(seen) == 3
+            eventually(is_renewed_twice, "the lease is renewed twice")
+            open_gate()
+            eventually(lambda: made.task(task_id, "state", "attempts") == ("success", 1), "the export succeeds")
+        finally:
+            holder.close()
+        assert {request.result().status for request in requests} == {200}
+    expect_right_file(api, api.wait(task_id), ROWS)
+    made.expect_files_of_tasks_alone()
