@@ -29,7 +29,7 @@ struct db_settings {
     const char *conninfo;         /* libpq's connection string */
     const char *application_name; /* as pg_stat_activity shows it */
     const char *time_zone;        /* how timestamps are written as text */
-    int connect_timeout_ms;       /* for each host, if there are several: then rounded up to seconds, 2 at least */
+    int connect_timeout_ms;       /* for each of several hosts, and for a service, in full seconds, 2 at least */
     int query_timeout_ms;         /* per statement, enforced by both sides */
 };
 
