@@ -181,7 +181,7 @@ static PGresult *keep(PGresult *kept, PGresult *result)
     return result;
 }
 
-/* COPY waits for what nobody here sends, or takes: there would be no end of results. */
+/* COPY waits for what nobody here sends or takes: there would be no end of results. The connection is lost to it. */
 static bool is_copy(const PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
@@ -199,7 +199,6 @@ PGresult *db_collect(struct db *db, struct error *err)
     while ((result = db_next_result(db, deadline, &failed, err)) != NULL) {
         kept = keep(kept, result);
         if (is_copy(kept)) {
-            db->abandoned = true;
             fail_with(err, ERROR_INTERNAL, faulty);
             error_detail(err, "COPY to or from the client can't be used here");
             failed = true;

@@ -8,18 +8,18 @@
  *   like: they choose between plans of one meaning. The site tunes them.
  * - synchronize_seqscans: no statement relies on the order of rows without an ORDER BY.
  * - array_nulls: db_array_literal quotes each element. backslash_quote, escape_string_warning: no text of ours and no
- *   literal of libpq has a \'.
+ *   literal of libpq has a quote after a backslash.
  * - quote_all_identifiers: EXPLAIN obeys it, but the line that db_estimate_rows reads names nothing.
  * - lc_messages: errors are told apart by their SQLSTATE, notices by their untranslated severity. lc_monetary,
- *   lc_numeric, lc_time, default_text_search_config, xmloption, xmlbinary: no statement of ours uses them; a site's view
- *   may, as the site wants it.
+ *   lc_numeric, lc_time, default_text_search_config, xmloption, xmlbinary: no statement of ours uses them; a site's
+ *   view may, as the site wants it.
  * - default_tablespace, temp_tablespaces, default_table_access_method, default_toast_compression, maintenance_*,
  *   check_function_bodies: they say where and how migrations make tables, as the site wants it.
  * - role: a login may take the rights of another role so.
  * - client_encoding, application_name: db_connect sends them, which outranks the role.
  * - restrict_nonsystem_relation_kind: with it a site refuses its own view; the export fails and says so.
- * - log_*, track_*, debug_*, trace_*, compute_query_id, commit_delay, commit_siblings, deadlock_timeout, tcp_*, vacuum_*,
- *   wal_*: they change what is logged, counted or how fast it goes.
+ * - log_*, track_*, debug_*, trace_*, compute_query_id, commit_delay, commit_siblings, deadlock_timeout, tcp_*,
+ *   vacuum_*, wal_*: they change what is logged, counted or how fast it goes.
  * - Settings of superusers that damage data (zero_damaged_pages, ignore_checksum_failure, ignore_system_indexes): no
  *   session of a role without their rights can mend them.
  */

@@ -1,6 +1,7 @@
 """Several hosts of PostgreSQL, in each way to name them: each host is connected to once, and one that says nothing is
 left for the next."""
 
+import concurrent.futures
 import os
 import socket
 import subprocess
@@ -12,14 +13,18 @@ from service import BUILD, Site, environment
 
 
 class Mute:
-    """A server that takes connections, counts them and says nothing."""
+    """A server that takes connections, counts them and says nothing: in a directory, or on a port of 127.0.0.1."""
 
-    def __init__(self, directory):
+    def __init__(self, directory=None):
         self.directory = directory
         self.taken = []
-        os.mkdir(directory)
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(os.path.join(directory, ".s.PGSQL.5432"))
+        self.listener = socket.socket(socket.AF_UNIX if directory else socket.AF_INET)
+        if directory:
+            os.mkdir(directory)
+            self.listener.bind(os.path.join(directory, ".s.PGSQL.5432"))
+        else:
+            self.listener.bind(("127.0.0.1", 0))
+            self.port = self.listener.getsockname()[1]
         self.listener.listen(64)
         self.thread = threading.Thread(target=self.accept)
         self.thread.start()
@@ -48,57 +53,91 @@ def site(scratch, postgres):
     made.close()
 
 
-def uri(site, hosts):
+def uri(hosts, database):
     hosts = ",".join(host.replace("/", "%2F") for host in hosts)
-    return f"postgresql://waybill_owner@{hosts}/{site.database}"
+    return f"postgresql://waybill_owner@{hosts}/{database}"
 
 
 def service_file(site, hosts):
-    path = os.path.join(site.directory, "services.conf")
+    path = os.path.join(site.directory, f"services-{os.path.basename(hosts[0])}.conf")
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"[several]\nhost={','.join(hosts)}\n")
     return path
 
 
-# How the hosts may be named: the connection string but its rest, and the variables of libpq.
-WAYS = {
-    "string": lambda site, hosts: ({"host": ",".join(hosts)}, {}),
-    "string_over_variable": lambda site, hosts: ({"host": ",".join(hosts)}, {"PGHOST": "/nowhere"}),
-    "variable": lambda site, hosts: ({}, {"PGHOST": ",".join(hosts)}),
-    "service": lambda site, hosts: ({"service": "several"}, {"PGSERVICEFILE": service_file(site, hosts)}),
-    "service_of_variable": lambda site, hosts: ({}, {"PGSERVICE": "several",
-                                                     "PGSERVICEFILE": service_file(site, hosts)}),
-    "uri": None,
+# How hosts may be named: by the connection string, or by variables of libpq. "service" needs a file besides.
+HOSTS = {
+    "string": ("host={hosts} {rest}", {}),
+    "string_over_variable": ("host={hosts} {rest}", {"PGHOST": "/nowhere"}),
+    "uri": ("{uri}", {}),
+    "variable": ("{rest}", {"PGHOST": "{hosts}"}),
+    "service": ("service=several {rest}", {"PGSERVICEFILE": "{services}"}),
+    "service_of_variable": ("{rest}", {"PGSERVICE": "several", "PGSERVICEFILE": "{services}"}),
+}
+ADDRESSES = {
+    "address": ("hostaddr={addresses} {rest}", {}),
+    "address_of_variable": ("{rest}", {"PGHOSTADDR": "{addresses}"}),
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_several_hosts(site, way):
-    """The first says nothing: libpq leaves it when its time is over. One connection was enough to find out."""
-    with Mute(os.path.join(site.directory, way)) as mute:
+def list_tokens(site, name, conninfo, variables):
+    """Runs a command that needs one connection."""
+    config = site.write_config({"database.owner_conninfo": conninfo, "database.connect_timeout_ms": 1000},
+                               f"{name}.conf")
+    return subprocess.run([os.path.join(BUILD, "waybill"), "--config", config, "token", "list"],
+                          env=environment(**variables), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=DEADLINE)
+
+
+def connect_to_hosts(site, name):
+    """The first of two says nothing: how the command ended, and how often the first was connected to."""
+    with Mute(os.path.join(site.directory, name)) as mute:
         hosts = mute.directory, site.postgres.directory
-        if WAYS[way] is None:
-            conninfo, variables = uri(site, hosts), {}
-        else:
-            parts, variables = WAYS[way](site, hosts)
-            parts = {**parts, "dbname": site.database, "user": "waybill_owner"}
-            conninfo = " ".join(f"{name}={value}" for name, value in parts.items())
-        config = site.write_config({"database.owner_conninfo": conninfo, "database.connect_timeout_ms": 1000},
-                                   f"{way}.conf")
-        done = subprocess.run([os.path.join(BUILD, "waybill"), "--config", config, "token", "list"],
-                              env=environment(**variables), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=DEADLINE)
-        assert done.returncode == 0, f"{done}"
-        assert len(mute.taken) == 1, f"{len(mute.taken)} connections"
+        values = {"hosts": ",".join(hosts), "rest": f"dbname={site.database} user=waybill_owner",
+                  "uri": uri(hosts, site.database), "services": service_file(site, hosts)}
+        conninfo, variables = HOSTS[name]
+        done = list_tokens(site, name, conninfo.format(**values),
+                           {variable: value.format(**values) for variable, value in variables.items()})
+        return done, [len(mute.taken)]
+
+
+def connect_to_addresses(site, name):
+    """Neither of two says anything."""
+    with Mute() as one, Mute() as two:
+        values = {"addresses": "127.0.0.1,127.0.0.1", "rest": f"port={one.port},{two.port} dbname=x"}
+        conninfo, variables = ADDRESSES[name]
+        done = list_tokens(site, name, conninfo.format(**values),
+                           {variable: value.format(**values) for variable, value in variables.items()})
+        return done, [len(one.taken), len(two.taken)]
+
+
+@pytest.fixture(scope="module")
+def outcomes(site):
+    """Of all ways, tried at once: libpq waits two seconds for each host, however short its time is."""
+    with concurrent.futures.ThreadPoolExecutor(len(HOSTS) + len(ADDRESSES)) as pool:
+        running = {name: pool.submit(connect_to_hosts, site, name) for name in HOSTS}
+        running.update({name: pool.submit(connect_to_addresses, site, name) for name in ADDRESSES})
+        return {name: outcome.result() for name, outcome in running.items()}
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_several_hosts(outcomes, name):
+    """The one that says nothing is left when its time is over; one connection to it was enough to find out."""
+    done, taken = outcomes[name]
+    assert done.returncode == 0, f"{done}"
+    assert taken == [1]
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_several_addresses(outcomes, name):
+    done, taken = outcomes[name]
+    assert done.returncode == 1 and "timeout expired" in done.stderr, f"{done}"
+    assert taken == [1, 1]
 
 
 def test_one_host(site):
-    """Its time is the configured one, below the two seconds that libpq takes at least."""
+    """Its time is the configured one, which libpq does not go by."""
     with Mute(os.path.join(site.directory, "one")) as mute:
-        config = site.write_config({"database.owner_conninfo": f"host={mute.directory} dbname=x",
-                                    "database.connect_timeout_ms": 100}, "one.conf")
-        done = subprocess.run([os.path.join(BUILD, "waybill"), "--config", config, "token", "list"],
-                              env=environment(PGHOST="a,b"), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=DEADLINE)
+        done = list_tokens(site, "one", f"host={mute.directory} dbname=x", {"PGHOST": "a,b"})
         assert done.returncode == 1 and "no connection within the time allowed" in done.stderr, f"{done}"
         assert len(mute.taken) == 1, f"{len(mute.taken)} connections"

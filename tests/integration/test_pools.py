@@ -42,3 +42,22 @@ def test_requests_cost_no_export_its_lease(fleet):  # noqa: F811
         assert {request.result().status for request in requests} == {200}
     expect_right_file(api, api.wait(task_id), ROWS)
     made.expect_files_of_tasks_alone()
+
+
+def test_housekeeping_costs_no_export_its_turn(fleet):  # noqa: F811
+    """While a round of housekeeping hangs, the only export thread claims and ends its tasks."""
+    made = fleet("pool_of_housekeeping", {"export.threads": 1}, p1=ROWS)
+    holder = made.site.connect()
+    holder.autocommit = False
+    try:
+        holder.cursor().execute("LOCK TABLE waybill.discarded_file IN ACCESS EXCLUSIVE MODE")
+        made.start()
+        blocked = ("SELECT pid, query_start FROM pg_stat_activity JOIN pg_locks USING (pid)"
+                   " WHERE relation = 'waybill.discarded_file'::regclass AND NOT granted")
+        eventually(lambda: len(made.site.sql(blocked)) == 1, "housekeeping hangs")
+        before = made.site.sql(blocked)
+        status = made.api().finished(BODY)
+        assert made.site.sql(blocked) == before, "the export has waited for housekeeping"
+    finally:
+        holder.close()
+    expect_right_file(made.api(), status, ROWS)

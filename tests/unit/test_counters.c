@@ -1,4 +1,4 @@
-/* What was counted reaches the database once, or is kept: over a database that the linker puts in its place (--wrap). */
+/* What was counted reaches the database once, or is kept; the linker puts the database away (--wrap). */
 #include "export/counters.h"
 
 #include <stdlib.h>
