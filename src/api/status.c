@@ -6,8 +6,9 @@
 #include "base/clock.h"
 #include "http/prefer.h"
 
-#define LOOK_MS 1000 /* between looks at a task of which nothing is heard */
-#define GONE_MS 250  /* between looks whether the client is still there */
+#define LOOK_MS 10000     /* between looks at a task of which nothing is heard, in case a notification was lost */
+#define DEAF_LOOK_MS 1000 /* the same while no notifications are heard */
+#define GONE_MS 250       /* between looks whether the client is still there */
 
 static bool find(struct api_call *call, const char *task_id, struct task *ret_task, struct error *err)
 {
@@ -30,39 +31,39 @@ static bool has_ended(const struct task *task)
 static bool wait_for_news(struct api_call *call, struct workers_watch *watch, int64_t deadline)
 {
     struct workers *workers = engine_workers(call->api->engine);
-    int64_t next_look = clock_monotonic_ms() + LOOK_MS;
+    int64_t began = clock_monotonic_ms();
     enum workers_news news;
+    int64_t next_look;
     int left;
 
-    if (next_look > deadline)
-        next_look = deadline;
     do {
         if (fastcgi_is_gone(call->request->exchange))
             return false;
+        next_look = began + (workers_is_hearing(workers) ? LOOK_MS : DEAF_LOOK_MS);
+        if (next_look > deadline)
+            next_look = deadline;
         left = clock_remaining_ms(next_look);
         news = workers_watch_wait(workers, watch, left < GONE_MS ? left : GONE_MS);
     } while (news == WORKERS_NO_NEWS && left > 0);
     return news != WORKERS_DRAINING;
 }
 
-/* What waits for a task, where there are threads that run it. */
+/* Waits for a task where threads run it. A wait that is broken off ends with what the last look found. */
 static bool await(struct api_call *call, const char *task_id, int64_t deadline, struct task *ret_task,
                   struct error *err)
 {
     struct workers *workers = engine_workers(call->api->engine);
     struct workers_watch watch;
-    bool go_on = true;
     bool found;
 
     workers_watch_begin(workers, &watch, task_id);
     fastcgi_pause(call->request->exchange);
     for (;;) {
-        bool is_last = !go_on || clock_remaining_ms(deadline) == 0;
-
         found = find(call, task_id, ret_task, err);
-        if (!found || has_ended(ret_task) || is_last)
+        if (!found || has_ended(ret_task) || clock_remaining_ms(deadline) == 0)
             break;
-        go_on = wait_for_news(call, &watch, deadline);
+        if (!wait_for_news(call, &watch, deadline))
+            break;
     }
     fastcgi_resume(call->request->exchange);
     workers_watch_end(workers, &watch);

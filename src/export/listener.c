@@ -58,8 +58,9 @@ static void *thread_main(void *argument)
 
         if (db != NULL && db_listen(db, TASK_CHANNEL, &err)) {
             troubled = false;
-            workers_look_around(listener->workers); /* what was said before was missed */
+            workers_set_hearing(listener->workers, true);
             listen_on(listener, db, &err);
+            workers_set_hearing(listener->workers, false);
         }
         db_close(db);
         if (err.code != ERROR_NONE && !troubled) {

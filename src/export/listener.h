@@ -1,7 +1,7 @@
 /*
  * Hears what other processes do to tasks: a thread with a connection of its own that listens on TASK_CHANNEL and passes
- * on to the workers that there is work, or which task has changed. While the connection is lost nothing is heard,
- * and the workers find out by themselves, a little later.
+ * on to the workers that there is work, or which task has changed. While the connection is lost nothing is heard. The
+ * workers know that, and find out by themselves, a little later.
  */
 #ifndef WAYBILL_EXPORT_LISTENER_H
 #define WAYBILL_EXPORT_LISTENER_H

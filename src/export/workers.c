@@ -30,9 +30,10 @@ struct workers {
 
     pthread_mutex_t lock; /* for all below */
     pthread_cond_t called;
-    pthread_cond_t changed; /* a task or a thread ended */
+    pthread_cond_t ended; /* a thread did */
     struct workers_watch *watches;
     bool draining;
+    bool hearing;       /* notifications of other processes */
     int running;        /* threads that are not over */
     int calls;          /* wake-ups that no thread has taken yet */
     uint64_t announced; /* tasks, ever */
@@ -69,20 +70,21 @@ static bool is_draining(struct workers *workers)
     return draining;
 }
 
-/* Under the lock. */
+/* Has those that wait for the task or run it look; NULL is any task. Under the lock. */
 static void tell_of(struct workers *workers, const char *task_id)
 {
     for (struct workers_watch *watch = workers->watches; watch != NULL; watch = watch->next) {
-        if (strcmp(watch->task_id, task_id) == 0)
+        if (task_id == NULL || strcmp(watch->task_id, task_id) == 0) {
             watch->changed = true;
+            pthread_cond_signal(&watch->woken);
+        }
     }
     for (int i = 0; i < workers->count; i++) {
         struct claim *claim = workers->threads[i].claim;
 
-        if (claim != NULL && strcmp(claim->task_id, task_id) == 0)
+        if (claim != NULL && (task_id == NULL || strcmp(claim->task_id, task_id) == 0))
             atomic_store(&claim->doubted, true);
     }
-    pthread_cond_broadcast(&workers->changed);
 }
 
 void workers_task_changed(struct workers *workers, const char *task_id)
@@ -92,19 +94,26 @@ void workers_task_changed(struct workers *workers, const char *task_id)
     pthread_mutex_unlock(&workers->lock);
 }
 
-void workers_look_around(struct workers *workers)
+void workers_set_hearing(struct workers *workers, bool hearing)
 {
     pthread_mutex_lock(&workers->lock);
-    for (struct workers_watch *watch = workers->watches; watch != NULL; watch = watch->next)
-        watch->changed = true;
-    for (int i = 0; i < workers->count; i++) {
-        if (workers->threads[i].claim != NULL)
-            atomic_store(&workers->threads[i].claim->doubted, true);
+    workers->hearing = hearing;
+    if (hearing) {
+        tell_of(workers, NULL);
+        workers->calls = workers->count;
+        pthread_cond_broadcast(&workers->called);
     }
-    workers->calls = workers->count;
-    pthread_cond_broadcast(&workers->called);
-    pthread_cond_broadcast(&workers->changed);
     pthread_mutex_unlock(&workers->lock);
+}
+
+bool workers_is_hearing(struct workers *workers)
+{
+    bool hearing;
+
+    pthread_mutex_lock(&workers->lock);
+    hearing = workers->hearing;
+    pthread_mutex_unlock(&workers->lock);
+    return hearing;
 }
 
 /* How many tasks were announced before the look at the queue that begins now. */
@@ -241,7 +250,7 @@ static void *thread_main(void *argument)
 
     pthread_mutex_lock(&workers->lock);
     workers->running--;
-    pthread_cond_broadcast(&workers->changed);
+    pthread_cond_signal(&workers->ended);
     pthread_mutex_unlock(&workers->lock);
     return NULL;
 }
@@ -274,7 +283,7 @@ struct workers *workers_start(const struct exporter *exporter, const struct db_s
     atomic_init(&workers->stop, false);
     pthread_mutex_init(&workers->lock, NULL);
     clock_init_condition(&workers->called);
-    clock_init_condition(&workers->changed);
+    clock_init_condition(&workers->ended);
 
     while (workers->count < threads) {
         if (!start_thread(workers)) {
@@ -338,6 +347,7 @@ void workers_watch_begin(struct workers *workers, struct workers_watch *watch, c
 {
     snprintf(watch->task_id, sizeof(watch->task_id), "%s", task_id);
     watch->changed = false;
+    clock_init_condition(&watch->woken);
     pthread_mutex_lock(&workers->lock);
     watch->next = workers->watches;
     workers->watches = watch;
@@ -351,10 +361,10 @@ enum workers_news workers_watch_wait(struct workers *workers, struct workers_wat
 
     pthread_mutex_lock(&workers->lock);
     while (!watch->changed && !workers->draining) {
-        if (pthread_cond_timedwait(&workers->changed, &workers->lock, &until) != 0)
+        if (pthread_cond_timedwait(&watch->woken, &workers->lock, &until) != 0)
             break;
     }
-    news = workers->draining ? WORKERS_DRAINING : watch->changed ? WORKERS_CHANGED : WORKERS_NO_NEWS;
+    news = watch->changed ? WORKERS_CHANGED : workers->draining ? WORKERS_DRAINING : WORKERS_NO_NEWS;
     watch->changed = false;
     pthread_mutex_unlock(&workers->lock);
     return news;
@@ -369,6 +379,7 @@ void workers_watch_end(struct workers *workers, struct workers_watch *watch)
         link = &(*link)->next;
     *link = watch->next;
     pthread_mutex_unlock(&workers->lock);
+    pthread_cond_destroy(&watch->woken);
 }
 
 void workers_drain(struct workers *workers)
@@ -376,7 +387,8 @@ void workers_drain(struct workers *workers)
     pthread_mutex_lock(&workers->lock);
     workers->draining = true;
     pthread_cond_broadcast(&workers->called);
-    pthread_cond_broadcast(&workers->changed);
+    for (struct workers_watch *watch = workers->watches; watch != NULL; watch = watch->next)
+        pthread_cond_signal(&watch->woken);
     pthread_mutex_unlock(&workers->lock);
 }
 
@@ -388,7 +400,7 @@ static bool wait_for_threads(struct workers *workers, int timeout_ms)
 
     pthread_mutex_lock(&workers->lock);
     while (workers->running > 0) {
-        if (pthread_cond_timedwait(&workers->changed, &workers->lock, &until) != 0)
+        if (pthread_cond_timedwait(&workers->ended, &workers->lock, &until) != 0)
             break;
     }
     ended = workers->running == 0;
@@ -414,7 +426,7 @@ void workers_free(struct workers *workers)
 {
     if (workers == NULL)
         return;
-    pthread_cond_destroy(&workers->changed);
+    pthread_cond_destroy(&workers->ended);
     pthread_cond_destroy(&workers->called);
     pthread_mutex_destroy(&workers->lock);
     free(workers);

@@ -5,6 +5,7 @@
 #ifndef WAYBILL_EXPORT_WORKERS_H
 #define WAYBILL_EXPORT_WORKERS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "base/text.h"
@@ -33,20 +34,25 @@ void workers_call(struct workers *workers);
 bool workers_announce(struct workers *workers);
 void workers_withdraw(struct workers *workers);
 
-/* A task ended, was cancelled or removed, wherever: whoever waits for it or runs it looks at once. */
+/* A task ended, was cancelled or removed, wherever: its watches and the thread that runs it look at once, no others. */
 void workers_task_changed(struct workers *workers, const char *task_id);
 
-/* Anything may have happened: all look. */
-void workers_look_around(struct workers *workers);
+/*
+ * Whether notifications of other processes are heard from now on; at first they are not. When they are, all watches and
+ * threads look once, since what was sent before was missed.
+ */
+void workers_set_hearing(struct workers *workers, bool hearing);
+bool workers_is_hearing(struct workers *workers);
 
 /*
  * Runs the task in the calling thread if it can be claimed, for a process without export threads. True if it was.
  */
 bool workers_run(struct workers *workers, const char *task_id);
 
-/* Someone who waits for the end of a task. */
+/* Someone who waits for the end of a task. It is woken alone. */
 struct workers_watch {
     struct workers_watch *next;
+    pthread_cond_t woken;
     char task_id[TEXT_UUID_LENGTH + 1];
     bool changed;
 };
@@ -54,9 +60,10 @@ struct workers_watch {
 enum workers_news {
     WORKERS_CHANGED,  /* something has happened to the task since the last call */
     WORKERS_NO_NEWS,  /* nothing was heard of it for the time given; not all is heard */
-    WORKERS_DRAINING, /* the process stops: waiting on is of no use */
+    WORKERS_DRAINING, /* nothing was heard, and the process stops: waiting on is of no use */
 };
 
+/* What happens to the task from now on is told. End it with workers_watch_end. */
 void workers_watch_begin(struct workers *workers, struct workers_watch *watch, const char *task_id);
 enum workers_news workers_watch_wait(struct workers *workers, struct workers_watch *watch, int timeout_ms);
 void workers_watch_end(struct workers *workers, struct workers_watch *watch);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -62,13 +63,33 @@ static void hears_of_its_task(void)
     workers_task_changed(workers, B);
     workers_task_changed(workers, "");
     assert_int_equal(news(workers, &a), WORKERS_NO_NEWS);
-    workers_look_around(workers);
+    workers_set_hearing(workers, true);
     assert_int_equal(news(workers, &a), WORKERS_CHANGED);
     assert_int_equal(news(workers, &also_a), WORKERS_CHANGED);
     workers_watch_end(workers, &a);
     workers_task_changed(workers, A);
     assert_int_equal(news(workers, &also_a), WORKERS_CHANGED);
     workers_watch_end(workers, &also_a);
+    stop(workers);
+}
+
+/* Only when notifications are heard again may one have been missed. */
+static void hears_that_notifications_are_heard_again(void)
+{
+    struct workers *workers = start(NULL, 0);
+    struct workers_watch a;
+
+    assert_false(workers_is_hearing(workers));
+    workers_watch_begin(workers, &a, A);
+    for (int i = 0; i < 2; i++) {
+        workers_set_hearing(workers, true);
+        assert_true(workers_is_hearing(workers));
+        assert_int_equal(news(workers, &a), WORKERS_CHANGED);
+        workers_set_hearing(workers, false);
+        assert_false(workers_is_hearing(workers));
+        assert_int_equal(news(workers, &a), WORKERS_NO_NEWS);
+    }
+    workers_watch_end(workers, &a);
     stop(workers);
 }
 
@@ -81,6 +102,7 @@ static void hears_that_the_process_stops(void)
     workers_watch_begin(workers, &a, A);
     workers_task_changed(workers, A);
     workers_drain(workers);
+    assert_int_equal(news(workers, &a), WORKERS_CHANGED);
     assert_int_equal(news(workers, &a), WORKERS_DRAINING);
     assert_int_equal(workers_watch_wait(workers, &a, 60000), WORKERS_DRAINING); /* at once */
     workers_watch_end(workers, &a);
@@ -91,13 +113,24 @@ struct waiting {
     struct workers *workers;
     struct workers_watch watch;
     enum workers_news news;
+    long switches; /* how often the thread gave up the processor meanwhile */
 };
+
+static long switches_of_this_thread(void)
+{
+    struct rusage usage;
+
+    assert_int_equal(getrusage(RUSAGE_THREAD, &usage), 0);
+    return usage.ru_nvcsw;
+}
 
 static void *wait_long(void *argument)
 {
     struct waiting *waiting = argument;
 
+    waiting->switches = -switches_of_this_thread();
     waiting->news = workers_watch_wait(waiting->workers, &waiting->watch, 60000);
+    waiting->switches += switches_of_this_thread();
     return NULL;
 }
 
@@ -106,13 +139,18 @@ static void change_it(struct workers *workers)
     workers_task_changed(workers, A);
 }
 
+static void hear_again(struct workers *workers)
+{
+    workers_set_hearing(workers, true);
+}
+
 static const struct wake_case {
     const char *label;
     void (*wake)(struct workers *workers);
     enum workers_news news;
 } wake_cases[] = {
     {"a change", change_it, WORKERS_CHANGED},
-    {"a look around", workers_look_around, WORKERS_CHANGED},
+    {"notifications are heard again", hear_again, WORKERS_CHANGED},
     {"the end", workers_drain, WORKERS_DRAINING},
 };
 
@@ -133,6 +171,35 @@ static void wakes_who_waits(const void *row)
     assert_true(clock_monotonic_ms() - begun < 30000);
     workers_watch_end(waiting.workers, &waiting.watch);
     stop(waiting.workers);
+}
+
+/* A change wakes those who wait for that task alone, and each of them. */
+static void wakes_nobody_else(void)
+{
+    struct waiting waiting[] = {{.workers = start(NULL, 0)}, {.news = WORKERS_NO_NEWS}, {.news = WORKERS_NO_NEWS}};
+    const char *const tasks[] = {B, A, B};
+    pthread_t threads[ARRAY_SIZE(waiting)];
+
+    for (size_t i = 0; i < ARRAY_SIZE(waiting); i++) {
+        waiting[i].workers = waiting[0].workers;
+        workers_watch_begin(waiting[i].workers, &waiting[i].watch, tasks[i]);
+        if (i != 1)
+            assert_int_equal(pthread_create(&threads[i], NULL, wait_long, &waiting[i]), 0);
+    }
+    for (int i = 0; i < 1000; i++) {
+        workers_task_changed(waiting[0].workers, A);
+        usleep(100); /* time for each wake-up to be one of its own */
+    }
+    workers_task_changed(waiting[0].workers, B);
+    for (size_t i = 0; i < ARRAY_SIZE(waiting); i++) {
+        if (i != 1) {
+            pthread_join(threads[i], NULL);
+            assert_int_equal(waiting[i].news, WORKERS_CHANGED);
+            assert_true(waiting[i].switches < 100);
+        }
+        workers_watch_end(waiting[i].workers, &waiting[i].watch);
+    }
+    stop(waiting[0].workers);
 }
 
 static void waits_for_the_time_given(void)
@@ -244,7 +311,7 @@ static void call_and_stop(void)
     for (int i = 0; i < 200; i++) {
         (void) workers_announce(workers);
         workers_call(workers);
-        workers_look_around(workers);
+        workers_set_hearing(workers, true);
         usleep(100);
     }
     stop(workers);
@@ -281,8 +348,10 @@ static void freeing_nothing_is_fine(void)
 int main(void)
 {
     CHECK(hears_of_its_task);
+    CHECK(hears_that_notifications_are_heard_again);
     CHECK(hears_that_the_process_stops);
     CHECK_EACH(wakes_who_waits, wake_cases, label);
+    CHECK(wakes_nobody_else);
     CHECK(waits_for_the_time_given);
     CHECK(nobody_is_free_without_threads);
     CHECK(a_thread_is_free_for_one_task);
