@@ -48,7 +48,7 @@ static bool queue_task(struct api_call *call, const struct export_request *reque
         workers_withdraw(workers);
         return false;
     }
-    workers_call(workers);
+    workers_queued(workers);
     return true;
 }
 

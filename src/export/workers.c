@@ -37,6 +37,7 @@ struct workers {
     int running;        /* threads that are not over */
     int calls;          /* wake-ups that no thread has taken yet */
     uint64_t announced; /* tasks, ever */
+    uint64_t settled;   /* as many of them were queued or withdrawn: a look at the queue from now on finds them */
     uint64_t met;       /* as many of them were claimed or withdrawn, or a later look at the queue found nothing */
     int count;
     struct worker threads[];
@@ -116,23 +117,23 @@ bool workers_is_hearing(struct workers *workers)
     return hearing;
 }
 
-/* How many tasks were announced before the look at the queue that begins now. */
+/* How many tasks were settled before the look at the queue that begins now. */
 static uint64_t begin_look(struct workers *workers)
 {
-    uint64_t announced;
+    uint64_t settled;
 
     pthread_mutex_lock(&workers->lock);
-    announced = workers->announced;
+    settled = workers->settled;
     pthread_mutex_unlock(&workers->lock);
-    return announced;
+    return settled;
 }
 
-/* It found nothing to run: others have taken what was announced before. */
-static void end_look(struct workers *workers, uint64_t announced)
+/* It found nothing to run: others have taken what was settled before. */
+static void end_look(struct workers *workers, uint64_t settled)
 {
     pthread_mutex_lock(&workers->lock);
-    if (workers->met < announced)
-        workers->met = announced;
+    if (workers->met < settled)
+        workers->met = settled;
     pthread_mutex_unlock(&workers->lock);
 }
 
@@ -196,7 +197,7 @@ static void run(struct worker *worker, struct db **inventory, bool inventory_is_
 static bool run_next(struct worker *worker, const char *task_id, struct db **inventory, struct error *err)
 {
     struct workers *workers = worker->workers;
-    uint64_t announced = begin_look(workers);
+    uint64_t settled = begin_look(workers);
     struct claim *claim = NULL;
     bool is_new;
     struct db *db;
@@ -207,7 +208,7 @@ static bool run_next(struct worker *worker, const char *task_id, struct db **inv
         db_pool_give(workers->exporter.tasks, db);
     }
     if (claim == NULL) {
-        end_look(workers, announced);
+        end_look(workers, settled);
         return false;
     }
     run(worker, inventory, is_new, claim);
@@ -309,12 +310,18 @@ bool workers_run(struct workers *workers, const char *task_id)
     return ran;
 }
 
-void workers_call(struct workers *workers)
+/* Under the lock. */
+static void call(struct workers *workers)
 {
-    pthread_mutex_lock(&workers->lock);
     if (workers->calls < workers->count)
         workers->calls++;
     pthread_cond_signal(&workers->called);
+}
+
+void workers_call(struct workers *workers)
+{
+    pthread_mutex_lock(&workers->lock);
+    call(workers);
     pthread_mutex_unlock(&workers->lock);
 }
 
@@ -335,9 +342,18 @@ bool workers_announce(struct workers *workers)
     return one_is_free;
 }
 
+void workers_queued(struct workers *workers)
+{
+    pthread_mutex_lock(&workers->lock);
+    workers->settled++;
+    call(workers);
+    pthread_mutex_unlock(&workers->lock);
+}
+
 void workers_withdraw(struct workers *workers)
 {
     pthread_mutex_lock(&workers->lock);
+    workers->settled++;
     if (workers->met < workers->announced)
         workers->met++;
     pthread_mutex_unlock(&workers->lock);

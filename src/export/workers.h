@@ -28,10 +28,12 @@ MUST_CHECK struct workers *workers_start(const struct exporter *exporter, const 
 void workers_call(struct workers *workers);
 
 /*
- * This process is about to queue a task; workers_call follows if it does so, workers_withdraw if not. True if a thread
- * is free for it, so that it will run at once. A thread is free again before anyone hears of the end of its task.
+ * This process is about to queue a task. Once it is committed, workers_queued follows and wakes a thread; if it is not
+ * queued after all, workers_withdraw follows. True if a thread is free for it, so that it will run at once. A thread is
+ * free again before anyone hears of the end of its task.
  */
 bool workers_announce(struct workers *workers);
+void workers_queued(struct workers *workers);
 void workers_withdraw(struct workers *workers);
 
 /* A task ended, was cancelled or removed, wherever: its watches and the thread that runs it look at once, no others. */
