@@ -62,18 +62,14 @@ bool counters_read(struct db *db, void (*each)(void *context, const char *name, 
 bool counters_read_gauges(struct db *db, struct counters_gauges *ret_gauges, struct error *err)
 {
     static const char sql[] =
-        /* Each part from an index of its own: a scrape must not read the whole history. */
-        "SELECT unfinished.queued, unfinished.running, ended.success, ended.failure, unfinished.oldest, files.bytes"
-        " FROM (SELECT count(*) FILTER (WHERE state = 'queued') AS queued,"
-        "              count(*) FILTER (WHERE state = 'running') AS running,"
-        "              coalesce(extract(epoch FROM now() - min(create_time) FILTER (WHERE state = 'queued')), 0)"
-        "              AS oldest"
-        "       FROM waybill.export_task WHERE state IN ('queued', 'running')) unfinished,"
-        "      (SELECT count(*) FILTER (WHERE state = 'success') AS success,"
-        "              count(*) FILTER (WHERE state = 'failure') AS failure"
-        "       FROM waybill.export_task WHERE state IN ('success', 'failure')) ended,"
-        "      (SELECT coalesce(sum(file_size + coalesce(gzip_size, 0)), 0) AS bytes"
-        "       FROM waybill.export_task WHERE state = 'success' AND NOT file_removed) files";
+        /* Ended tasks come from a tally and the others from small indexes: a scrape must not read the whole history. */
+        "SELECT queued.tasks, running.tasks, ended.success, ended.failure, queued.oldest, ended.file_bytes"
+        " FROM (SELECT count(*) AS tasks, coalesce(extract(epoch FROM now() - min(create_time)), 0) AS oldest"
+        "       FROM waybill.export_task WHERE state = 'queued') queued,"
+        "      (SELECT count(*) AS tasks FROM waybill.export_task WHERE state = 'running') running,"
+        "      (SELECT coalesce(sum(success), 0) AS success, coalesce(sum(failure), 0) AS failure,"
+        "              coalesce(sum(file_bytes), 0) AS file_bytes"
+        "       FROM waybill.ended_tally) ended";
     struct db_result *row = db_query(db, DB_ONE_ROW, sql, 0, NULL, err);
 
     if (row == NULL)

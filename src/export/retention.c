@@ -1,6 +1,7 @@
 #include "export/retention.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,69 +12,137 @@
 #include "base/text.h"
 #include "export/export_file.h"
 
-/* How many rows one statement changes, and that it leaves alone those that another process is changing. */
 #define BATCH 1000
+
+/* The rows of a batch: those that another process is changing are left to it. */
 #define LIMIT_BATCH " LIMIT 1000 FOR UPDATE SKIP LOCKED"
 
-/* Runs a statement again and again, until it changes less than a whole batch. */
-static bool in_batches(struct db *db, const char *sql, size_t count, const char *const *values, int64_t *total,
-                       struct error *err)
-{
-    int64_t changed;
+/* What the steps of a round share. */
+struct round {
+    struct db *db;
+    const struct retention *retention;
+    struct retention_result *result;
+};
 
-    do {
-        if (!db_execute(db, sql, count, values, &changed, err))
+static bool is_stopped(const struct round *round)
+{
+    return round->retention->stop != NULL && atomic_load(round->retention->stop);
+}
+
+/*
+ * Runs a statement again and again, until it changes less than half a batch or the round is to end. Its one row holds
+ * how many rows it changed, which are added to *total.
+ */
+static bool in_batches(const struct round *round, const char *sql, size_t count, const char *const *values,
+                       int64_t *total, struct error *err)
+{
+    int64_t changed = BATCH;
+
+    while (changed >= BATCH / 2 && !is_stopped(round)) {
+        struct db_result *row = db_query(round->db, DB_ONE_ROW, sql, count, values, err);
+
+        if (row == NULL)
             return false;
+        changed = db_integer(row, 0, 0);
         *total += changed;
-    } while (changed == BATCH);
+        db_result_free(row);
+    }
     return true;
 }
 
 #define HAS_FILE " state = 'success' AND NOT file_removed"
+#define COUNT_CHANGED " RETURNING task_id) SELECT count(*) FROM changed"
 
-static bool expire_old(struct db *db, int64_t *expired, struct error *err)
+static bool expire_old(const struct round *round, struct error *err)
 {
     static const char sql[] =
-        "UPDATE waybill.export_task SET file_removed = true WHERE" HAS_FILE " AND task_id IN ("
-        "    SELECT task_id FROM waybill.export_task WHERE" HAS_FILE " AND expire_time <= now()"
-        "    ORDER BY expire_time" LIMIT_BATCH ")";
+        "WITH changed AS ("
+        "    UPDATE waybill.export_task SET file_removed = true WHERE" HAS_FILE " AND task_id = ANY (ARRAY("
+        "        SELECT task_id FROM waybill.export_task WHERE" HAS_FILE " AND expire_time <= now()"
+        "        ORDER BY expire_time" LIMIT_BATCH "))" COUNT_CHANGED;
 
-    return in_batches(db, sql, 0, NULL, expired, err);
+    return in_batches(round, sql, 0, NULL, &round->result->files_expired, err);
 }
 
-/* The oldest go until the rest fits; the newest stays, or an export larger than the limit would never be seen. */
-static bool expire_beyond_limit(struct db *db, int64_t max_total_bytes, int64_t *expired, struct error *err)
+/*
+ * The oldest go until the rest fits; the newest stays, or an export larger than the limit would never be seen. A file
+ * goes if those that are older than it are less than the excess: no others are removed in place of locked ones.
+ */
+static bool expire_beyond_limit(const struct round *round, struct error *err)
 {
     static const char sql[] =
-        "UPDATE waybill.export_task SET file_removed = true, expire_time = now() WHERE" HAS_FILE " AND task_id IN ("
-        "    SELECT task.task_id FROM waybill.export_task task JOIN ("
-        "        SELECT task_id, row_number() OVER newest AS place,"
-        "               sum(file_size + coalesce(gzip_size, 0)) OVER newest AS total"
-        "        FROM waybill.export_task WHERE" HAS_FILE " WINDOW newest AS (ORDER BY finish_time DESC, task_id)"
-        "    ) file ON file.task_id = task.task_id AND file.place > 1 AND file.total > $1::bigint"
-        "    ORDER BY task.finish_time LIMIT 1000 FOR UPDATE OF task SKIP LOCKED)";
+        "WITH excess AS ("
+        "    SELECT coalesce(sum(file_bytes), 0) - $1::bigint AS bytes FROM waybill.ended_tally"
+        "), oldest AS ("
+        "    SELECT task_id, finish_time, waybill.file_bytes(task) AS bytes FROM waybill.export_task task"
+        "    WHERE" HAS_FILE " AND (SELECT bytes > 0 FROM excess) ORDER BY finish_time, task_id LIMIT 1000"
+        "), placed AS ("
+        "    SELECT task_id, sum(bytes) OVER (ORDER BY finish_time, task_id) - bytes AS older FROM oldest"
+        "), newest AS ("
+        "    SELECT task_id FROM waybill.export_task WHERE" HAS_FILE " ORDER BY finish_time DESC, task_id DESC LIMIT 1"
+        "), changed AS ("
+        "    UPDATE waybill.export_task SET file_removed = true, expire_time = now()"
+        "    WHERE" HAS_FILE " AND task_id = ANY (ARRAY("
+        "        SELECT task_id FROM waybill.export_task WHERE task_id = ANY (ARRAY("
+        "            SELECT task_id FROM placed WHERE older < (SELECT bytes FROM excess)"
+        "            EXCEPT SELECT task_id FROM newest))" LIMIT_BATCH "))" COUNT_CHANGED;
     char max_total[24];
     const char *const values[] = {max_total};
 
-    if (max_total_bytes == 0)
+    if (round->retention->max_total_bytes == 0)
         return true;
-    snprintf(max_total, sizeof(max_total), "%" PRId64, max_total_bytes);
-    return in_batches(db, sql, ARRAY_SIZE(values), values, expired, err);
+    snprintf(max_total, sizeof(max_total), "%" PRId64, round->retention->max_total_bytes);
+    return in_batches(round, sql, ARRAY_SIZE(values), values, &round->result->files_expired, err);
 }
 
-static bool purge(struct db *db, int history_hours, int64_t *purged, struct error *err)
+static bool purge(const struct round *round, struct error *err)
 {
     static const char sql[] =
-        "DELETE FROM waybill.export_task WHERE task_id IN ("
-        "    SELECT task_id FROM waybill.export_task"
-        "    WHERE state IN ('success', 'failure') AND finish_time < now() - $1::integer * interval '1 hour'"
-        "      AND (state = 'failure' OR file_removed)"
-        "    ORDER BY finish_time" LIMIT_BATCH ")";
+        "WITH changed AS ("
+        "    DELETE FROM waybill.export_task WHERE task_id = ANY (ARRAY("
+        "        SELECT task_id FROM waybill.export_task"
+        "        WHERE (state = 'failure' OR file_removed) AND finish_time < now() - $1::integer * interval '1 hour'"
+        "        ORDER BY finish_time" LIMIT_BATCH "))" COUNT_CHANGED;
     char hours[16];
     const char *const values[] = {hours};
 
-    snprintf(hours, sizeof(hours), "%d", history_hours);
-    return in_batches(db, sql, ARRAY_SIZE(values), values, purged, err);
+    snprintf(hours, sizeof(hours), "%d", round->retention->history_hours);
+    return in_batches(round, sql, ARRAY_SIZE(values), values, &round->result->tasks_purged, err);
+}
+
+/* Puts the rows that were added to the tallies since the last time into one for each group. No sum changes. */
+static bool fold_tallies(const struct round *round, struct error *err)
+{
+    static const char tasks_sql[] =
+        "WITH added AS ("
+        "    DELETE FROM waybill.task_tally WHERE ctid = ANY (ARRAY("
+        "        SELECT ctid FROM waybill.task_tally WHERE NOT folded" LIMIT_BATCH ")) RETURNING *"
+        "), known AS ("
+        "    DELETE FROM waybill.task_tally WHERE ctid = ANY (ARRAY("
+        "        SELECT ctid FROM waybill.task_tally tally WHERE folded AND EXISTS ("
+        "            SELECT FROM added WHERE project_id = tally.project_id"
+        "                                AND enterprise_project_id = tally.enterprise_project_id"
+        "                                AND enterprise_projects IS NOT DISTINCT FROM tally.enterprise_projects)"
+        "        FOR UPDATE SKIP LOCKED)) RETURNING *"
+        "), sums AS ("
+        "    INSERT INTO waybill.task_tally"
+        "    SELECT project_id, enterprise_project_id, enterprise_projects, sum(tasks), true"
+        "    FROM (SELECT * FROM added UNION ALL SELECT * FROM known) part GROUP BY 1, 2, 3 HAVING sum(tasks) <> 0"
+        ")"
+        " SELECT count(*) FROM added";
+    static const char ended_sql[] =
+        "WITH added AS ("
+        "    DELETE FROM waybill.ended_tally WHERE ctid = ANY (ARRAY("
+        "        SELECT ctid FROM waybill.ended_tally WHERE EXISTS (SELECT FROM waybill.ended_tally OFFSET 1)"
+        "        " LIMIT_BATCH ")) RETURNING *"
+        "), sums AS ("
+        "    INSERT INTO waybill.ended_tally"
+        "    SELECT sum(success), sum(failure), sum(file_bytes) FROM added HAVING count(*) > 0"
+        ")"
+        " SELECT count(*) FROM added";
+    int64_t folded = 0;
+
+    return in_batches(round, tasks_sql, 0, NULL, &folded, err) && in_batches(round, ended_sql, 0, NULL, &folded, err);
 }
 
 /* A file that can't be removed now stays on the list. */
@@ -109,49 +178,55 @@ static bool forget(struct db *db, const char *const *file_ids, size_t count, str
 }
 
 /* Removes the files of a batch of names, from *after on, and moves *after to its end. */
-static bool remove_batch(struct db *db, const char *directory, char after[TEXT_UUID_LENGTH + 1], size_t *ret_count,
-                         int64_t *files_removed, struct error *err)
+static bool remove_batch(const struct round *round, char after[TEXT_UUID_LENGTH + 1], size_t *ret_count,
+                         struct error *err)
 {
     static const char sql[] =
         "SELECT file_id FROM waybill.discarded_file WHERE file_id > $1::uuid ORDER BY file_id LIMIT 1000";
     const char *const values[] = {after};
-    struct db_result *rows = db_query(db, DB_ROWS, sql, ARRAY_SIZE(values), values, err);
+    struct db_result *rows = db_query(round->db, DB_ROWS, sql, ARRAY_SIZE(values), values, err);
     const char *gone[BATCH];
     size_t gone_count = 0;
     bool done;
 
     if (rows == NULL)
         return false;
-    for (size_t i = 0; i < db_rows(rows); i++) {
-        if (remove_file(directory, db_text(rows, i, 0), files_removed))
+    for (size_t i = 0; i < db_rows(rows) && !is_stopped(round); i++) {
+        if (remove_file(round->retention->directory, db_text(rows, i, 0), &round->result->files_removed))
             gone[gone_count++] = db_text(rows, i, 0);
     }
     *ret_count = db_rows(rows);
     if (*ret_count > 0)
         snprintf(after, TEXT_UUID_LENGTH + 1, "%s", db_text(rows, *ret_count - 1, 0));
-    done = gone_count == 0 || forget(db, gone, gone_count, err);
+    done = gone_count == 0 || forget(round->db, gone, gone_count, err);
     db_result_free(rows);
     return done;
 }
 
-static bool remove_discarded(struct db *db, const char *directory, int64_t *files_removed, struct error *err)
+static bool remove_discarded(const struct round *round, struct error *err)
 {
     char after[TEXT_UUID_LENGTH + 1] = "00000000-0000-0000-0000-000000000000";
-    size_t count;
+    size_t count = BATCH;
 
-    do {
-        if (!remove_batch(db, directory, after, &count, files_removed, err))
+    while (count == BATCH && !is_stopped(round)) {
+        if (!remove_batch(round, after, &count, err))
             return false;
-    } while (count == BATCH);
+    }
     return true;
 }
 
 bool retention_round(struct db *db, const struct retention *retention, struct retention_result *result,
                      struct error *err)
 {
+    static bool (*const steps[])(const struct round *round, struct error *err) = {
+        expire_old, expire_beyond_limit, purge, remove_discarded, fold_tallies,
+    };
+    const struct round round = {.db = db, .retention = retention, .result = result};
+    struct error later;
+    bool done = true;
+
     *result = (struct retention_result) {0};
-    return expire_old(db, &result->files_expired, err)
-           && expire_beyond_limit(db, retention->max_total_bytes, &result->files_expired, err)
-           && purge(db, retention->history_hours, &result->tasks_purged, err)
-           && remove_discarded(db, retention->directory, &result->files_removed, err);
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+        done &= steps[i](&round, done ? err : &later);
+    return done;
 }

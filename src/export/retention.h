@@ -6,6 +6,7 @@
 #ifndef WAYBILL_EXPORT_RETENTION_H
 #define WAYBILL_EXPORT_RETENTION_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct retention {
     const char *directory;
     int history_hours;
     int64_t max_total_bytes; /* 0 is no limit */
+    const atomic_bool *stop; /* once it is true, a round ends after the batch in hand; NULL: rounds run to their end */
 };
 
 /* How many of each a round has brought. */
@@ -26,7 +28,10 @@ struct retention_result {
     int64_t files_removed;
 };
 
-/* One round of it all. What was done before a failure is in *result too. */
+/*
+ * One round of it all. Each step runs, whether or not those before it failed. False, and the first error, if one did;
+ * what was done is in *result in any case.
+ */
 MUST_CHECK bool retention_round(struct db *db, const struct retention *retention, struct retention_result *result,
                                 struct error *err);
 

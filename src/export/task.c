@@ -189,16 +189,38 @@ bool task_find_by_file(struct db *db, const struct task_viewer *viewer, const ch
     return find(db, SELECT_TASK_BY("file_id"), "file_id", file_id, viewer, ret_task, err);
 }
 
+/*
+ * A page of tasks, given their ids, and how many the viewer may see, from one snapshot. Beyond the last task there is
+ * still one row, with the total.
+ */
+#define LIST_TASKS(ids)                                                                                                \
+    "SELECT page.*, everything.total"                                                                                  \
+    " FROM (SELECT coalesce(sum(tasks), 0) AS total FROM waybill.task_tally WHERE" VISIBLE ") everything"              \
+    " LEFT JOIN (SELECT" TASK_COLUMNS " FROM waybill.export_task WHERE task_id = ANY (ARRAY(" ids "))) page ON true"   \
+    " ORDER BY page.create_ms DESC, page.task_id"
+
+#define NEWEST_FIRST " ORDER BY create_time DESC, task_id"
+
+/* Who sees a part may see few of the tasks of a project: those of each enterprise project are read by themselves. */
+static const char *list_sql(const struct task_viewer *viewer)
+{
+    static const char whole_project[] = LIST_TASKS(
+        "SELECT task_id FROM waybill.export_task WHERE" VISIBLE NEWEST_FIRST " LIMIT $4::bigint OFFSET $5::bigint");
+    static const char part[] = LIST_TASKS(
+        "SELECT task_id FROM (SELECT DISTINCT enterprise_project_id FROM waybill.task_tally WHERE" VISIBLE ") seen,"
+        " LATERAL (SELECT task_id, create_time FROM waybill.export_task"
+        "          WHERE enterprise_project_id = seen.enterprise_project_id AND" VISIBLE
+        NEWEST_FIRST " LIMIT $4::bigint + $5::bigint) task"
+        NEWEST_FIRST " LIMIT $4::bigint OFFSET $5::bigint");
+    bool sees_all = viewer->enterprise_project_id == NULL
+                    || strcmp(viewer->enterprise_project_id, TASK_ALL_GRANTED) == 0;
+
+    return viewer->enterprise_projects == NULL && sees_all ? whole_project : part;
+}
+
 bool task_list(struct db *db, const struct task_viewer *viewer, int limit, int offset, struct task_page *ret_page,
                struct error *err)
 {
-    /* From one snapshot; beyond the last task there is still one row, with the total. */
-    static const char sql[] =
-        "SELECT page.*, everything.total"
-        " FROM (SELECT count(*) AS total FROM waybill.export_task WHERE" VISIBLE ") everything"
-        " LEFT JOIN (SELECT" TASK_COLUMNS " FROM waybill.export_task WHERE" VISIBLE
-        "            ORDER BY create_time DESC, task_id LIMIT $4::integer OFFSET $5::integer) page ON true"
-        " ORDER BY page.create_ms DESC, page.task_id";
     enum { TOTAL = 15 };
     char limit_text[16], offset_text[16];
     const char *const values[] = {viewer->project_id, viewer->enterprise_projects, viewer->enterprise_project_id,
@@ -207,7 +229,7 @@ bool task_list(struct db *db, const struct task_viewer *viewer, int limit, int o
 
     snprintf(limit_text, sizeof(limit_text), "%d", limit);
     snprintf(offset_text, sizeof(offset_text), "%d", offset);
-    rows = db_query(db, DB_ROWS, sql, ARRAY_SIZE(values), values, err);
+    rows = db_query(db, DB_ROWS, list_sql(viewer), ARRAY_SIZE(values), values, err);
     if (rows == NULL)
         return false;
     *ret_page = (struct task_page) {

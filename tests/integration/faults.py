@@ -15,6 +15,7 @@ import time
 import inventory
 import pytest
 from api import Api
+from deadline import OwnClock
 from service import BUILD, SBIN, Direct, Site
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -95,6 +96,15 @@ def eventually(condition, what, seconds=100):
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} seconds in vain: {what}"
         time.sleep(0.05)
+
+
+def soon(condition, what, seconds=30):
+    """As eventually, for what a wake-up brings about: well before the round of housekeeping that comes without one."""
+    with OwnClock() as clock:
+        deadline = clock.now() + seconds
+        while not condition():
+            assert clock.now() < deadline, f"waited {seconds} seconds in vain: {what}"
+            time.sleep(0.05)
 
 
 def is_stopped(process):

@@ -10,6 +10,8 @@ TABLES = {
     "export_task": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "discarded_file": {"SELECT", "INSERT", "DELETE"},
     "counter": {"SELECT", "INSERT", "UPDATE"},
+    "task_tally": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "ended_tally": {"SELECT", "INSERT", "UPDATE", "DELETE"},
 }
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 ROLE = "waybill_service"

@@ -6,6 +6,7 @@ import shutil
 import inventory
 from api import MINIMAL
 from service import MIGRATIONS, Service, Site
+from tallies import expect_exact
 
 TASK = ("INSERT INTO waybill.export_task"
         " (project_id, enterprise_project_id, export_size, request, request_id, state, lease, lease_expire_time,"
@@ -35,6 +36,7 @@ def test_tasks_of_the_first_release(scratch, postgres, tmp_path):
         file.write("hi")
 
     assert site.migrate().split() == [word for name in sorted(os.listdir(MIGRATIONS))[3:] for word in ("applied", name)]
+    expect_exact(site.sql)
     service = Service(site)
     api = service.api()
     try:

@@ -1,0 +1,113 @@
+-- Lists, metrics and housekeeping must not depend on how many tasks there have been.
+
+-- Tallies: nothing counts the tasks themselves. The sum over all rows of a tally is exact in every snapshot: each
+-- change of a task adds its difference as a row, in its own transaction, and waits for nobody. Housekeeping folds
+-- these rows (src/export/retention.c).
+CREATE TABLE waybill.task_tally (
+    project_id            text COLLATE "C" NOT NULL,
+    enterprise_project_id text COLLATE "C" NOT NULL,
+    enterprise_projects   text[] COLLATE "C",
+    tasks                 bigint NOT NULL,
+    folded                boolean NOT NULL DEFAULT false
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+CREATE TABLE waybill.ended_tally (
+    success    bigint NOT NULL,
+    failure    bigint NOT NULL,
+    file_bytes bigint NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+COMMENT ON TABLE waybill.task_tally IS 'Sums up to the number of tasks with these columns';
+COMMENT ON TABLE waybill.ended_tally IS 'Sums up to the number of ended tasks and the bytes of their files';
+
+CREATE INDEX task_tally_of_project ON waybill.task_tally (project_id, enterprise_project_id);
+CREATE INDEX task_tally_unfolded ON waybill.task_tally (project_id) WHERE NOT folded;
+
+CREATE FUNCTION waybill.file_bytes(task waybill.export_task) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN task.state = 'success' AND NOT task.file_removed
+            THEN coalesce(task.file_size, 0) + coalesce(task.gzip_size, 0) ELSE 0 END;
+
+-- Of one row. A claim and the renewal of a lease change nothing that is tallied and call nothing.
+CREATE FUNCTION waybill.tally_task() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        INSERT INTO waybill.task_tally (project_id, enterprise_project_id, enterprise_projects, tasks)
+        VALUES (OLD.project_id, OLD.enterprise_project_id, OLD.enterprise_projects, -1);
+    END IF;
+    INSERT INTO waybill.task_tally (project_id, enterprise_project_id, enterprise_projects, tasks)
+    VALUES (NEW.project_id, NEW.enterprise_project_id, NEW.enterprise_projects, 1);
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION waybill.tally_end() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+BEGIN
+    INSERT INTO waybill.ended_tally (success, failure, file_bytes)
+    VALUES ((NEW.state = 'success')::integer - coalesce((OLD.state = 'success')::integer, 0),
+            (NEW.state = 'failure')::integer - coalesce((OLD.state = 'failure')::integer, 0),
+            waybill.file_bytes(NEW) - coalesce(waybill.file_bytes(OLD), 0));
+    RETURN NULL;
+END
+$$;
+
+-- Of all rows that a statement deletes: a purge deletes many.
+CREATE FUNCTION waybill.tally_deleted() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+BEGIN
+    INSERT INTO waybill.task_tally (project_id, enterprise_project_id, enterprise_projects, tasks)
+    SELECT project_id, enterprise_project_id, enterprise_projects, -count(*) FROM deleted GROUP BY 1, 2, 3;
+    INSERT INTO waybill.ended_tally (success, failure, file_bytes)
+    SELECT -count(*) FILTER (WHERE state = 'success'), -count(*) FILTER (WHERE state = 'failure'),
+           -sum(waybill.file_bytes(deleted))
+    FROM deleted WHERE state IN ('success', 'failure') HAVING count(*) > 0;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION waybill.tally_truncated() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+BEGIN
+    TRUNCATE waybill.task_tally, waybill.ended_tally;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER task_added AFTER INSERT ON waybill.export_task FOR EACH ROW
+    EXECUTE FUNCTION waybill.tally_task();
+CREATE TRIGGER task_moved AFTER UPDATE OF project_id, enterprise_project_id, enterprise_projects
+    ON waybill.export_task FOR EACH ROW
+    EXECUTE FUNCTION waybill.tally_task();
+CREATE TRIGGER ended_added AFTER INSERT ON waybill.export_task FOR EACH ROW
+    WHEN (NEW.state IN ('success', 'failure'))
+    EXECUTE FUNCTION waybill.tally_end();
+CREATE TRIGGER ended_changed AFTER UPDATE OF state, file_removed, file_size, gzip_size
+    ON waybill.export_task FOR EACH ROW
+    WHEN (OLD.state IN ('success', 'failure') OR NEW.state IN ('success', 'failure'))
+    EXECUTE FUNCTION waybill.tally_end();
+CREATE TRIGGER task_deleted AFTER DELETE ON waybill.export_task REFERENCING OLD TABLE AS deleted
+    FOR EACH STATEMENT EXECUTE FUNCTION waybill.tally_deleted();
+CREATE TRIGGER task_truncated AFTER TRUNCATE ON waybill.export_task
+    FOR EACH STATEMENT EXECUTE FUNCTION waybill.tally_truncated();
+
+-- The triggers keep others from changing tasks until all this is committed.
+INSERT INTO waybill.task_tally (project_id, enterprise_project_id, enterprise_projects, tasks, folded)
+SELECT project_id, enterprise_project_id, enterprise_projects, count(*), true FROM waybill.export_task GROUP BY 1, 2, 3;
+INSERT INTO waybill.ended_tally (success, failure, file_bytes)
+SELECT count(*) FILTER (WHERE state = 'success'), count(*) FILTER (WHERE state = 'failure'),
+       coalesce(sum(waybill.file_bytes(task)), 0)
+FROM waybill.export_task task;
+
+-- A page of a list is read in its order, of a whole project or of one enterprise project.
+DROP INDEX waybill.export_task_of_project;
+CREATE INDEX export_task_of_project ON waybill.export_task (project_id, create_time DESC, task_id);
+CREATE INDEX export_task_of_enterprise_project
+    ON waybill.export_task (project_id, enterprise_project_id, create_time DESC, task_id);
+
+-- Housekeeping finds what it removes, and nothing else: files in the order in which they expire, or make room for newer
+-- ones, and tasks that have no file any more.
+DROP INDEX waybill.export_task_file;
+CREATE INDEX export_task_file ON waybill.export_task (expire_time) WHERE state = 'success' AND NOT file_removed;
+CREATE INDEX export_task_file_age ON waybill.export_task (finish_time, task_id)
+    WHERE state = 'success' AND NOT file_removed;
+DROP INDEX waybill.export_task_ended;
+CREATE INDEX export_task_without_file ON waybill.export_task (finish_time) WHERE state = 'failure' OR file_removed;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON waybill.task_tally, waybill.ended_tally TO waybill_service;
