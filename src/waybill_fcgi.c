@@ -97,7 +97,7 @@ static int serve_cgi(struct service *service)
     if (!start_engine(service, ENGINE_ALONE, &err))
         return fail(&err);
     fastcgi_serve_cgi(api_serve, &service->api);
-    if (!engine_stop(service->api.engine, 0))
+    if (!engine_stop(service->api.engine, service->config->grace * 1000))
         _exit(0);
     engine_free(service->api.engine);
     return 0;

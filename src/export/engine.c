@@ -5,11 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "export/counters.h"
 #include "export/listener.h"
 
 #define EXPORT_SLACK_MS 5000 /* the exporter ends an export that takes too long; the database does so if it can't */
+#define LAST_MS 1000         /* for the last flush of the counters, if there is less left to stop in */
 
 struct engine {
     struct db_settings tasks;
@@ -21,6 +23,7 @@ struct engine {
     struct housekeeper *housekeeper;
     struct workers *workers;
     struct listener *listener;
+    int64_t deadline; /* by which the process has to end, once it stops */
 };
 
 struct db_settings engine_db_settings(const struct config *config)
@@ -130,26 +133,46 @@ struct housekeeper *engine_housekeeper(struct engine *engine)
     return engine->housekeeper;
 }
 
-/* What was counted when no housekeeper was there any more, or never was. */
+/* A db_watcher for what ends with the process. */
+static bool has_time(void *context, struct error *err)
+{
+    const struct engine *engine = context;
+
+    if (clock_monotonic_ms() < engine->deadline)
+        return true;
+    return error_set(err, ERROR_UNAVAILABLE, "the process is stopping");
+}
+
+/* What was counted when no housekeeper was there any more, or never was. Nobody else uses the connections any more. */
 static void flush_counters(struct engine *engine)
 {
+    int64_t least = clock_monotonic_ms() + LAST_MS;
     struct error ignored;
-    struct db *db = db_pool_take(engine->exports, &ignored);
+    struct db *db;
 
+    if (engine->deadline < least)
+        engine->deadline = least;
+    if (engine->tasks.connect_timeout_ms > clock_remaining_ms(engine->deadline))
+        engine->tasks.connect_timeout_ms = clock_remaining_ms(engine->deadline);
+    db = db_pool_take(engine->exports, &ignored);
     if (db == NULL)
         return;
+    db_watch(db, has_time, engine);
     (void) !counters_flush(db, &ignored);
+    db_watch(db, NULL, NULL);
     db_pool_give(engine->exports, db);
 }
 
 bool engine_stop(struct engine *engine, int grace_ms)
 {
-    bool ended = engine->workers == NULL || workers_stop(engine->workers, grace_ms);
+    bool exports_ended, housekeeper_ended;
 
+    engine->deadline = clock_monotonic_ms() + grace_ms;
+    exports_ended = engine->workers == NULL || workers_stop(engine->workers, grace_ms);
     listener_stop(engine->listener);
     engine->listener = NULL;
-    housekeeper_stop(engine->housekeeper);
-    return ended;
+    housekeeper_ended = housekeeper_stop(engine->housekeeper, clock_remaining_ms(engine->deadline));
+    return exports_ended && housekeeper_ended;
 }
 
 void engine_free(struct engine *engine)

@@ -47,7 +47,10 @@ struct db_settings engine_inventory_settings(const struct config *config);
  */
 MUST_CHECK bool engine_stop(struct engine *engine, int grace_ms);
 
-/* After engine_stop was true, and when nobody uses it any more. Adds what was counted last to the counters. */
+/*
+ * After engine_stop was true, and when nobody uses it any more. Adds what was counted last to the counters, within what
+ * is left of the grace time; there is a second for it in any case.
+ */
 void engine_free(struct engine *engine);
 
 #endif

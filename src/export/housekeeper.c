@@ -1,6 +1,7 @@
 #include "export/housekeeper.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -9,17 +10,22 @@
 #include "export/counters.h"
 
 #define ROUND_MS 60000   /* between rounds, if nobody wakes it */
+#define RETRY_MS 10000   /* after one that failed */
 #define FLUSH_MS 10000   /* between flushes of the counters */
 #define SHORTEST_MS 1000 /* between two rounds, however often it is woken */
+#define LAST_MS 1000     /* for the last flush, if there is less left to stop in */
+#define HANG_MS 5000     /* after which the thread is given up if it should have ended */
 
 struct housekeeper {
     struct db_pool *pool;
-    const struct retention *retention;
+    struct retention retention;
+    atomic_bool stop; /* the thread is to end; set under the lock */
     pthread_t thread;
     pthread_mutex_t lock; /* for the rest */
     pthread_cond_t changed;
     bool woken;
-    bool stopping;
+    int64_t deadline; /* by which the thread has to end, once it is to */
+    bool ended;
 };
 
 static void log_round(const struct retention_result *result)
@@ -44,18 +50,46 @@ static void log_failure(const struct error *err)
     log_end(&line);
 }
 
-/* False if it has to be done again. */
+/* A db_watcher: false once the housekeeper has no time left. */
+static bool has_time(void *context, struct error *err)
+{
+    struct housekeeper *housekeeper = context;
+    bool over;
+
+    pthread_mutex_lock(&housekeeper->lock);
+    over = atomic_load(&housekeeper->stop) && clock_monotonic_ms() >= housekeeper->deadline;
+    pthread_mutex_unlock(&housekeeper->lock);
+    return over ? error_set(err, ERROR_UNAVAILABLE, "the process is stopping") : true;
+}
+
+/* A connection whose statements end with the housekeeper's time. NULL on failure. */
+static struct db *take_connection(struct housekeeper *housekeeper, struct error *err)
+{
+    struct db *db = db_pool_take(housekeeper->pool, err);
+
+    if (db != NULL)
+        db_watch(db, has_time, housekeeper);
+    return db;
+}
+
+static void give_connection(struct housekeeper *housekeeper, struct db *db)
+{
+    db_watch(db, NULL, NULL);
+    db_pool_give(housekeeper->pool, db);
+}
+
+/* False if it has to be done again. A process that stops leaves the rest of a round to the others, or to the next. */
 static bool do_round(struct housekeeper *housekeeper)
 {
     struct retention_result result = {0};
     struct error err;
-    struct db *db = db_pool_take(housekeeper->pool, &err);
-    bool done = db != NULL && retention_round(db, housekeeper->retention, &result, &err);
+    struct db *db = take_connection(housekeeper, &err);
+    bool done = db != NULL && retention_round(db, &housekeeper->retention, &result, &err);
 
     if (db != NULL)
-        db_pool_give(housekeeper->pool, db);
+        give_connection(housekeeper, db);
     log_round(&result);
-    if (!done)
+    if (!done && !atomic_load(&housekeeper->stop))
         log_failure(&err);
     return done;
 }
@@ -63,12 +97,24 @@ static bool do_round(struct housekeeper *housekeeper)
 static void flush(struct housekeeper *housekeeper)
 {
     struct error ignored;
-    struct db *db = db_pool_take(housekeeper->pool, &ignored);
+    struct db *db = take_connection(housekeeper, &ignored);
 
     if (db == NULL)
         return; /* they are kept until it works again */
     (void) !counters_flush(db, &ignored);
-    db_pool_give(housekeeper->pool, db);
+    give_connection(housekeeper, db);
+}
+
+/* What the process has counted last. There is a moment for it in any case. */
+static void flush_at_the_end(struct housekeeper *housekeeper)
+{
+    int64_t least = clock_monotonic_ms() + LAST_MS;
+
+    pthread_mutex_lock(&housekeeper->lock);
+    if (housekeeper->deadline < least)
+        housekeeper->deadline = least;
+    pthread_mutex_unlock(&housekeeper->lock);
+    flush(housekeeper);
 }
 
 /* Waits until it is woken, or the time has come. False if it is to end. */
@@ -78,13 +124,13 @@ static bool wait_until_woken(struct housekeeper *housekeeper, int timeout_ms, bo
     bool go_on;
 
     pthread_mutex_lock(&housekeeper->lock);
-    while (!housekeeper->woken && !housekeeper->stopping) {
+    while (!housekeeper->woken && !atomic_load(&housekeeper->stop)) {
         if (pthread_cond_timedwait(&housekeeper->changed, &housekeeper->lock, &until) != 0)
             break;
     }
     *ret_woken = housekeeper->woken;
     housekeeper->woken = false;
-    go_on = !housekeeper->stopping;
+    go_on = !atomic_load(&housekeeper->stop);
     pthread_mutex_unlock(&housekeeper->lock);
     return go_on;
 }
@@ -96,11 +142,11 @@ static bool let_settle(struct housekeeper *housekeeper)
     bool go_on;
 
     pthread_mutex_lock(&housekeeper->lock);
-    while (!housekeeper->stopping) {
+    while (!atomic_load(&housekeeper->stop)) {
         if (pthread_cond_timedwait(&housekeeper->changed, &housekeeper->lock, &until) != 0)
             break;
     }
-    go_on = !housekeeper->stopping;
+    go_on = !atomic_load(&housekeeper->stop);
     pthread_mutex_unlock(&housekeeper->lock);
     return go_on;
 }
@@ -113,13 +159,20 @@ static void *thread_main(void *argument)
 
     do {
         if (woken || clock_monotonic_ms() >= next_round) {
-            next_round = clock_monotonic_ms() + (do_round(housekeeper) ? ROUND_MS : 0);
+            int wait_ms = do_round(housekeeper) ? ROUND_MS : RETRY_MS;
+
+            next_round = clock_monotonic_ms() + wait_ms;
             if (!let_settle(housekeeper))
                 break;
         }
         flush(housekeeper);
     } while (wait_until_woken(housekeeper, FLUSH_MS, &woken));
-    flush(housekeeper);
+    flush_at_the_end(housekeeper);
+
+    pthread_mutex_lock(&housekeeper->lock);
+    housekeeper->ended = true;
+    pthread_cond_broadcast(&housekeeper->changed);
+    pthread_mutex_unlock(&housekeeper->lock);
     return NULL;
 }
 
@@ -128,7 +181,9 @@ struct housekeeper *housekeeper_start(struct db_pool *pool, const struct retenti
     struct housekeeper *housekeeper = memory_zeroed(1, sizeof(*housekeeper));
 
     housekeeper->pool = pool;
-    housekeeper->retention = retention;
+    housekeeper->retention = *retention;
+    housekeeper->retention.stop = &housekeeper->stop;
+    atomic_init(&housekeeper->stop, false);
     pthread_mutex_init(&housekeeper->lock, NULL);
     clock_init_condition(&housekeeper->changed);
     if (pthread_create(&housekeeper->thread, NULL, thread_main, housekeeper) == 0)
@@ -149,19 +204,30 @@ void housekeeper_wake(struct housekeeper *housekeeper)
 
 void housekeeper_file_added(struct housekeeper *housekeeper)
 {
-    if (housekeeper != NULL && housekeeper->retention->max_total_bytes > 0)
+    if (housekeeper != NULL && housekeeper->retention.max_total_bytes > 0)
         housekeeper_wake(housekeeper);
 }
 
-void housekeeper_stop(struct housekeeper *housekeeper)
+bool housekeeper_stop(struct housekeeper *housekeeper, int grace_ms)
 {
+    struct timespec until = clock_timespec_after(grace_ms + HANG_MS);
+    bool ended;
+
     if (housekeeper == NULL)
-        return;
+        return true;
     pthread_mutex_lock(&housekeeper->lock);
-    housekeeper->stopping = true;
-    pthread_cond_signal(&housekeeper->changed);
+    atomic_store(&housekeeper->stop, true);
+    housekeeper->deadline = clock_monotonic_ms() + grace_ms;
+    pthread_cond_broadcast(&housekeeper->changed);
+    while (!housekeeper->ended) {
+        if (pthread_cond_timedwait(&housekeeper->changed, &housekeeper->lock, &until) != 0)
+            break;
+    }
+    ended = housekeeper->ended;
     pthread_mutex_unlock(&housekeeper->lock);
-    pthread_join(housekeeper->thread, NULL);
+    if (ended)
+        pthread_join(housekeeper->thread, NULL);
+    return ended;
 }
 
 void housekeeper_free(struct housekeeper *housekeeper)

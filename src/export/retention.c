@@ -206,12 +206,12 @@ static bool remove_batch(const struct round *round, char after[TEXT_UUID_LENGTH 
 static bool remove_discarded(const struct round *round, struct error *err)
 {
     char after[TEXT_UUID_LENGTH + 1] = "00000000-0000-0000-0000-000000000000";
-    size_t count = BATCH;
+    size_t count;
 
-    while (count == BATCH && !is_stopped(round)) {
+    do {
         if (!remove_batch(round, after, &count, err))
             return false;
-    }
+    } while (count == BATCH && !is_stopped(round));
     return true;
 }
 
@@ -226,7 +226,7 @@ bool retention_round(struct db *db, const struct retention *retention, struct re
     bool done = true;
 
     *result = (struct retention_result) {0};
-    for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(steps) && !is_stopped(&round); i++)
         done &= steps[i](&round, done ? err : &later);
     return done;
 }

@@ -29,8 +29,8 @@ struct retention_result {
 };
 
 /*
- * One round of it all. Each step runs, whether or not those before it failed. False, and the first error, if one did;
- * what was done is in *result in any case.
+ * One round of it all. Each step runs, whether or not those before it failed, unless the round is to end. False, and
+ * the first error, if one failed; what was done is in *result in any case.
  */
 MUST_CHECK bool retention_round(struct db *db, const struct retention *retention, struct retention_result *result,
                                 struct error *err);

@@ -7,6 +7,7 @@
  *     fsync ERROR           of a file; syncdir is that of a directory
  *     publish ERROR         the link or the rename that gives a file its name fails
  *     remove ERROR          a file can't be removed
+ *     remove slow           each takes a tenth of a second
  *     tmpfile ERROR         a file without a name can't be opened
  *     CALL stop, CALL kill  the process stops, or kills itself, right after the call has succeeded (write: once the
  *                           file has FROM bytes)
@@ -29,7 +30,7 @@
 
 #define NEXT(function) ((__typeof__(&function)) dlsym(RTLD_NEXT, #function))
 
-enum action { NOTHING, FAIL, SHORTEN, STOP, KILL };
+enum action { NOTHING, FAIL, SHORTEN, SLOW, STOP, KILL };
 
 struct order {
     enum action action;
@@ -74,6 +75,7 @@ static struct order ordered(const char *call)
                 continue;
             order.from = from;
             order.action = strcmp(what, "short") == 0  ? SHORTEN
+                           : strcmp(what, "slow") == 0 ? SLOW
                            : strcmp(what, "stop") == 0 ? STOP
                            : strcmp(what, "kill") == 0 ? KILL
                                                        : FAIL;
@@ -223,6 +225,8 @@ int unlinkat(int directory, const char *path, int flags)
         order = ordered("remove");
     if (order.action == FAIL)
         return fail_with(order.error);
+    if (order.action == SLOW)
+        usleep(100000);
     result = NEXT(unlinkat)(directory, path, flags);
     if (result == 0)
         end_of_call(&order);
