@@ -11,7 +11,7 @@
 #include "base/gzip.h"
 #include "base/memory.h"
 
-#define FILE_MODE 0640 /* the web server reads it through its group */
+#define FILE_MODE 0640 /* the web server reads it through its group, whatever the umask is */
 #define GZIP_SUFFIX ".gz"
 #define PART_SUFFIX ".part"
 #define PROBE_NAME "probe" PART_SUFFIX
@@ -80,7 +80,9 @@ static bool open_part(struct output *output, int directory, struct error *err)
 
 static bool open_output(struct output *output, int directory, struct error *err)
 {
-    return open_nameless(output, directory) || open_part(output, directory, err);
+    if (!open_nameless(output, directory) && !open_part(output, directory, err))
+        return false;
+    return fchmod(output->fd, FILE_MODE) == 0 ? true : fail(err, "fchmod");
 }
 
 static bool write_output(struct output *output, const char *data, size_t length, struct error *err)

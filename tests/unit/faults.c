@@ -11,6 +11,7 @@ int __real_access(const char *path, int mode);
 int __real_close(int fd);
 int __real_open(const char *path, int flags, ...);
 int __real_openat(int directory, const char *path, int flags, ...);
+int __real_fchmod(int fd, mode_t mode);
 int __real_fsync(int fd);
 int __real_linkat(int from_directory, const char *from, int to_directory, const char *to, int flags);
 int __real_renameat(int from_directory, const char *from, int to_directory, const char *to);
@@ -22,6 +23,7 @@ int __wrap_access(const char *path, int mode);
 int __wrap_close(int fd);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_openat(int directory, const char *path, int flags, ...);
+int __wrap_fchmod(int fd, mode_t mode);
 int __wrap_fsync(int fd);
 int __wrap_linkat(int from_directory, const char *from, int to_directory, const char *to, int flags);
 int __wrap_renameat(int from_directory, const char *from, int to_directory, const char *to);
@@ -124,6 +126,11 @@ int __wrap_openat(int directory, const char *path, int flags, ...)
     if (faults.openat != 0)
         return failed(faults.openat);
     return __real_openat(directory, path, flags, mode);
+}
+
+int __wrap_fchmod(int fd, mode_t mode)
+{
+    return faults.fchmod != 0 ? failed(faults.fchmod) : __real_fchmod(fd, mode);
 }
 
 int __wrap_fsync(int fd)

@@ -1,7 +1,7 @@
 /*
  * System calls that fail when a test wants it, and that keep their order. The linker puts them before those of the C
- * library (--wrap), so a program that uses this has the option for each of access, close, fsync, linkat, open, openat,
- * renameat, sync_file_range, unlinkat and write.
+ * library (--wrap), so a program that uses this has the option for each of access, close, fchmod, fsync, linkat, open,
+ * openat, renameat, sync_file_range, unlinkat and write.
  */
 #ifndef WAYBILL_TESTS_UNIT_FAULTS_H
 #define WAYBILL_TESTS_UNIT_FAULTS_H
@@ -14,7 +14,7 @@
 struct faults {
     int no_tmpfile; /* open and openat, for a file without a name */
     int no_proc;    /* access, for a path in /proc */
-    int open, openat, fsync_file, fsync_directory, linkat, renameat, sync_file_range, unlinkat, write;
+    int open, openat, fchmod, fsync_file, fsync_directory, linkat, renameat, sync_file_range, unlinkat, write;
     int close; /* of a file, which is closed all the same; a directory's does what it does */
     size_t calls_before; /* of fsync of a file, linkat and renameat, together: those before the ones that fail */
     size_t write_at;    /* writes before the one that fails */

@@ -87,6 +87,60 @@ static void publishes(const void *row)
     free(directory);
 }
 
+static const struct mask_case {
+    const char *name;
+    mode_t mask;
+    struct faults faults;
+} mask_cases[] = {
+    {"masks-nothing", 0, {0}},
+    {"masks-the-group", 077, {0}},
+    {"masks-all", 0777, {0}},
+    {"masks-nothing-of-parts", 0, {.no_tmpfile = EOPNOTSUPP}},
+    {"masks-the-group-of-parts", 077, {.no_tmpfile = EOPNOTSUPP}},
+};
+
+/* The web server's group can read both files, and others can't, whatever the umask is. */
+static void has_its_mode(const void *row)
+{
+    static const char *const names[] = {ID, ID ".gz"};
+    const struct mask_case *c = row;
+    char *directory = make_directory(c->name);
+    mode_t mask = umask(c->mask);
+    struct export_file *file;
+
+    faults = c->faults;
+    file = begin_file(directory, ID, true);
+    publish(file);
+    umask(mask);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        struct buffer path = {0};
+        struct stat status;
+
+        buffer_printf(&path, "%s/%s", directory, names[i]);
+        assert_int_equal(stat(buffer_text(&path), &status), 0);
+        assert_int_equal(status.st_mode & 07777, 0640);
+        buffer_free(&path);
+    }
+    export_file_free(file);
+    faults_clear();
+    free(directory);
+}
+
+static void needs_its_mode(void)
+{
+    char *directory = make_directory("no-mode");
+    struct error err;
+
+    for (int parts = 0; parts < 2; parts++) {
+        faults = (struct faults) {.fchmod = EPERM, .no_tmpfile = parts ? EOPNOTSUPP : 0};
+        assert_null(export_file_begin(directory, ID, true, &err));
+        check_refusal(&err, ERROR_STORAGE, "can't be written");
+        assert_int_equal(scratch_count(directory), 0);
+    }
+    faults_clear();
+    free(directory);
+}
+
 static void leaves_nothing_unpublished(const void *row)
 {
     const struct way_case *c = row;
@@ -247,6 +301,8 @@ static void names(void)
 int main(void)
 {
     CHECK_EACH(publishes, way_cases, name);
+    CHECK_EACH(has_its_mode, mask_cases, name);
+    CHECK(needs_its_mode);
     CHECK_EACH(leaves_nothing_unpublished, way_cases, name);
     CHECK(unpublishes);
     CHECK_EACH(survives_faults, fault_cases, name);
