@@ -10,7 +10,10 @@
 
 #define CLAIM_LOCK 7305511991 /* one process at a time claims: so the bound on running exports holds */
 
-/* Ends the tasks that died CLAIM_MAX_ATTEMPTS times in the hands of an exporter. */
+/*
+ * Ends the tasks that died CLAIM_MAX_ATTEMPTS times in the hands of an exporter. A row that is locked is left alone: its
+ * lock can last as long as a slow commit does, and all claims would wait for it.
+ */
 static bool fail_exhausted(struct db *db, struct error *err)
 {
     static const char sql[] =
@@ -18,7 +21,10 @@ static bool fail_exhausted(struct db *db, struct error *err)
         " SET state = 'failure', lease = NULL, lease_expire_time = NULL, finish_time = now(), error_code = $1,"
         "     error_msg = 'the export was given up after ' || attempts || ' attempts: each time the process that ran it"
         " ended or did not answer any more; create the export anew'"
-        " WHERE state = 'running' AND lease_expire_time < now() AND attempts >= $2::integer"
+        " WHERE task_id IN ("
+        "     SELECT task_id FROM waybill.export_task"
+        "     WHERE state = 'running' AND lease_expire_time < now() AND attempts >= $2::integer"
+        "     FOR UPDATE SKIP LOCKED)"
         " RETURNING " TASK_ANNOUNCE_CHANGE;
     char attempts[16];
     const char *const values[] = {error_info(ERROR_INTERNAL)->api_code, attempts};
@@ -83,30 +89,53 @@ static bool has_room(struct db *db, const struct claim_terms *terms, bool *ret_r
     return true;
 }
 
-/*
- * Claims the oldest task of a project, or one task by its id: one of the two is NULL. No row if there is none. now() is
- * when the transaction began, before it waited for its lock.
- */
-static struct db_result *take(struct db *db, const char *project_id, const char *task_id,
-                              const struct claim_terms *terms, struct error *err)
+/* Claims the task that a subquery selects. now() is when the transaction began, before it waited for its lock. */
+#define TAKE(which)                                                                                                    \
+    "UPDATE waybill.export_task"                                                                                       \
+    " SET state = 'running', lease = gen_random_uuid(),"                                                               \
+    "     lease_expire_time = clock_timestamp() + $1::integer * interval '1 second',"                                  \
+    "     attempts = attempts + 1, progress = 0, exported_rows = 0, start_time = clock_timestamp()"                    \
+    " WHERE task_id = (" which ")"                                                                                     \
+    " RETURNING task_id, lease, attempts, export_size, project_id, enterprise_projects, request, request_id"
+
+/* Runs TAKE: $1 is the lease, $2 the most attempts, $3 the key. No row if there is no task to claim. */
+static struct db_result *take(struct db *db, const char *sql, const char *key, const struct claim_terms *terms,
+                              struct error *err)
 {
-    static const char sql[] =
-        "UPDATE waybill.export_task"
-        " SET state = 'running', lease = gen_random_uuid(),"
-        "     lease_expire_time = clock_timestamp() + $1::integer * interval '1 second',"
-        "     attempts = attempts + 1, progress = 0, exported_rows = 0, start_time = clock_timestamp()"
-        " WHERE task_id = ("
-        "     SELECT task_id FROM waybill.export_task"
-        "     WHERE (project_id = $2 OR task_id = $3::uuid)"
-        "       AND state IN ('queued', 'running') AND (state = 'queued' OR" IS_DEAD "$4::integer)"
-        "     ORDER BY create_time LIMIT 1 FOR UPDATE SKIP LOCKED)"
-        " RETURNING task_id, lease, attempts, export_size, project_id, enterprise_projects, request, request_id";
     char lease[16], attempts[16];
-    const char *const values[] = {lease, project_id, task_id, attempts};
+    const char *const values[] = {lease, attempts, key};
 
     snprintf(lease, sizeof(lease), "%d", terms->lease);
     snprintf(attempts, sizeof(attempts), "%d", CLAIM_MAX_ATTEMPTS);
     return db_query(db, DB_ONE_OR_NO_ROW, sql, ARRAY_SIZE(values), values, err);
+}
+
+/* The oldest task of a project. Each of the two that it can be is the first of its own index. */
+static struct db_result *take_of_project(struct db *db, const char *project_id, const struct claim_terms *terms,
+                                         struct error *err)
+{
+    static const char sql[] = TAKE(
+        "SELECT task_id FROM ("
+        "    SELECT * FROM (SELECT task_id, create_time FROM waybill.export_task"
+        "                   WHERE project_id = $3 AND state = 'queued'"
+        "                   ORDER BY create_time LIMIT 1 FOR UPDATE SKIP LOCKED) queued"
+        "    UNION ALL"
+        "    SELECT * FROM (SELECT task_id, create_time FROM waybill.export_task"
+        "                   WHERE project_id = $3 AND" IS_DEAD "$2::integer"
+        "                   ORDER BY create_time LIMIT 1 FOR UPDATE SKIP LOCKED) dead) claimable"
+        " ORDER BY create_time LIMIT 1");
+
+    return take(db, sql, project_id, terms, err);
+}
+
+static struct db_result *take_by_id(struct db *db, const char *task_id, const struct claim_terms *terms,
+                                    struct error *err)
+{
+    static const char sql[] = TAKE(
+        "SELECT task_id FROM waybill.export_task"
+        " WHERE task_id = $3::uuid AND (state = 'queued' OR" IS_DEAD "$2::integer) FOR UPDATE SKIP LOCKED");
+
+    return take(db, sql, task_id, terms, err);
 }
 
 static struct claim *read_claim(const struct db_result *row, int64_t lease_end)
@@ -141,7 +170,7 @@ static bool take_by_rank(struct db *db, const struct claim_terms *terms, struct 
     bool done = projects != NULL;
 
     for (size_t i = 0; done && row == NULL && i < db_rows(projects); i++) {
-        row = take(db, db_text(projects, i, 0), NULL, terms, err);
+        row = take_of_project(db, db_text(projects, i, 0), terms, err);
         done = row != NULL;
         if (done && db_rows(row) == 0) {
             db_result_free(row);
@@ -165,7 +194,7 @@ static bool take_next(struct db *db, const char *task_id, const struct claim_ter
         return true;
     if (task_id == NULL)
         return take_by_rank(db, terms, ret_row, err);
-    *ret_row = take(db, NULL, task_id, terms, err);
+    *ret_row = take_by_id(db, task_id, terms, err);
     return *ret_row != NULL;
 }
 

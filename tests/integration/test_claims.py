@@ -1,0 +1,115 @@
+"""What a claim reads, and what it waits for: neither the queue, nor the history, nor a row that is locked."""
+
+import contextlib
+import itertools
+import json
+
+import pytest
+from api import MINIMAL, Api
+from faults import ASYNC, BODY, add_gate, closed_gate, eventually, fleet  # noqa: F401
+from test_cgi import INSERT, LEASE_ID, CgiClient
+
+NUMBERS = itertools.count()
+QUEUED = 100000
+ENDED = 20000
+TASKS = """
+INSERT INTO waybill.export_task (project_id, enterprise_project_id, enterprise_projects, export_size, request,
+                                 request_id, create_time, state, error_code, finish_time)
+SELECT 'p1', '0', '{0}', 100, '{"export_headers": [["container_id", "Id"]]}', 'r',
+       timestamptz '2026-01-01 00:00:00Z' + i * interval '1 second',
+       CASE WHEN i > %(ended)s THEN 'queued' ELSE 'failure' END, CASE WHEN i > %(ended)s THEN NULL ELSE 'HSS.0041' END,
+       CASE WHEN i > %(ended)s THEN NULL ELSE now() END
+FROM generate_series(1, %(ended)s + %(queued)s) AS i
+"""
+
+
+@pytest.fixture
+def crowded(fleet):  # noqa: F811
+    """A project with many tasks, whose database logs the plans of the service's statements."""
+    made = fleet(f"claims_{next(NUMBERS)}", {"inventory.relation": "faults.container", "export.threads": 1,
+                                 "limits.unfinished_tasks": 1000000}, p1=20)
+    add_gate(made.site, 10)
+    made.site.superuser.cursor().execute(TASKS, {"ended": ENDED, "queued": QUEUED})
+    made.site.sql("VACUUM ANALYZE waybill.export_task")
+    role = f"ALTER ROLE waybill_service IN DATABASE {made.site.database}"
+    made.site.sql(f"{role} RESET enable_sort")  # which the gate has switched off
+    for name, value in {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0",
+                        "auto_explain.log_analyze": "on", "auto_explain.log_timing": "off",
+                        "auto_explain.log_format": "json"}.items():
+        made.site.sql(f"{role} SET {name} = {value}")
+    return made
+
+
+def nodes(plan):
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+def scans_of_claims(log):
+    """The parts of plans that read tasks, of the statements of which a claim consists."""
+    decoder = json.JSONDecoder()
+    logged = [decoder.raw_decode(part.lstrip())[0] for part in log.split("  plan:\n")[1:]]
+    claims = [entry for entry in logged
+              if "SET state = 'running'" in entry["Query Text"] or "WITH RECURSIVE queued" in entry["Query Text"]]
+    return [node for entry in claims for node in nodes(entry["Plan"])
+            if node.get("Relation Name") == "export_task" and "Scan" in node["Node Type"]]
+
+
+def expect_small(scans):
+    assert scans, "no claim has been logged"
+    for scan in scans:
+        read = sum(scan.get(count, 0) for count in ("Actual Rows", "Rows Removed by Filter",
+                                                    "Rows Removed by Index Recheck")) * scan["Actual Loops"]
+        assert read < 10, f"{read} rows read: {scan}"
+
+
+def test_a_claim_of_the_next_task(crowded):
+    with open(crowded.site.postgres.log, encoding="utf-8") as log, closed_gate(crowded.site):
+        log.seek(0, 2)
+        crowded.start("one")
+        eventually(lambda: crowded.states().get("running") == 1, "a task is claimed")
+        expect_small(scans_of_claims(log.read()))
+        oldest = crowded.site.sql("SELECT state FROM waybill.export_task WHERE state IN ('queued', 'running')"
+                                  " ORDER BY create_time LIMIT 1")
+        assert oldest == [("running",)]
+        crowded.kill("one")
+
+
+def test_a_claim_of_one_task(crowded):
+    """As plain CGI runs the task that it has created."""
+    api = Api(crowded.site, CgiClient(crowded.site), "p1", crowded.site.token("p1"))
+    with open(crowded.site.postgres.log, encoding="utf-8") as log:
+        log.seek(0, 2)
+        task_id = api.create_task(MINIMAL)
+        assert crowded.task(task_id, "state") == ("success",)
+        expect_small(scans_of_claims(log.read()))
+
+
+@pytest.mark.parametrize("age", ["-1 h", "1 h"])
+def test_a_dead_task_has_its_place_in_the_queue(fleet, age):  # noqa: F811
+    """By when it was created, among the tasks of its project that wait."""
+    made = fleet(f"claims_{next(NUMBERS)}", {"export.threads": 1}, p1=20)
+    queued, = made.site.sql(INSERT, "queued", None, None, 0)[0]
+    dead, = made.site.sql(INSERT, "running", LEASE_ID, "-1 s", 1)[0]
+    made.site.sql("UPDATE waybill.export_task SET create_time = now() + %s::interval WHERE task_id = %s", age, dead)
+    made.start()
+    eventually(lambda: made.states() == {"success": 2}, "both are done")
+    order = made.site.sql("SELECT task_id::text FROM waybill.export_task ORDER BY start_time")
+    assert [task_id for task_id, in order] == ([dead, queued] if age == "-1 h" else [queued, dead])
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_a_dead_task_whose_row_is_locked(fleet, attempts):  # noqa: F811
+    """As by a commit that is slow: other tasks are claimed meanwhile, and this one after it."""
+    made = fleet(f"claims_{next(NUMBERS)}", p1=20)
+    task_id, = made.site.sql(INSERT, "running", LEASE_ID, "-1 s", attempts)[0]
+    with contextlib.closing(made.site.connect()) as holder:
+        holder.autocommit = False
+        holder.cursor().execute("SELECT FROM waybill.export_task WHERE task_id = %s FOR UPDATE", [task_id])
+        made.start()
+        made.api().finished(BODY)
+        assert made.task(task_id, "state", "attempts") == ("running", attempts)
+    made.api().create_task(BODY, headers=ASYNC)
+    ends = {1: ("success", 2), 3: ("failure", 3)}
+    eventually(lambda: made.task(task_id, "state", "attempts") == ends[attempts], "it is seen to")
