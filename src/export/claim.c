@@ -273,15 +273,11 @@ bool claim_renew(struct db *db, struct claim *claim, const struct claim_terms *t
 bool claim_succeed(struct db *db, const struct claim *claim, const struct claim_outcome *outcome, struct error *err)
 {
     static const char sql[] =
-        "WITH ended AS ("
-        "    UPDATE waybill.export_task"
-        "    SET state = 'success', lease = NULL, lease_expire_time = NULL, progress = 100,"
-        "        exported_rows = $3::bigint, truncated = $4::boolean, file_id = lease, file_size = $5::bigint,"
-        "        gzip_size = nullif($8::bigint, 0), sha256 = decode($6, 'hex'), finish_time = now(),"
-        "        expire_time = now() + $7::integer * interval '1 hour'" WHERE_HELD
-        "    RETURNING " TASK_ANNOUNCE_CHANGE ")"
-        " SELECT FROM ended"
-        " UNION ALL SELECT FROM waybill.export_task WHERE task_id = $1::uuid AND file_id = $2::uuid";
+        "UPDATE waybill.export_task"
+        " SET state = 'success', lease = NULL, lease_expire_time = NULL, progress = 100,"
+        "     exported_rows = $3::bigint, truncated = $4::boolean, file_id = lease, file_size = $5::bigint,"
+        "     gzip_size = nullif($8::bigint, 0), sha256 = decode($6, 'hex'), finish_time = now(),"
+        "     expire_time = now() + $7::integer * interval '1 hour'" WHERE_HELD " RETURNING " TASK_ANNOUNCE_CHANGE;
     char rows[24], size[24], gzip_size[24], sha256[2 * SHA256_SIZE + 1], retention[16];
     const char *const values[] = {claim->task_id, claim->lease, rows, outcome->truncated ? "true" : "false",
                                   size, sha256, retention, gzip_size};
@@ -314,4 +310,28 @@ bool claim_hand_back(struct db *db, const struct claim *claim, bool attempted, s
     const char *const values[] = {claim->task_id, claim->lease, attempted ? "0" : "1"};
 
     return change_held(db, sql, ARRAY_SIZE(values), values, err);
+}
+
+bool claim_find_fate(struct db *db, const struct claim *claim, enum claim_fate *ret_fate, struct error *err)
+{
+    /* One row, whether there is the task or not. A standby may not have heard of the claim yet. */
+    static const char sql[] =
+        "SELECT bool_or(file_id = $2::uuid), bool_or(lease = $2::uuid) OR pg_catalog.pg_is_in_recovery(),"
+        "       bool_or(state = 'failure' AND attempts = $3::integer), bool_or(state = 'queued')"
+        " FROM waybill.export_task WHERE task_id = $1::uuid";
+    static const enum claim_fate fates[] = {CLAIM_SUCCEEDED, CLAIM_HELD, CLAIM_FAILED, CLAIM_QUEUED};
+    char attempt[16];
+    const char *const values[] = {claim->task_id, claim->lease, attempt};
+    struct db_result *row;
+    size_t i = 0;
+
+    snprintf(attempt, sizeof(attempt), "%d", claim->attempt);
+    row = db_query(db, DB_ONE_ROW, sql, ARRAY_SIZE(values), values, err);
+    if (row == NULL)
+        return false;
+    while (i < ARRAY_SIZE(fates) && !db_boolean(row, 0, i))
+        i++;
+    *ret_fate = i < ARRAY_SIZE(fates) ? fates[i] : CLAIM_GONE;
+    db_result_free(row);
+    return true;
 }

@@ -51,7 +51,10 @@ MUST_CHECK bool claim_next(struct db *db, const char *task_id, const struct clai
 /* NULL is fine. */
 void claim_free(struct claim *claim);
 
-/* The holder's calls. Each is ERROR_LEASE if the lease was no longer held: then nothing has changed. */
+/*
+ * The holder's calls. Each is ERROR_LEASE if the lease was not held any more when it ran: then it has changed nothing.
+ * After ERROR_UNAVAILABLE and ERROR_TIMEOUT it can have been committed, now or later: claim_find_fate tells.
+ */
 
 MUST_CHECK bool claim_renew(struct db *db, struct claim *claim, const struct claim_terms *terms, int progress,
                             int64_t exported_rows, struct error *err);
@@ -65,7 +68,6 @@ struct claim_outcome {
     int retention_hours;
 };
 
-/* May be called again when its answer was lost: it is true if an earlier call has done it. */
 MUST_CHECK bool claim_succeed(struct db *db, const struct claim *claim, const struct claim_outcome *outcome,
                               struct error *err);
 
@@ -74,5 +76,21 @@ MUST_CHECK bool claim_fail(struct db *db, const struct claim *claim, const struc
 
 /* Puts it back into the queue; `attempted` says whether this attempt counts. */
 MUST_CHECK bool claim_hand_back(struct db *db, const struct claim *claim, bool attempted, struct error *err);
+
+/* What the database says of a claim. All but CLAIM_HELD is final: a lease that is over never comes back. */
+enum claim_fate {
+    CLAIM_HELD,      /* the lease is held; what was sent may still be committed */
+    CLAIM_SUCCEEDED, /* the task has the claim's file */
+    CLAIM_FAILED,    /* the task failed with this attempt */
+    CLAIM_QUEUED,    /* the task waits for another attempt */
+    CLAIM_GONE,      /* the task was taken over or removed */
+};
+
+/*
+ * Asks what has become of a claim after an answer was lost. Waits for no lock and writes nothing, so it is answered
+ * while a commit hangs.
+ */
+MUST_CHECK bool claim_find_fate(struct db *db, const struct claim *claim, enum claim_fate *ret_fate,
+                                struct error *err);
 
 #endif

@@ -173,7 +173,7 @@ static bool make_file(struct run *run, struct db *inventory, struct error *err)
     return done && may_go_on(run, err) && export_file_publish(run->file, err);
 }
 
-static bool record_success(struct run *run, struct error *err)
+static bool send_success(struct run *run, struct db *db, struct error *err)
 {
     struct claim_outcome outcome = {
         .exported_rows = run->rows,
@@ -182,16 +182,9 @@ static bool record_success(struct run *run, struct error *err)
         .gzip_size = export_file_gzip_size(run->file),
         .retention_hours = run->exporter->retention_hours,
     };
-    struct db *db = db_pool_take(run->exporter->tasks, err);
-    bool recorded;
 
-    if (db == NULL)
-        return false;
     export_file_sha256(run->file, outcome.sha256);
-    atomic_store(&run->claim->ending, true);
-    recorded = claim_succeed(db, run->claim, &outcome, err);
-    db_pool_give(run->exporter->tasks, db);
-    return recorded;
+    return claim_succeed(db, run->claim, &outcome, err);
 }
 
 /* Whether the export will be tried again. */
@@ -202,43 +195,88 @@ static bool is_handed_back(const struct run *run, const struct error *reason)
     return reason->code == ERROR_CANCELLED;
 }
 
-static bool record_failure(struct run *run, const struct error *reason, struct error *err)
+/* How the export ends if nothing comes between: `reason` is NULL for success. */
+static enum exporter_end end_for(const struct run *run, const struct error *reason)
+{
+    if (reason == NULL)
+        return EXPORTER_SUCCESS;
+    if (reason->code == ERROR_LEASE)
+        return EXPORTER_ABANDONED;
+    return is_handed_back(run, reason) ? EXPORTER_REQUEUED : EXPORTER_FAILURE;
+}
+
+/* Has the database commit an end. */
+static bool send_end(struct run *run, enum exporter_end end, const struct error *reason, struct error *err)
 {
     struct db *db = db_pool_take(run->exporter->tasks, err);
-    bool recorded;
+    bool done;
 
     if (db == NULL)
         return false;
     atomic_store(&run->claim->ending, true);
-    if (is_handed_back(run, reason))
-        recorded = claim_hand_back(db, run->claim, reason->code == ERROR_UNAVAILABLE && !run->inventory_was_dead, err);
+    if (end == EXPORTER_SUCCESS)
+        done = send_success(run, db, err);
+    else if (end == EXPORTER_REQUEUED)
+        done = claim_hand_back(db, run->claim, reason->code == ERROR_UNAVAILABLE && !run->inventory_was_dead, err);
     else
-        recorded = claim_fail(db, run->claim, reason, err);
+        done = claim_fail(db, run->claim, reason, err);
     db_pool_give(run->exporter->tasks, db);
-    return recorded;
+    return done;
 }
 
-/*
- * Writes down how the export ended: `reason` is NULL for success. Tries until the database takes it, the lease has run
- * out, or the process stops.
- */
-static bool record(struct run *run, const struct error *reason, struct error *err)
+/* Asks the database how the export ended, after `sent` was not answered. False if it can't tell. */
+static bool find_end(struct run *run, enum exporter_end sent, enum exporter_end *ret_end, struct error *err)
 {
-    const struct timespec pause = {.tv_nsec = RECORD_PAUSE_MS * 1000000L};
+    struct db *db = db_pool_take(run->exporter->tasks, err);
+    enum claim_fate fate;
+    bool known;
 
-    while (!(reason == NULL ? record_success(run, err) : record_failure(run, reason, err))) {
-        if (!is_passing(err) || clock_monotonic_ms() >= run->claim->lease_end || atomic_load(run->exporter->stop))
-            return false;
-        nanosleep(&pause, NULL);
+    if (db == NULL)
+        return false;
+    known = claim_find_fate(db, run->claim, &fate, err);
+    db_pool_give(run->exporter->tasks, db);
+    if (!known)
+        return false;
+    if (fate == CLAIM_HELD)
+        return error_set(err, ERROR_UNAVAILABLE, "the database has not committed the end of the export yet");
+    if (fate == CLAIM_SUCCEEDED) {
+        *ret_end = EXPORTER_SUCCESS;
+    } else if ((fate == CLAIM_FAILED && sent == EXPORTER_FAILURE)
+               || (fate == CLAIM_QUEUED && sent == EXPORTER_REQUEUED)) {
+        *ret_end = sent;
+    } else {
+        *ret_end = EXPORTER_ABANDONED;
+        error_set(err, ERROR_LEASE, "the task was taken over, cancelled or removed meanwhile");
     }
     return true;
 }
 
-static enum exporter_end end_of(const struct run *run, const struct error *reason)
+/* Until when the end is recorded. The database alone knows what it has committed, even when the lease has run out. */
+static int64_t record_deadline(const struct run *run)
 {
-    if (reason->code == ERROR_LEASE)
-        return EXPORTER_ABANDONED;
-    return is_handed_back(run, reason) ? EXPORTER_REQUEUED : EXPORTER_FAILURE;
+    int64_t timeout = run->started + (int64_t) run->exporter->timeout * 1000;
+
+    return timeout > run->claim->lease_end ? timeout : run->claim->lease_end;
+}
+
+/*
+ * Writes down how the export ends: `end` for `reason`. Tries until the database says how it ended, which can be
+ * otherwise, the time for an export is over, or the process stops.
+ */
+static bool record(struct run *run, enum exporter_end end, const struct error *reason, enum exporter_end *ret_end,
+                   struct error *err)
+{
+    const struct timespec pause = {.tv_nsec = RECORD_PAUSE_MS * 1000000L};
+
+    while (!send_end(run, end, reason, err)) {
+        if ((is_passing(err) || err->code == ERROR_LEASE) && find_end(run, end, ret_end, err))
+            return true;
+        if (!is_passing(err) || clock_monotonic_ms() >= record_deadline(run) || atomic_load(run->exporter->stop))
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    *ret_end = end;
+    return true;
 }
 
 static void report(const struct run *run, enum exporter_end end, const struct error *reason)
@@ -288,29 +326,37 @@ static void explain_last_attempt(const struct run *run, struct error *reason)
     error_detail(reason, "%s", last.detail);
 }
 
-/*
- * After a failure. A file that was published is removed only once it is sure that the task can't come to be a success
- * with it; if that can't be found out, the database knows its name and housekeeping sees to it.
- */
-static enum exporter_end end_badly(struct run *run, struct error *reason)
+static void log_unrecorded(const struct run *run, const struct error *err)
 {
-    enum exporter_end end = end_of(run, reason);
     struct log_line line;
+
+    log_begin(&line, LOG_WARNING, "the end of the export was not recorded");
+    log_text(&line, "task_id", run->claim->task_id);
+    log_text(&line, "request_id", run->claim->request_id);
+    log_error(&line, err);
+    log_end(&line);
+}
+
+/*
+ * Ends the export: `reason` is NULL for success. A published file is removed only when the database has said that its
+ * name was given up: before that the task can still come to be a success with it. Housekeeping sees to what stays.
+ */
+static enum exporter_end finish(struct run *run, struct error *reason)
+{
+    enum exporter_end end = end_for(run, reason);
     struct error err;
 
-    explain_last_attempt(run, reason);
-    if (end == EXPORTER_ABANDONED || record(run, reason, &err)) {
-        if (run->file != NULL)
-            export_file_unpublish(run->file);
-    } else {
+    if (reason != NULL)
+        explain_last_attempt(run, reason);
+    if (end != EXPORTER_ABANDONED && !record(run, end, reason, &end, &err)) {
+        if (reason == NULL && !is_passing(&err))
+            return finish(run, &err); /* the database refuses it */
         end = EXPORTER_ABANDONED;
-        log_begin(&line, LOG_WARNING, "the end of the export was not recorded");
-        log_text(&line, "task_id", run->claim->task_id);
-        log_text(&line, "request_id", run->claim->request_id);
-        log_error(&line, &err);
-        log_end(&line);
+        log_unrecorded(run, &err);
+    } else if (end != EXPORTER_SUCCESS && run->file != NULL) {
+        export_file_unpublish(run->file);
     }
-    report(run, end, reason);
+    report(run, end, reason != NULL ? reason : &err);
     return end;
 }
 
@@ -326,18 +372,10 @@ enum exporter_end exporter_run(const struct exporter *exporter, struct db *inven
         .next_renewal = now + FIRST_RENEWAL_MS,
         .inventory_is_new = inventory_is_new,
     };
-    enum exporter_end end = EXPORTER_SUCCESS;
+    enum exporter_end end;
     struct error err;
 
-    if (!make_file(&run, inventory, &err)) {
-        end = end_badly(&run, &err);
-    } else if (!record(&run, NULL, &err)) {
-        if (err.code == ERROR_TIMEOUT)
-            err.code = ERROR_UNAVAILABLE; /* not the export took too long, but its commit */
-        end = end_badly(&run, &err);
-    } else {
-        report(&run, end, NULL);
-    }
+    end = finish(&run, make_file(&run, inventory, &err) ? NULL : &err);
     export_file_free(run.file);
     export_request_free(run.request);
     return end;

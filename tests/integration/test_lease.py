@@ -13,12 +13,12 @@ ROWS = 3000
 GATED = {"export.lease": LEASE, "inventory.relation": "faults.container"}
 
 
-def expect_success_of_another(made, task_id):
+def expect_success_of_another(made, task_id, rows=ROWS):
     """One success, by the second attempt, with the one file that there is."""
     for name in made.processes:
         status = made.api(name).wait(task_id)
         assert status["task_status"] == "success", f"{status}"
-        expect_right_file(made.api(name), status, ROWS)
+        expect_right_file(made.api(name), status, rows)
     assert made.task(task_id, "state", "attempts") == ("success", 2)
     made.expect_files_of_tasks_alone()
     assert os.listdir(made.site.files) == [status["file_id"]]
@@ -60,9 +60,9 @@ def test_two_processes_at_work_on_one_task(fleet):  # noqa: F811
     assert made.api("one").finished(BODY)
 
 
-def stop_at(fleet, name, moment):  # noqa: F811
+def stop_at(fleet, name, moment, rows=ROWS):  # noqa: F811
     """A task whose exporter has stopped itself right after a step, and that another process has then ended."""
-    made = fleet(name, p1=ROWS)
+    made = fleet(name, p1=rows)
     orders = Orders(made.site)
     made.start_front({"export.lease": LEASE})
     one = made.start("one", orders.variables)
@@ -79,6 +79,29 @@ def test_a_process_that_is_stopped_before_its_file_has_a_name(fleet):  # noqa: F
     made, orders, task_id = stop_at(fleet, "lease_fsync", "fsync stop")
     orders.give()
     made.signal("one", signal.SIGCONT)
+    expect_success_of_another(made, task_id)
+
+
+def test_a_process_that_is_stopped_before_it_publishes(fleet):  # noqa: F811
+    """It finds out that it is late before there is a file, and so lives on."""
+    rows = 20  # which are written at once, after the last has been read
+    made, orders, task_id = stop_at(fleet, "lease_write", "write stop 1", rows)
+    orders.give("publish kill")
+    made.signal("one", signal.SIGCONT)
+    one = made.processes["one"]
+    eventually(lambda: 'event="export abandoned"' in one.log_text() or one.process.poll() is not None, "it goes on")
+    assert one.process.poll() is None, "it has published the file"
+    orders.give()
+    expect_success_of_another(made, task_id, rows)
+
+
+def test_a_late_file_whose_name_is_forgotten(fleet):  # noqa: F811
+    """Housekeeping remembers names for an hour only: who has published such a file removes it."""
+    made, orders, task_id = stop_at(fleet, "lease_forgotten", "fsync stop")
+    orders.give()
+    made.site.sql("DELETE FROM waybill.discarded_file")
+    made.signal("one", signal.SIGCONT)
+    eventually(lambda: 'event="export abandoned"' in made.processes["one"].log_text(), "it goes on")
     expect_success_of_another(made, task_id)
 
 
