@@ -40,7 +40,7 @@ class Pair:
     def queries(self, server):
         """How many exports read from that server."""
         return server.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waybill export'"
-                          " AND state = 'active'", self.made.site.database)
+                          " AND state = 'active' AND query LIKE 'COPY%'", self.made.site.database)
 
     def stop(self):
         self.standby.stop()
