@@ -17,6 +17,7 @@ ROWS = 300
 SUCCESS = "SET state = 'success'"
 FAILURE = "SET state = 'failure', lease = NULL, lease_expire_time = NULL, finish_time = now(),     error_code = $3"
 HAND_BACK = "attempts = attempts - $3"
+RENEWAL = "progress = $4"
 CLAIM = "SET state = 'running'"
 QUESTION = "pg_is_in_recovery"  # what became of a claim
 # How long a silent database is waited for. One export thread: no other of the process can take the task over.
@@ -388,6 +389,23 @@ def test_the_answer_to_a_hand_back(pair, action):
     assert log.count('event="export handed back"') == 1 and "not recorded" not in log, log
     pair.start_another()
     pair.expect_success(task_id)
+
+
+@pytest.mark.parametrize("action", [RESET, SILENCE, CUT])
+def test_the_answer_to_a_renewal(pair, action):
+    """The export goes on, and renews its lease again: soon, and not only when a third of it is over."""
+    pair = pair({"inventory.relation": "faults.container", "export.lease": 600})
+    add_gate(pair.made.site, ROWS // 2)
+    pair.start_back()
+    lost = pair.proxy.on(RENEWAL, action)
+    with closed_gate(pair.made.site):
+        task_id = pair.create()
+        lost.seen.wait()
+        again = pair.proxy.on(RENEWAL, HOLD)
+        again.release()
+        again.executed.wait()
+    pair.expect_success(task_id)
+    pair.expect_end("success")
 
 
 @pytest.mark.parametrize("action", [RESET, SILENCE])
