@@ -86,6 +86,9 @@ static bool serve(struct api_call *call, struct http_match *match, struct error 
 {
     const struct api_route *route;
 
+    if (fastcgi_is_oversized(call->request->exchange))
+        return error_set(err, ERROR_HEADERS, "the request's headers must be at most %d with %d bytes, got more",
+                         FASTCGI_MAX_VARIABLES, FASTCGI_MAX_BYTES);
     if (!http_match(match, api_routes, api_route_count, sizeof(api_routes[0]), call->request, err))
         return false;
     route = (const struct api_route *) match->route;

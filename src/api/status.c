@@ -54,18 +54,19 @@ static bool await(struct api_call *call, const char *task_id, int64_t deadline, 
 {
     struct workers *workers = engine_workers(call->api->engine);
     struct workers_watch watch;
+    bool paused = fastcgi_pause(call->request->exchange, FASTCGI_WAIT);
     bool found;
 
     workers_watch_begin(workers, &watch, task_id);
-    fastcgi_pause(call->request->exchange);
     for (;;) {
         found = find(call, task_id, ret_task, err);
         if (!found || has_ended(ret_task) || clock_remaining_ms(deadline) == 0)
             break;
-        if (!wait_for_news(call, &watch, deadline))
-            break;
+        if (!paused || !wait_for_news(call, &watch, deadline))
+            break; /* not paused: as many requests wait as may */
     }
-    fastcgi_resume(call->request->exchange);
+    if (paused)
+        fastcgi_resume(call->request->exchange, FASTCGI_WAIT);
     workers_watch_end(workers, &watch);
     return found;
 }

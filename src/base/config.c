@@ -43,6 +43,7 @@ static const char *check_time_zone(const char *value);
 static const struct option options[] = {
     {"server", "listen", KIND_TEXT, AT(listen), "", .check = NULL},
     {"server", "request_threads", KIND_INTEGER, AT(request_threads), "16", .min = 1, .max = 1000},
+    {"server", "waiting_requests", KIND_INTEGER, AT(waiting_requests), "512", .min = 0, .max = 512},
     {"server", "wait_ms", KIND_INTEGER, AT(wait_ms), "2000", .min = 0, .max = 60000},
     {"server", "grace", KIND_INTEGER, AT(grace), "10", .min = 0, .max = 3600},
     {"database", "conninfo", KIND_CONNINFO, AT(conninfo), "dbname=waybill user=waybill_service", .check = NULL},

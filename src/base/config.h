@@ -24,6 +24,7 @@ struct config {
     /* [server] */
     char *listen;
     int request_threads;
+    int waiting_requests;
     int wait_ms;
     int grace; /* seconds */
     /* [database] */

@@ -20,6 +20,7 @@ static const struct error_info table[] = {
     [ERROR_MEDIA_TYPE]  = {"media_type",  "HSS.0002",   415, 0, 1},
     [ERROR_RANGE]       = {"range",       "HSS.0001",   416, 0, 1},
     [ERROR_TOO_MANY]    = {"too_many",    "APIGW.0308", 429, 5, 1},
+    [ERROR_HEADERS]     = {"headers",     "HSS.0001",   431, 0, 1},
     [ERROR_INTERNAL]    = {"internal",    "HSS.0041",   500, 0, 1},
     [ERROR_TIMEOUT]     = {"timeout",     "HSS.0041",   500, 0, 1},
     [ERROR_STORAGE]     = {"storage",     "HSS.0041",   500, 0, 1},

@@ -24,12 +24,13 @@ enum error_code {
     ERROR_MEDIA_TYPE,   /* the body is not application/json */
     ERROR_RANGE,        /* no byte of the file is in the range asked for */
     ERROR_TOO_MANY,     /* the project has too many unfinished tasks */
+    ERROR_HEADERS,      /* the headers are larger than they may be */
     ERROR_INTERNAL,     /* a fault of the service */
     ERROR_TIMEOUT,      /* a query or an export took longer than it may */
     ERROR_STORAGE,      /* a file can't be written or read */
     ERROR_CANCELLED,    /* the process is stopping */
     ERROR_LEASE,        /* the lease on a task is lost: the task is another's, or gone */
-    ERROR_UNAVAILABLE,  /* PostgreSQL can't be reached */
+    ERROR_UNAVAILABLE,  /* PostgreSQL can't be reached, or too many requests are under way */
     ERROR_CONFIG,       /* the configuration is wrong */
     ERROR_USAGE,        /* the command line is wrong */
 };

@@ -1,10 +1,8 @@
 #include "http/deadlines.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -26,7 +24,7 @@ static int64_t shut_down_late(struct deadlines *deadlines)
 
     for (struct deadline *deadline = deadlines->set.next; deadline != &deadlines->set; deadline = deadline->next) {
         if (deadline->end <= now) {
-            (void) shutdown(deadline->socket, deadline->how);
+            (void) shutdown(deadline->socket, SHUT_RDWR);
             deadline->end = INT64_MAX; /* once is enough */
         } else if (deadline->end < next) {
             next = deadline->end;
@@ -87,13 +85,9 @@ void deadlines_stop(struct deadlines *deadlines)
     destroy(deadlines);
 }
 
-bool deadline_set(struct deadlines *deadlines, struct deadline *deadline, int socket, int how, int ms)
+void deadline_set(struct deadlines *deadlines, struct deadline *deadline, int socket, int ms)
 {
-    /* A descriptor of its own: libfcgi may close the other, whose number may be another file's by then. */
-    deadline->socket = fcntl(socket, F_DUPFD_CLOEXEC, 0);
-    if (deadline->socket < 0)
-        return false;
-    deadline->how = how;
+    deadline->socket = socket;
     deadline->end = clock_monotonic_ms() + ms;
 
     pthread_mutex_lock(&deadlines->lock);
@@ -103,7 +97,6 @@ bool deadline_set(struct deadlines *deadlines, struct deadline *deadline, int so
     if (deadline->end < deadlines->watched)
         pthread_cond_signal(&deadlines->changed);
     pthread_mutex_unlock(&deadlines->lock);
-    return true;
 }
 
 void deadline_clear(struct deadlines *deadlines, struct deadline *deadline)
@@ -112,5 +105,4 @@ void deadline_clear(struct deadlines *deadlines, struct deadline *deadline)
     deadline->previous->next = deadline->next;
     deadline->next->previous = deadline->previous;
     pthread_mutex_unlock(&deadlines->lock);
-    close(deadline->socket);
 }

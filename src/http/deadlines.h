@@ -1,6 +1,6 @@
 /*
- * Deadlines of connections: once one is over, its connection is shut down, so that a read or a write which waits for
- * the other side ends. The timeouts that sockets have of their own (SO_RCVTIMEO, SO_SNDTIMEO) won't do: with one of
+ * Deadlines of connections: once one is over, its connection is shut down, so that a write which waits for the other
+ * side ends. The timeouts that sockets have of their own (SO_RCVTIMEO, SO_SNDTIMEO) won't do: with one of
  * them a call fails with EINTR when the process is stopped and goes on (signal(7)), which libfcgi takes for the end.
  */
 #ifndef WAYBILL_HTTP_DEADLINES_H
@@ -16,7 +16,6 @@ struct deadlines;
 /* The deadline of one connection, where its user keeps it: what it holds is this file's alone. */
 struct deadline {
     int socket;
-    int how;
     int64_t end;
     struct deadline *previous, *next;
 };
@@ -28,10 +27,10 @@ MUST_CHECK struct deadlines *deadlines_start(void);
 void deadlines_stop(struct deadlines *deadlines);
 
 /*
- * Sets the deadline of a connection to so many milliseconds from now, until deadline_clear. `how` is what is shut down
- * then, as of shutdown(2). The socket may be closed meanwhile. False if there is no descriptor left: it is not set.
+ * Sets the deadline of a connection to so many milliseconds from now, until deadline_clear. Until then the socket must
+ * stay open: its number could become another file's.
  */
-MUST_CHECK bool deadline_set(struct deadlines *deadlines, struct deadline *deadline, int socket, int how, int ms);
+void deadline_set(struct deadlines *deadlines, struct deadline *deadline, int socket, int ms);
 void deadline_clear(struct deadlines *deadlines, struct deadline *deadline);
 
 #endif

@@ -1,57 +1,56 @@
 #include "http/fastcgi.h"
 
-#include <errno.h>
 #include <fcgiapp.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "http/connection.h"
+#include "http/crew.h"
 #include "http/deadlines.h"
+#include "http/intake.h"
 
-#define THREAD_STACK (512 * 1024)
-#define MAX_PAUSED 512    /* threads that may wait beside those that serve */
-#define DEADLINE_MS 60000 /* for all before the body, each piece of it, each piece of the response, and what is left */
-#define MAX_UNREAD (64 * 1024 * 1024)
+#define MAX_TRANSFERS 256
+#define BODY_MS 60000           /* for the whole body */
+#define MOMENT_MS 10            /* of these, without a pause of the thread */
+#define WRITE_MS 60000          /* for a write, and for a whole answer that is allowed nothing else */
+#define KEPT_MEMORY (64 * 1024) /* of a thread's file in memory, between requests */
+#define MAX_UNREAD (16 * 1024 * 1024)
 
-enum way { RECEIVE, SEND };
-
-struct thread {
-    struct fastcgi_server *server;
-    pthread_t id;
-    struct thread *next; /* among those that are over */
+static const struct intake_limits intake_limits = {
+    .heads = 1024,
+    .held = 16 * 1024 * 1024,
+    .head_ms = 60000,
+    .silent_ms = 100,
+    .drains = 1024,
+    .drain_size = MAX_UNREAD,
+    .drain_ms = 2000,
 };
 
+_Static_assert(FASTCGI_MAX_VARIABLES == RECORD_MAX_PAIRS && FASTCGI_MAX_BYTES == CONNECTION_MAX_PARAMS, "as promised");
+
 struct fastcgi_server {
-    int socket;
-    int stop_event; /* readable once the server is closed */
     fastcgi_handler handler;
     void *context;
     struct deadlines *deadlines;
-
-    pthread_mutex_t accept_lock; /* one thread waits for a connection, the others for it */
-
-    pthread_mutex_t lock; /* for all below */
-    pthread_cond_t ended;
-    int wanted;  /* threads that serve */
-    int threads; /* all that are not over */
-    int paused;  /* of these, those that wait for something else */
-    struct thread *over; /* to be joined */
-    bool closed;
+    struct intake *intake;
+    struct crew *crew;
 };
 
 struct fastcgi_exchange {
     struct fastcgi_server *server; /* NULL: CGI */
+    struct connection *connection;
     FCGX_Request *request;         /* NULL: CGI */
-    struct deadline deadline;
+    int64_t body_deadline;         /* monotonic; 0: the body was not asked for */
+    int64_t answer_deadline;       /* monotonic; 0: nothing was written */
     int64_t taken;                 /* CGI: how much of the body was read */
 };
 
@@ -60,58 +59,104 @@ const char *fastcgi_variable(const struct fastcgi_exchange *exchange, const char
     return exchange->request == NULL ? getenv(name) : FCGX_GetParam(name, exchange->request->envp);
 }
 
-/* False if it can't be: then nothing may be done that waits for the web server. */
-static bool set_deadline(struct fastcgi_exchange *exchange, enum way way)
+bool fastcgi_is_oversized(const struct fastcgi_exchange *exchange)
 {
-    /* What comes too late is not read any more, but can be answered. */
-    int how = way == RECEIVE ? SHUT_RD : SHUT_RDWR;
-
-    if (deadline_set(exchange->server->deadlines, &exchange->deadline, exchange->request->ipcFd, how, DEADLINE_MS))
-        return true;
-    log_event(LOG_ERROR, "no descriptor for the deadline of a connection");
-    return false;
+    return exchange->request != NULL && exchange->connection->is_oversized;
 }
 
-static void clear_deadline(struct fastcgi_exchange *exchange)
+/* Whether more of the body comes within so many milliseconds. */
+static bool comes_within(const struct connection *connection, int ms)
 {
-    deadline_clear(exchange->server->deadlines, &exchange->deadline);
+    struct pollfd input = {.fd = connection->socket, .events = POLLIN};
+
+    return poll(&input, 1, ms) != 0; /* an interruption is as good as news: what calls this looks again */
 }
 
-/* 0 at the end, or where the web server broke off. */
-static size_t read_input(struct fastcgi_exchange *exchange, char *data, size_t size)
+/*
+ * Waits until more of the body was received. False if the request is over, the time is, or the thread may not pause,
+ * which sets *ret_refused. What has come counts even after the deadline: the process may have been stopped.
+ */
+static bool await_body(struct fastcgi_exchange *exchange, bool *paused, bool *ret_refused)
 {
-    int got = FCGX_GetStr(data, (int) size, exchange->request->in);
+    struct connection *connection = exchange->connection;
 
-    return got > 0 ? (size_t) got : 0;
+    for (;;) {
+        enum connection_news news = connection_receive(connection);
+        int left = clock_remaining_ms(exchange->body_deadline);
+        int moment = clock_remaining_ms(exchange->body_deadline - BODY_MS + MOMENT_MS);
+
+        if (news != CONNECTION_QUIET)
+            return news == CONNECTION_NEWS;
+        if (left == 0)
+            return false;
+        if (!*paused && moment > 0 && comes_within(connection, moment))
+            continue;
+        if (!*paused && !fastcgi_pause(exchange, FASTCGI_TRANSFER)) {
+            *ret_refused = true;
+            return false;
+        }
+        *paused = true;
+        (void) comes_within(connection, left);
+    }
 }
 
-size_t fastcgi_read(struct fastcgi_exchange *exchange, char *data, size_t size)
+static ssize_t read_body(struct fastcgi_exchange *exchange, char *data, size_t size)
 {
-    size_t got;
+    bool paused = false, refused = false;
+    size_t got = 0;
 
+    if (exchange->body_deadline == 0)
+        exchange->body_deadline = clock_monotonic_ms() + BODY_MS;
+    while (got < size) {
+        size_t taken = connection_take(exchange->connection, data + got, size - got);
+
+        got += taken;
+        if (taken == 0 && (connection_is_over(exchange->connection) || !await_body(exchange, &paused, &refused)))
+            break;
+    }
+    if (paused)
+        fastcgi_resume(exchange, FASTCGI_TRANSFER);
+    return refused ? -1 : (ssize_t) got;
+}
+
+ssize_t fastcgi_read(struct fastcgi_exchange *exchange, char *data, size_t size)
+{
     if (exchange->request == NULL) {
         size_t read = fread(data, 1, size, stdin);
 
         exchange->taken += (int64_t) read;
-        return read;
+        return (ssize_t) read;
     }
-    if (!set_deadline(exchange, RECEIVE))
-        return 0;
-    got = read_input(exchange, data, size);
-    clear_deadline(exchange);
-    return got;
+    return fastcgi_is_oversized(exchange) ? 0 : read_body(exchange, data, size);
+}
+
+void fastcgi_allow(struct fastcgi_exchange *exchange, int64_t ms)
+{
+    exchange->answer_deadline = clock_monotonic_ms() + ms;
+}
+
+/* Sets the deadline of a write, which must be cleared. */
+static void set_deadline(struct fastcgi_exchange *exchange, struct deadline *deadline)
+{
+    int left;
+
+    if (exchange->answer_deadline == 0)
+        fastcgi_allow(exchange, WRITE_MS);
+    left = clock_remaining_ms(exchange->answer_deadline);
+    deadline_set(exchange->server->deadlines, deadline, exchange->connection->socket,
+                 left < WRITE_MS ? left : WRITE_MS);
 }
 
 bool fastcgi_write(struct fastcgi_exchange *exchange, const char *data, size_t length)
 {
+    struct deadline deadline;
     bool written;
 
     if (exchange->request == NULL)
         return fwrite(data, 1, length, stdout) == length;
-    if (!set_deadline(exchange, SEND))
-        return false;
+    set_deadline(exchange, &deadline);
     written = FCGX_PutStr(data, (int) length, exchange->request->out) == (int) length;
-    clear_deadline(exchange);
+    deadline_clear(exchange->server->deadlines, &deadline);
     return written;
 }
 
@@ -121,218 +166,138 @@ bool fastcgi_is_gone(const struct fastcgi_exchange *exchange)
 
     if (exchange->request == NULL)
         return false;
-    connection.fd = exchange->request->ipcFd;
+    connection.fd = exchange->connection->socket;
     return poll(&connection, 1, 0) > 0;
 }
 
-static bool add_thread(struct fastcgi_server *server);
-
-void fastcgi_pause(struct fastcgi_exchange *exchange)
+bool fastcgi_pause(struct fastcgi_exchange *exchange, enum fastcgi_pause reason)
 {
-    struct fastcgi_server *server = exchange->server;
-
-    if (server == NULL)
-        return;
-    pthread_mutex_lock(&server->lock);
-    server->paused++;
-    if (!server->closed && server->threads - server->paused < server->wanted && server->paused < MAX_PAUSED)
-        (void) add_thread(server); /* without it, the others serve */
-    pthread_mutex_unlock(&server->lock);
+    return exchange->server == NULL || crew_pause(exchange->server->crew, reason);
 }
 
-void fastcgi_resume(struct fastcgi_exchange *exchange)
+void fastcgi_resume(struct fastcgi_exchange *exchange, enum fastcgi_pause reason)
 {
-    struct fastcgi_server *server = exchange->server;
+    if (exchange->server != NULL)
+        crew_resume(exchange->server->crew, reason);
+}
 
-    if (server == NULL)
-        return;
-    pthread_mutex_lock(&server->lock);
-    server->paused--;
-    pthread_mutex_unlock(&server->lock);
+/* Writes all of the head into the file, from which libfcgi can read it then. */
+static bool fill_memory(int memory, const struct connection *connection)
+{
+    struct buffer head = {0};
+    bool filled;
+
+    record_append_head(&head, connection->records.request_id, buffer_text(&connection->params),
+                       connection->params.length);
+    filled = pwrite(memory, head.data, head.length, 0) == (ssize_t) head.length && lseek(memory, 0, SEEK_SET) == 0;
+    buffer_free(&head);
+    return filled;
 }
 
 /*
- * Waits for a connection. -1 once the server is closed. Done here rather than by libfcgi, whose accept can't be
- * ended without a race.
+ * Has libfcgi take the head apart. It reads from a descriptor and would wait there, so it gets a file in memory with
+ * the head that was checked. Its writers look up the request's ipcFd at each write (EmptyBuffProc in fcgiapp.c of
+ * libfcgi 2.4.2), so that they write to the connection afterwards.
  */
-static int accept_connection(struct fastcgi_server *server)
+static bool begin(struct fastcgi_exchange *exchange, int *memory)
 {
-    struct pollfd events[] = {{.fd = server->socket, .events = POLLIN}, {.fd = server->stop_event, .events = POLLIN}};
-    int connection = -1;
-
-    pthread_mutex_lock(&server->accept_lock);
-    while (connection < 0) {
-        if (poll(events, 2, -1) < 0 && errno != EINTR)
-            break;
-        if (events[1].revents != 0)
-            break;
-        if (events[0].revents == 0)
-            continue;
-        connection = accept4(server->socket, NULL, NULL, SOCK_CLOEXEC);
-        if (connection < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-            log_event(LOG_ERROR, "no descriptor or memory for a connection");
-            poll(&events[1], 1, 100); /* until some are given back */
-        } else if (connection < 0 && (errno == EBADF || errno == EINVAL || errno == ENOTSOCK)) {
-            break; /* the socket is no longer one to listen on */
-        }
-    }
-    pthread_mutex_unlock(&server->accept_lock);
-    return connection;
-}
-
-/* Unread bytes at the close would make the kernel reset the connection, and the web server lose the answer. */
-static void drain(struct fastcgi_exchange *exchange)
-{
-    char rest[8192];
-
-    if (!set_deadline(exchange, RECEIVE))
-        return;
-    for (size_t total = 0; total < MAX_UNREAD;) {
-        size_t got = read_input(exchange, rest, sizeof(rest));
-
-        if (got == 0)
-            break;
-        total += got;
-    }
-    clear_deadline(exchange);
-}
-
-/* What is left of the response, and its end. */
-static void finish(struct fastcgi_exchange *exchange)
-{
-    if (set_deadline(exchange, SEND)) {
-        exchange->request->keepConnection = 0;
-        FCGX_Finish_r(exchange->request);
-        clear_deadline(exchange);
-    } else {
-        FCGX_Free(exchange->request, 1); /* without a word, rather than waiting for ever */
-    }
-}
-
-/* Reads what comes before the body. */
-static bool begin(struct fastcgi_exchange *exchange)
-{
-    bool begun;
-
-    if (!set_deadline(exchange, RECEIVE)) {
-        FCGX_Free(exchange->request, 1);
-        return false;
-    }
-    begun = FCGX_Accept_r(exchange->request) >= 0;
-    clear_deadline(exchange);
-    if (!begun)
-        log_event(LOG_WARNING, "a connection held no FastCGI request");
-    return begun;
-}
-
-static void serve_connection(struct fastcgi_server *server, int connection)
-{
-    FCGX_Request request;
-    struct fastcgi_exchange exchange = {.server = server, .request = &request};
+    struct connection *connection = exchange->connection;
+    FCGX_Request *request = exchange->request;
 
     /*
-     * With a connection in place, that looks like one kept from an earlier request, FCGX_Accept_r reads from it;
+     * With a descriptor in place, that looks like one kept from an earlier request, FCGX_Accept_r reads from it;
      * without a socket it can't wait for another.
      */
-    FCGX_InitRequest(&request, -1, 0);
-    request.ipcFd = connection;
-    request.keepConnection = 1;
-    if (!begin(&exchange))
+    FCGX_InitRequest(request, -1, 0);
+    if (!fill_memory(*memory, connection))
+        return false;
+    request->ipcFd = *memory;
+    request->keepConnection = 1;
+    if (FCGX_Accept_r(request) < 0) {
+        *memory = -1; /* it was closed */
+        return false;
+    }
+    request->ipcFd = connection->socket;
+    buffer_free(&connection->params);
+    return true;
+}
+
+/* Has libfcgi write what is left of the answer, and its end, and forget the request. False if it can't be written. */
+static bool end_answer(struct fastcgi_exchange *exchange)
+{
+    FCGX_Request *request = exchange->request;
+    struct deadline deadline;
+    bool written;
+
+    set_deadline(exchange, &deadline);
+    written = FCGX_FClose(request->err) == 0 && FCGX_FClose(request->out) == 0;
+    deadline_clear(exchange->server->deadlines, &deadline);
+    FCGX_Free(request, 0); /* FCGX_Finish_r would close the connection where it can't write */
+    return written;
+}
+
+/* Whether nothing of the request is to come any more. */
+static bool is_over(struct connection *connection)
+{
+    return connection_skip(connection) || connection_receive(connection) == CONNECTION_LOST
+           || connection_skip(connection);
+}
+
+/* The answer is complete before anyone cares about the rest of the request, which the intake receives. */
+static void finish(struct fastcgi_exchange *exchange)
+{
+    struct connection *connection = exchange->connection;
+
+    if (!end_answer(exchange) || is_over(connection)) {
+        connection_free(connection);
+    } else {
+        (void) shutdown(connection->socket, SHUT_WR);
+        intake_give_back(exchange->server->intake, connection);
+    }
+}
+
+/* Serves the request of a connection. The file in memory is the thread's own. */
+static void serve(void *context, struct connection *connection, int *memory)
+{
+    struct fastcgi_server *server = context;
+    FCGX_Request request;
+    struct fastcgi_exchange exchange = {.server = server, .connection = connection, .request = &request};
+    bool is_large = connection->params.length > KEPT_MEMORY;
+
+    if (!begin(&exchange, memory)) {
+        log_event(LOG_ERROR, "no memory for the head of a request");
+        connection_free(connection);
         return;
+    }
+    if (is_large && ftruncate(*memory, 0) != 0)
+        log_event(LOG_WARNING, "the memory of a head can't be freed");
     server->handler(server->context, &exchange);
-    drain(&exchange);
     finish(&exchange);
 }
 
-/* Whether the calling thread, back from a request, is one more than there should be. */
-static bool is_surplus(struct fastcgi_server *server)
+static void destroy(struct fastcgi_server *server)
 {
-    bool surplus;
-
-    pthread_mutex_lock(&server->lock);
-    surplus = server->threads - server->paused > server->wanted;
-    pthread_mutex_unlock(&server->lock);
-    return surplus;
+    deadlines_stop(server->deadlines);
+    free(server);
 }
 
-static void *thread_main(void *argument)
-{
-    struct thread *thread = argument;
-    struct fastcgi_server *server = thread->server;
-    int connection;
-
-    while (!is_surplus(server) && (connection = accept_connection(server)) >= 0)
-        serve_connection(server, connection);
-    pthread_mutex_lock(&server->lock);
-    server->threads--;
-    thread->next = server->over;
-    server->over = thread;
-    pthread_cond_broadcast(&server->ended);
-    pthread_mutex_unlock(&server->lock);
-    return NULL;
-}
-
-/*
- * Joins the threads that are over: until then one may still run destructors of its own, which must not meet
- * the end of the process. Called with the lock held, which such a thread no longer takes.
- */
-static void join_threads(struct fastcgi_server *server)
-{
-    while (server->over != NULL) {
-        struct thread *thread = server->over;
-
-        server->over = thread->next;
-        pthread_join(thread->id, NULL);
-        free(thread);
-    }
-}
-
-/* Called with the lock held. */
-static bool add_thread(struct fastcgi_server *server)
-{
-    struct thread *thread = memory_zeroed(1, sizeof(*thread));
-    pthread_attr_t attributes;
-    bool started;
-
-    join_threads(server);
-    thread->server = server;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, THREAD_STACK);
-    started = pthread_create(&thread->id, &attributes, thread_main, thread) == 0;
-    pthread_attr_destroy(&attributes);
-    if (started)
-        server->threads++;
-    else
-        free(thread);
-    return started;
-}
-
-struct fastcgi_server *fastcgi_start(int socket, int threads, fastcgi_handler handler, void *context, struct error *err)
+struct fastcgi_server *fastcgi_start(int socket, int threads, int waits, fastcgi_handler handler, void *context,
+                                     struct error *err)
 {
     struct fastcgi_server *server = memory_zeroed(1, sizeof(*server));
-    bool started = true;
 
-    server->socket = socket;
     server->handler = handler;
     server->context = context;
-    server->wanted = threads;
-    pthread_mutex_init(&server->accept_lock, NULL);
-    pthread_mutex_init(&server->lock, NULL);
-    clock_init_condition(&server->ended);
-    server->stop_event = eventfd(0, EFD_CLOEXEC);
     server->deadlines = deadlines_start();
-    if (FCGX_Init() != 0 || server->stop_event < 0 || server->deadlines == NULL) {
+    if (FCGX_Init() == 0 && server->deadlines != NULL)
+        server->intake = intake_start(socket, &intake_limits);
+    if (server->intake == NULL) {
         error_set(err, ERROR_INTERNAL, "FastCGI can't be set up");
-        deadlines_stop(server->deadlines);
-        free(server);
+        destroy(server);
         return NULL;
     }
-
-    pthread_mutex_lock(&server->lock);
-    for (int i = 0; i < threads && started; i++)
-        started = add_thread(server);
-    pthread_mutex_unlock(&server->lock);
-    if (started)
+    server->crew = crew_new(server->intake, threads, (int[]) {waits, MAX_TRANSFERS}, serve, server);
+    if (crew_start(server->crew))
         return server;
     error_set(err, ERROR_INTERNAL, "%d request threads can't be started", threads);
     if (!fastcgi_stop(server, 1000))
@@ -342,38 +307,19 @@ struct fastcgi_server *fastcgi_start(int socket, int threads, fastcgi_handler ha
 
 void fastcgi_close(struct fastcgi_server *server)
 {
-    const uint64_t one = 1;
-
-    pthread_mutex_lock(&server->lock);
-    server->closed = true;
-    pthread_mutex_unlock(&server->lock);
-    if (write(server->stop_event, &one, sizeof(one)) != (ssize_t) sizeof(one))
-        log_event(LOG_ERROR, "the request threads can't be told to stop");
+    crew_close(server->crew);
+    intake_close(server->intake);
 }
 
 bool fastcgi_stop(struct fastcgi_server *server, int grace_ms)
 {
-    struct timespec until = clock_timespec_after(grace_ms);
-    bool all_ended;
+    int64_t deadline = clock_monotonic_ms() + grace_ms;
 
     fastcgi_close(server);
-    pthread_mutex_lock(&server->lock);
-    while (server->threads > 0) {
-        if (pthread_cond_timedwait(&server->ended, &server->lock, &until) != 0)
-            break;
-    }
-    all_ended = server->threads == 0;
-    join_threads(server);
-    pthread_mutex_unlock(&server->lock);
-    if (!all_ended)
+    if (!crew_stop(server->crew, grace_ms))
         return false;
-
-    deadlines_stop(server->deadlines);
-    close(server->stop_event);
-    pthread_cond_destroy(&server->ended);
-    pthread_mutex_destroy(&server->lock);
-    pthread_mutex_destroy(&server->accept_lock);
-    free(server);
+    intake_stop(server->intake, clock_remaining_ms(deadline));
+    destroy(server);
     return true;
 }
 
@@ -391,7 +337,7 @@ static void drain_cgi(struct fastcgi_exchange *exchange)
     while (exchange->taken < announced) {
         int64_t left = announced - exchange->taken;
 
-        if (fastcgi_read(exchange, rest, left < (int64_t) sizeof(rest) ? (size_t) left : sizeof(rest)) == 0)
+        if (fastcgi_read(exchange, rest, left < (int64_t) sizeof(rest) ? (size_t) left : sizeof(rest)) <= 0)
             break;
     }
 }

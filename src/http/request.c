@@ -124,7 +124,8 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct b
 {
     const char *text = http_request_header(request, "Content-Length");
     int64_t announced = -1; /* a web server that takes a chunked body may not know */
-    size_t wanted, got;
+    size_t wanted;
+    ssize_t got;
 
     if (text != NULL && *text != '\0' && !text_parse_digits(text, 18, &announced))
         return error_set(err, ERROR_BODY, "the body can't be read: Content-Length is no number");
@@ -138,7 +139,9 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct b
 
         buffer_reserve(body, room);
         got = fastcgi_read(request->exchange, body->data + body->length, room);
-        body->length += got;
+        if (got < 0)
+            return error_set(err, ERROR_UNAVAILABLE, "too many requests send their bodies slowly; try again");
+        body->length += (size_t) got;
     } while (got > 0 && body->length < wanted);
     body->data[body->length] = '\0';
 

@@ -47,7 +47,7 @@ MUST_CHECK bool http_request_is_json(const struct http_request *request, struct 
 
 /*
  * Reads the body, of at most `limit` bytes, into the empty buffer. ERROR_TOO_LARGE if it has more, ERROR_BODY if it
- * ends before its Content-Length.
+ * ends before its Content-Length, ERROR_UNAVAILABLE if it does not come at once and too many others don't.
  */
 MUST_CHECK bool http_request_read_body(struct http_request *request, size_t limit, struct buffer *body,
                                        struct error *err);

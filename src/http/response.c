@@ -3,8 +3,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/memory.h"
+
+#define CHUNK (128 * 1024)
+#define SMALL (64 * 1024)        /* a body that the socket's buffer takes at once, however slow the other side reads */
+#define SLOWEST_RATE (16 * 1024) /* bytes a second at which a body may be read */
+#define SLOWEST_START_MS 60000   /* besides */
 
 void http_response_begin(struct http_response *response)
 {
@@ -97,22 +105,23 @@ void http_response_offload(struct http_response *response, const char *header, c
 
 static bool send_file(struct http_response *response, struct fastcgi_exchange *exchange)
 {
-    char chunk[32 * 1024];
+    char *chunk = memory_zeroed(1, CHUNK);
     int64_t left = response->length;
     off_t at = response->offset;
 
     while (left > 0) {
-        size_t wanted = left < (int64_t) sizeof(chunk) ? (size_t) left : sizeof(chunk);
+        size_t wanted = left < CHUNK ? (size_t) left : CHUNK;
         ssize_t got = pread(response->file, chunk, wanted, at);
 
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0 || !fastcgi_write(exchange, chunk, (size_t) got))
-            return false;
+            break;
         left -= got;
         at += got;
     }
-    return true;
+    free(chunk);
+    return left == 0;
 }
 
 static bool has_no_body(int status)
@@ -120,7 +129,12 @@ static bool has_no_body(int status)
     return status == 204 || status == 304;
 }
 
-bool http_response_send(struct http_response *response, const struct http_request *request)
+static bool sends_body(const struct http_response *response, const struct http_request *request)
+{
+    return request->method != HTTP_HEAD && !response->offloaded && !has_no_body(response->status);
+}
+
+static bool send_all(struct http_response *response, const struct http_request *request)
 {
     struct fastcgi_exchange *exchange = request->exchange;
     struct buffer head = {0};
@@ -134,9 +148,36 @@ bool http_response_send(struct http_response *response, const struct http_reques
     sent = fastcgi_write(exchange, head.data, head.length);
     buffer_free(&head);
 
-    if (!sent || request->method == HTTP_HEAD || response->offloaded || has_no_body(response->status))
+    if (!sent || !sends_body(response, request))
         return sent;
     if (response->file >= 0)
         return send_file(response, exchange);
     return fastcgi_write(exchange, buffer_text(&response->body), response->body.length);
+}
+
+/* Makes it the answer of a request that can't be answered now. */
+static void refuse(struct http_response *response, const struct http_request *request)
+{
+    struct error err;
+
+    http_response_end(response);
+    http_response_begin(response);
+    error_set(&err, ERROR_UNAVAILABLE, "too many answers are read slowly; try again");
+    http_response_error(response, &err, request);
+}
+
+bool http_response_send(struct http_response *response, const struct http_request *request)
+{
+    struct fastcgi_exchange *exchange = request->exchange;
+    bool is_large = sends_body(response, request) && response->length > SMALL;
+    bool paused = is_large && fastcgi_pause(exchange, FASTCGI_TRANSFER);
+    bool sent;
+
+    if (is_large && !paused)
+        refuse(response, request);
+    fastcgi_allow(exchange, SLOWEST_START_MS + response->length * 1000 / SLOWEST_RATE);
+    sent = send_all(response, request);
+    if (paused)
+        fastcgi_resume(exchange, FASTCGI_TRANSFER);
+    return sent;
 }

@@ -317,6 +317,7 @@ def try_everything(service, detour):
     each(api, closed, headers={"X-Auth-Token": "x"})
     each(api, closed, names={"project_id": "another"})
     each(api, closed, names={"project_id": ""})
+    each(api, closed, headers={"X-Large": "x" * (512 * 1024)})
     for operation_name, operation in OPERATIONS.items():
         path = re.sub(r"\{\w+\}", "x", operation.path)
         tried.note(operation_name, api.request("PUT", path, body=b""))

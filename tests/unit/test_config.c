@@ -26,6 +26,7 @@ static const struct option_case {
 } option_cases[] = {
     {"server.listen", TEXT, offsetof(struct config, listen), 0, 0, 0, ""},
     {"server.request_threads", INTEGER, offsetof(struct config, request_threads), 1, 1000, 16, NULL},
+    {"server.waiting_requests", INTEGER, offsetof(struct config, waiting_requests), 0, 512, 512, NULL},
     {"server.wait_ms", INTEGER, offsetof(struct config, wait_ms), 0, 60000, 2000, NULL},
     {"server.grace", INTEGER, offsetof(struct config, grace), 0, 3600, 10, NULL},
     {"database.conninfo", TEXT, offsetof(struct config, conninfo), 0, 0, 0, "dbname=waybill user=waybill_service"},

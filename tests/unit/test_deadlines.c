@@ -48,23 +48,6 @@ static bool is_open(struct pair pair)
     return !comes(pair.near, POLLRDHUP, 0);
 }
 
-static void a_read_ends_and_an_answer_can_be_written(void)
-{
-    struct deadlines *deadlines = watch();
-    struct pair pair = connected();
-    struct deadline deadline;
-    char byte = '\0';
-
-    assert_true(deadline_set(deadlines, &deadline, pair.near, SHUT_RD, 20));
-    assert_int_equal(read(pair.near, &byte, 1), 0);
-    deadline_clear(deadlines, &deadline);
-    assert_int_equal(write(pair.near, "x", 1), 1);
-    assert_int_equal(read(pair.far, &byte, 1), 1);
-    assert_int_equal(byte, 'x');
-    disconnect(pair);
-    deadlines_stop(deadlines);
-}
-
 static void a_write_ends(void)
 {
     static const char chunk[4096];
@@ -73,7 +56,7 @@ static void a_write_ends(void)
     struct deadline deadline;
     ssize_t written;
 
-    assert_true(deadline_set(deadlines, &deadline, pair.near, SHUT_RDWR, 20));
+    deadline_set(deadlines, &deadline, pair.near, 20);
     do
         written = send(pair.near, chunk, sizeof(chunk), MSG_NOSIGNAL);
     while (written > 0);
@@ -90,9 +73,9 @@ static void an_earlier_one_comes_first(void)
     struct pair late = connected(), early = connected();
     struct deadline of_late, of_early;
 
-    assert_true(deadline_set(deadlines, &of_late, late.near, SHUT_RDWR, HOUR_MS));
+    deadline_set(deadlines, &of_late, late.near, HOUR_MS);
     usleep(20000);
-    assert_true(deadline_set(deadlines, &of_early, early.near, SHUT_RDWR, 1));
+    deadline_set(deadlines, &of_early, early.near, 1);
     assert_true(comes(early.near, POLLRDHUP, AT_MOST_MS));
     assert_true(is_open(late));
     deadline_clear(deadlines, &of_early);
@@ -112,7 +95,7 @@ static void one_that_is_cleared_does_nothing(void)
 
     for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
         pairs[i] = connected();
-        assert_true(deadline_set(deadlines, &of[i], pairs[i].near, SHUT_RDWR, ms[i]));
+        deadline_set(deadlines, &of[i], pairs[i].near, ms[i]);
     }
     deadline_clear(deadlines, &of[1]);
     assert_true(comes(pairs[2].near, POLLRDHUP, AT_MOST_MS));
@@ -124,32 +107,6 @@ static void one_that_is_cleared_does_nothing(void)
     deadlines_stop(deadlines);
 }
 
-/* The number of a descriptor that was closed may be another connection's when the time is over. */
-static void a_descriptor_that_is_used_again_is_left_alone(void)
-{
-    struct deadlines *deadlines = watch();
-    struct pair first = connected(), second = connected();
-    struct deadline deadline;
-
-    assert_true(deadline_set(deadlines, &deadline, first.near, SHUT_RDWR, 50));
-    assert_int_equal(dup2(second.near, first.near), first.near);
-    assert_true(comes(first.far, POLLRDHUP, AT_MOST_MS));
-    assert_true(is_open(second));
-    deadline_clear(deadlines, &deadline);
-    disconnect(first);
-    disconnect(second);
-    deadlines_stop(deadlines);
-}
-
-static void without_a_descriptor_it_is_not_set(void)
-{
-    struct deadlines *deadlines = watch();
-    struct deadline deadline;
-
-    assert_false(deadline_set(deadlines, &deadline, -1, SHUT_RDWR, HOUR_MS));
-    deadlines_stop(deadlines);
-}
-
 static void nothing_to_stop(void)
 {
     deadlines_stop(NULL);
@@ -157,12 +114,9 @@ static void nothing_to_stop(void)
 
 int main(void)
 {
-    CHECK(a_read_ends_and_an_answer_can_be_written);
     CHECK(a_write_ends);
     CHECK(an_earlier_one_comes_first);
     CHECK(one_that_is_cleared_does_nothing);
-    CHECK(a_descriptor_that_is_used_again_is_left_alone);
-    CHECK(without_a_descriptor_it_is_not_set);
     CHECK(nothing_to_stop);
     return check_run("http/deadlines");
 }

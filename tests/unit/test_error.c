@@ -26,6 +26,7 @@ static const struct error_case {
     {"media_type", ERROR_MEDIA_TYPE, 415, "HSS.0002", 1},
     {"range", ERROR_RANGE, 416, "HSS.0001", 1},
     {"too_many", ERROR_TOO_MANY, 429, "APIGW.0308", 1},
+    {"headers", ERROR_HEADERS, 431, "HSS.0001", 1},
     {"internal", ERROR_INTERNAL, 500, "HSS.0041", 1},
     {"timeout", ERROR_TIMEOUT, 500, "HSS.0041", 1},
     {"storage", ERROR_STORAGE, 500, "HSS.0041", 1},

@@ -69,7 +69,8 @@ static const struct stream_case {
     {"padding", BYTES("\1\1\0\1\0\10\2\0" "\0\1\0\0\0\0\0\0" "pp" "\1\4\0\1\0\1\7\0a" "ppppppp" "\1\4\0\1\0\0\3\0ppp"
                       "\1\5\0\1\0\1\1\0bp" "\1\5\0\1\0\0\1\0p"), "a/b/"},
     {"the end without its padding", BYTES(BEGIN PARAMS_END "\1\5\0\1\0\0\10\0"), "//"},
-    {"another id", BYTES("\1\1\377\377\0\10\0\0" "\0\1\1\0\0\0\0\0" "\1\4\377\377\0\0\0\0" "\1\5\377\377\0\0\0\0"), "//"},
+    {"another id", BYTES("\1\1\377\377\0\10\0\0" "\0\1\1\0\0\0\0\0" "\1\4\377\377\0\0\0\0"
+                         "\1\5\377\377\0\0\0\0"), "//"},
     {"more after the end", BYTES(BEGIN PARAMS_END STDIN_END BEGIN "zzz"), "//"},
     {"values before", BYTES("\1\11\0\0\0\0\0\0" BEGIN PARAMS_END STDIN_END), "m9//"},
     {"values within", BYTES(BEGIN "\1\4\0\1\0\1\0\0a" "\1\11\0\0\0\2\1\0\0\0p" "\1\4\0\1\0\1\0\0b" PARAMS_END

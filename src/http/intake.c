@@ -1,0 +1,418 @@
+#include "http/intake.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "http/queue.h"
+
+#define DESCRIPTORS 4096  /* that the process should be allowed */
+#define EXHAUSTED_MS 100  /* without an accept, when there was no descriptor or memory for it */
+#define EVENTS 64         /* taken at once */
+#define LAST_PIECES (2 * CONNECTION_MAX_PARAMS / CONNECTION_PIECE) /* read of a head whose time is over */
+
+struct intake {
+    int socket;
+    int events; /* epoll */
+    int wake;   /* eventfd: the queue has room again, or something under the lock has changed */
+    struct intake_limits limits;
+    struct queue queue;
+    pthread_t thread;
+
+    /* The thread's alone. */
+    struct connection_list heads;  /* incomplete, the oldest first */
+    struct connection_list drains; /* answered, the oldest first */
+    bool may_have_backlog;         /* connections may wait to be accepted */
+    int64_t accept_after;          /* monotonic; 0: at once */
+    int64_t silent_until;          /* monotonic, when the silent are closed; 0: the intake is not closed */
+
+    pthread_mutex_t lock; /* for all below */
+    struct connection_list given_back;
+    bool is_closed;
+    bool is_stopping;
+    int64_t stop_at; /* monotonic */
+};
+
+static bool watch(struct intake *intake, struct connection *connection)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = connection};
+
+    return epoll_ctl(intake->events, EPOLL_CTL_ADD, connection->socket, &event) == 0;
+}
+
+static void log_lost(const char *reason)
+{
+    struct log_line line;
+
+    log_begin(&line, LOG_WARNING, "a connection held no FastCGI request");
+    log_text(&line, "reason", reason);
+    log_end(&line);
+}
+
+static void drop_head(struct intake *intake, struct connection *connection, const char *reason)
+{
+    log_lost(reason);
+    connection_list_remove(&intake->heads, connection);
+    queue_account(&intake->queue, connection, 0);
+    connection_free(connection);
+}
+
+/* A connection that was just accepted: mostly its head has come whole. */
+static void begin_head(struct intake *intake, struct connection *connection)
+{
+    enum connection_news news = connection_receive_head(connection);
+
+    if (news == CONNECTION_DONE) {
+        queue_put(&intake->queue, connection);
+        return;
+    }
+    connection->deadline = clock_monotonic_ms() + intake->limits.head_ms;
+    connection_list_append(&intake->heads, connection);
+    queue_account(&intake->queue, connection, connection->params.length);
+    if (news == CONNECTION_LOST)
+        drop_head(intake, connection, connection->problem);
+    else if (!watch(intake, connection))
+        drop_head(intake, connection, "no memory to watch it");
+    else if (intake->heads.count > intake->limits.heads)
+        drop_head(intake, intake->heads.first, "too many others that are incomplete");
+}
+
+/* More of a head has come. */
+static enum connection_news continue_head(struct intake *intake, struct connection *connection)
+{
+    enum connection_news news = connection_receive_head(connection);
+
+    if (news == CONNECTION_DONE) {
+        (void) epoll_ctl(intake->events, EPOLL_CTL_DEL, connection->socket, NULL);
+        connection_list_remove(&intake->heads, connection);
+        queue_put(&intake->queue, connection);
+    } else if (news == CONNECTION_LOST) {
+        drop_head(intake, connection, connection->problem);
+    } else {
+        queue_account(&intake->queue, connection, connection->params.length);
+    }
+    return news;
+}
+
+/* Closes the oldest of the incomplete heads while all heads together hold too much. */
+static void keep_within_limit(struct intake *intake)
+{
+    while (intake->heads.first != NULL && queue_held(&intake->queue) > intake->limits.held)
+        drop_head(intake, intake->heads.first, "all together hold too much");
+}
+
+static void end_drain(struct intake *intake, struct connection *connection)
+{
+    connection_list_remove(&intake->drains, connection);
+    connection_free(connection);
+}
+
+static void continue_drain(struct intake *intake, struct connection *connection)
+{
+    enum connection_news news = connection_receive(connection);
+
+    connection->drained += connection->input.length;
+    if (connection_skip(connection) || news == CONNECTION_LOST || connection->drained > intake->limits.drain_size)
+        end_drain(intake, connection);
+}
+
+static void begin_drain(struct intake *intake, struct connection *connection)
+{
+    connection->is_answered = true;
+    connection->deadline = clock_monotonic_ms() + intake->limits.drain_ms;
+    connection_list_append(&intake->drains, connection);
+    if (!watch(intake, connection))
+        end_drain(intake, connection);
+    else if (intake->drains.count > intake->limits.drains)
+        end_drain(intake, intake->drains.first);
+}
+
+/* Takes what was given back. */
+static void begin_drains(struct intake *intake)
+{
+    struct connection *connection;
+
+    do {
+        pthread_mutex_lock(&intake->lock);
+        connection = connection_list_take(&intake->given_back);
+        pthread_mutex_unlock(&intake->lock);
+        if (connection != NULL)
+            begin_drain(intake, connection);
+    } while (connection != NULL);
+}
+
+/* What an accept that failed means for the next one. */
+static void judge_failed_accept(struct intake *intake)
+{
+    switch (errno) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        log_event(LOG_ERROR, "no descriptor or memory for a connection");
+        if (intake->heads.first != NULL)
+            drop_head(intake, intake->heads.first, "its descriptor is wanted");
+        intake->accept_after = clock_monotonic_ms() + EXHAUSTED_MS; /* until some are given back */
+        break;
+    case EAGAIN:
+    case EBADF: /* and the next two: the socket is no longer one to listen on */
+    case EINVAL:
+    case ENOTSOCK:
+        intake->may_have_backlog = false;
+        break;
+    default: /* that connection has failed already, but the next one may not */
+        break;
+    }
+}
+
+/* Accepts what there is and is wanted. */
+static void accept_connections(struct intake *intake)
+{
+    if (clock_remaining_ms(intake->accept_after) > 0)
+        return;
+    intake->accept_after = 0;
+    while (intake->may_have_backlog && intake->accept_after == 0 && queue_has_room(&intake->queue)) {
+        int socket = accept4(intake->socket, NULL, NULL, SOCK_CLOEXEC);
+
+        if (socket >= 0)
+            begin_head(intake, connection_new(socket));
+        else
+            judge_failed_accept(intake);
+    }
+}
+
+/* Closes a head whose time is over, unless its rest has come, as it may have where the process was stopped. */
+static void expire_head(struct intake *intake, struct connection *connection)
+{
+    enum connection_news news = CONNECTION_NEWS;
+
+    for (int i = 0; i < LAST_PIECES && news == CONNECTION_NEWS; i++)
+        news = continue_head(intake, connection);
+    if (news == CONNECTION_QUIET || news == CONNECTION_NEWS)
+        drop_head(intake, connection, "its time is over");
+}
+
+static void drop_silent_heads(struct intake *intake)
+{
+    struct connection *next;
+
+    for (struct connection *connection = intake->heads.first; connection != NULL; connection = next) {
+        next = connection->next;
+        if (connection_is_silent(connection))
+            drop_head(intake, connection, "the process ends");
+    }
+}
+
+static void expire(struct intake *intake)
+{
+    int64_t now = clock_monotonic_ms();
+
+    while (intake->heads.first != NULL && intake->heads.first->deadline <= now)
+        expire_head(intake, intake->heads.first);
+    while (intake->drains.first != NULL && intake->drains.first->deadline <= now)
+        end_drain(intake, intake->drains.first);
+    if (intake->silent_until != 0 && intake->silent_until <= now) {
+        drop_silent_heads(intake);
+        intake->silent_until = INT64_MAX; /* they do not become more */
+    }
+}
+
+static void take_event(struct intake *intake, const struct epoll_event *event)
+{
+    eventfd_t count;
+
+    if (event->data.ptr == &intake->socket) {
+        intake->may_have_backlog = true;
+    } else if (event->data.ptr == &intake->wake) {
+        (void) eventfd_read(intake->wake, &count);
+    } else {
+        struct connection *connection = event->data.ptr;
+
+        if (connection->is_answered)
+            continue_drain(intake, connection);
+        else
+            (void) continue_head(intake, connection);
+    }
+}
+
+/* When the thread has something to do by itself; INT64_MAX: never. */
+static int64_t next_deadline(const struct intake *intake, int64_t stop_at)
+{
+    const int64_t deadlines[] = {
+        intake->heads.first != NULL ? intake->heads.first->deadline : 0,
+        intake->drains.first != NULL ? intake->drains.first->deadline : 0,
+        intake->heads.first != NULL ? intake->silent_until : 0,
+        intake->accept_after,
+        stop_at,
+    };
+    int64_t next = INT64_MAX;
+
+    for (size_t i = 0; i < ARRAY_SIZE(deadlines); i++) {
+        if (deadlines[i] != 0 && deadlines[i] < next)
+            next = deadlines[i];
+    }
+    return next;
+}
+
+/*
+ * Waits for events and takes them. A connection in hand is freed by its own event alone, as another of the same round
+ * may still name it: what closes others comes after them.
+ */
+static void take_events(struct intake *intake, int64_t deadline)
+{
+    struct epoll_event events[EVENTS];
+    int count = epoll_wait(intake->events, events, EVENTS, deadline == INT64_MAX ? -1 : clock_remaining_ms(deadline));
+
+    for (int i = 0; i < count; i++)
+        take_event(intake, &events[i]);
+    keep_within_limit(intake);
+    begin_drains(intake);
+    accept_connections(intake);
+    expire(intake);
+}
+
+/* Notices that the intake was closed. */
+static void begin_to_close(struct intake *intake)
+{
+    if (intake->silent_until == 0) {
+        (void) epoll_ctl(intake->events, EPOLL_CTL_DEL, intake->socket, NULL);
+        intake->may_have_backlog = false;
+        intake->silent_until = clock_monotonic_ms() + intake->limits.silent_ms;
+    }
+}
+
+/* Whether the thread has to go on. *ret_stop_at is when it has to stop at the latest; 0: it has not been told to. */
+static bool goes_on(struct intake *intake, int64_t *ret_stop_at)
+{
+    bool closed, stopping, given_back;
+
+    pthread_mutex_lock(&intake->lock);
+    closed = intake->is_closed;
+    stopping = intake->is_stopping;
+    given_back = intake->given_back.count > 0;
+    *ret_stop_at = stopping ? intake->stop_at : 0;
+    pthread_mutex_unlock(&intake->lock);
+
+    if (closed)
+        begin_to_close(intake);
+    if (closed && intake->heads.count == 0)
+        queue_end(&intake->queue);
+    return !stopping || ((given_back || intake->drains.count > 0) && clock_remaining_ms(*ret_stop_at) > 0);
+}
+
+static void *thread_main(void *argument)
+{
+    struct intake *intake = argument;
+    int64_t stop_at;
+
+    while (goes_on(intake, &stop_at))
+        take_events(intake, next_deadline(intake, stop_at));
+    return NULL;
+}
+
+/* Raises the limit of descriptors as far as it is useful and allowed, and takes no more than a part of them. */
+static void adapt_to_descriptors(struct intake_limits *limits)
+{
+    struct rlimit wanted, descriptors;
+    int part;
+
+    if (getrlimit(RLIMIT_NOFILE, &wanted) != 0)
+        return;
+    if (wanted.rlim_cur < DESCRIPTORS) {
+        wanted.rlim_cur = wanted.rlim_max < DESCRIPTORS ? wanted.rlim_max : DESCRIPTORS;
+        (void) setrlimit(RLIMIT_NOFILE, &wanted);
+    }
+    if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0)
+        return;
+    part = descriptors.rlim_cur < DESCRIPTORS ? (int) descriptors.rlim_cur / 4 + 1 : DESCRIPTORS / 4;
+    limits->heads = limits->heads < part ? limits->heads : part;
+    limits->drains = limits->drains < part ? limits->drains : part;
+}
+
+static void destroy(struct intake *intake)
+{
+    connection_list_free(&intake->heads);
+    connection_list_free(&intake->drains);
+    connection_list_free(&intake->given_back);
+    queue_free(&intake->queue);
+    if (intake->events >= 0)
+        close(intake->events);
+    if (intake->wake >= 0)
+        close(intake->wake);
+    pthread_mutex_destroy(&intake->lock);
+    free(intake);
+}
+
+/*
+ * Watches the listening socket for connections that come, not for those that are there: while there is no room, it may
+ * have some.
+ */
+static bool set_up_events(struct intake *intake)
+{
+    struct epoll_event of_socket = {.events = EPOLLIN | EPOLLET, .data.ptr = &intake->socket};
+    struct epoll_event of_wake = {.events = EPOLLIN, .data.ptr = &intake->wake};
+
+    return intake->events >= 0 && intake->wake >= 0
+           && epoll_ctl(intake->events, EPOLL_CTL_ADD, intake->socket, &of_socket) == 0
+           && epoll_ctl(intake->events, EPOLL_CTL_ADD, intake->wake, &of_wake) == 0;
+}
+
+struct intake *intake_start(int socket, const struct intake_limits *limits)
+{
+    struct intake *intake = memory_zeroed(1, sizeof(*intake));
+
+    intake->socket = socket;
+    intake->limits = *limits;
+    adapt_to_descriptors(&intake->limits);
+    intake->may_have_backlog = true;
+    pthread_mutex_init(&intake->lock, NULL);
+    intake->events = epoll_create1(EPOLL_CLOEXEC);
+    intake->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    queue_begin(&intake->queue, intake->wake);
+    if (set_up_events(intake) && pthread_create(&intake->thread, NULL, thread_main, intake) == 0)
+        return intake;
+    destroy(intake);
+    return NULL;
+}
+
+struct connection *intake_take(struct intake *intake)
+{
+    return queue_take(&intake->queue);
+}
+
+void intake_give_back(struct intake *intake, struct connection *connection)
+{
+    pthread_mutex_lock(&intake->lock);
+    connection_list_append(&intake->given_back, connection);
+    pthread_mutex_unlock(&intake->lock);
+    (void) eventfd_write(intake->wake, 1);
+}
+
+void intake_close(struct intake *intake)
+{
+    pthread_mutex_lock(&intake->lock);
+    intake->is_closed = true;
+    pthread_mutex_unlock(&intake->lock);
+    (void) eventfd_write(intake->wake, 1);
+}
+
+void intake_stop(struct intake *intake, int grace_ms)
+{
+    pthread_mutex_lock(&intake->lock);
+    intake->is_closed = true;
+    intake->is_stopping = true;
+    intake->stop_at = clock_monotonic_ms() + grace_ms;
+    pthread_mutex_unlock(&intake->lock);
+    (void) eventfd_write(intake->wake, 1);
+    pthread_join(intake->thread, NULL);
+    destroy(intake);
+}
