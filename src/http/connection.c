@@ -58,12 +58,12 @@ static enum connection_news receive(struct connection *connection, char *data, s
 static bool answer(struct connection *connection)
 {
     struct buffer out = {0};
-    ssize_t sent;
+    bool sent;
 
     record_answer(&connection->records, &out);
-    sent = send(connection->socket, out.data, out.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    sent = send(connection->socket, out.data, out.length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) out.length;
     buffer_free(&out);
-    return sent == (ssize_t) out.length;
+    return sent;
 }
 
 /* The head is complete; what is left of the piece comes after it. */

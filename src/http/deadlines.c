@@ -85,10 +85,10 @@ void deadlines_stop(struct deadlines *deadlines)
     destroy(deadlines);
 }
 
-void deadline_set(struct deadlines *deadlines, struct deadline *deadline, int socket, int ms)
+void deadline_set(struct deadlines *deadlines, struct deadline *deadline, int socket, int64_t end)
 {
     deadline->socket = socket;
-    deadline->end = clock_monotonic_ms() + ms;
+    deadline->end = end;
 
     pthread_mutex_lock(&deadlines->lock);
     deadline->previous = deadlines->set.previous;

@@ -27,10 +27,10 @@ MUST_CHECK struct deadlines *deadlines_start(void);
 void deadlines_stop(struct deadlines *deadlines);
 
 /*
- * Sets the deadline of a connection to so many milliseconds from now, until deadline_clear. Until then the socket must
- * stay open: its number could become another file's.
+ * Sets the deadline of a connection, a monotonic instant, until deadline_clear. Until then the socket must stay open:
+ * its number could become another file's.
  */
-void deadline_set(struct deadlines *deadlines, struct deadline *deadline, int socket, int ms);
+void deadline_set(struct deadlines *deadlines, struct deadline *deadline, int socket, int64_t end);
 void deadline_clear(struct deadlines *deadlines, struct deadline *deadline);
 
 #endif

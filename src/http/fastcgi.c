@@ -89,7 +89,7 @@ static bool await_body(struct fastcgi_exchange *exchange, bool *paused, bool *re
             return news == CONNECTION_NEWS;
         if (left == 0)
             return false;
-        if (!*paused && moment > 0 && comes_within(connection, moment))
+        if (!*paused && comes_within(connection, moment))
             continue;
         if (!*paused && !fastcgi_pause(exchange, FASTCGI_TRANSFER)) {
             *ret_refused = true;
@@ -138,13 +138,13 @@ void fastcgi_allow(struct fastcgi_exchange *exchange, int64_t ms)
 /* Sets the deadline of a write, which must be cleared. */
 static void set_deadline(struct fastcgi_exchange *exchange, struct deadline *deadline)
 {
-    int left;
+    int64_t end = clock_monotonic_ms() + WRITE_MS;
 
     if (exchange->answer_deadline == 0)
-        fastcgi_allow(exchange, WRITE_MS);
-    left = clock_remaining_ms(exchange->answer_deadline);
-    deadline_set(exchange->server->deadlines, deadline, exchange->connection->socket,
-                 left < WRITE_MS ? left : WRITE_MS);
+        exchange->answer_deadline = end;
+    if (end > exchange->answer_deadline)
+        end = exchange->answer_deadline;
+    deadline_set(exchange->server->deadlines, deadline, exchange->connection->socket, end);
 }
 
 bool fastcgi_write(struct fastcgi_exchange *exchange, const char *data, size_t length)

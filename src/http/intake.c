@@ -69,13 +69,14 @@ static void drop_head(struct intake *intake, struct connection *connection, cons
 /* A connection that was just accepted: mostly its head has come whole. */
 static void begin_head(struct intake *intake, struct connection *connection)
 {
-    enum connection_news news = connection_receive_head(connection);
+    enum connection_news news;
 
+    connection->deadline = clock_monotonic_ms() + intake->limits.head_ms;
+    news = connection_receive_head(connection);
     if (news == CONNECTION_DONE) {
         queue_put(&intake->queue, connection);
         return;
     }
-    connection->deadline = clock_monotonic_ms() + intake->limits.head_ms;
     connection_list_append(&intake->heads, connection);
     queue_account(&intake->queue, connection, connection->params.length);
     if (news == CONNECTION_LOST)

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "check.h"
 
 #define HOUR_MS (60 * 60 * 1000)
@@ -56,7 +57,7 @@ static void a_write_ends(void)
     struct deadline deadline;
     ssize_t written;
 
-    deadline_set(deadlines, &deadline, pair.near, 20);
+    deadline_set(deadlines, &deadline, pair.near, clock_monotonic_ms() + 20);
     do
         written = send(pair.near, chunk, sizeof(chunk), MSG_NOSIGNAL);
     while (written > 0);
@@ -73,9 +74,9 @@ static void an_earlier_one_comes_first(void)
     struct pair late = connected(), early = connected();
     struct deadline of_late, of_early;
 
-    deadline_set(deadlines, &of_late, late.near, HOUR_MS);
+    deadline_set(deadlines, &of_late, late.near, clock_monotonic_ms() + HOUR_MS);
     usleep(20000);
-    deadline_set(deadlines, &of_early, early.near, 1);
+    deadline_set(deadlines, &of_early, early.near, clock_monotonic_ms() + 1);
     assert_true(comes(early.near, POLLRDHUP, AT_MOST_MS));
     assert_true(is_open(late));
     deadline_clear(deadlines, &of_early);
@@ -95,7 +96,7 @@ static void one_that_is_cleared_does_nothing(void)
 
     for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
         pairs[i] = connected();
-        deadline_set(deadlines, &of[i], pairs[i].near, ms[i]);
+        deadline_set(deadlines, &of[i], pairs[i].near, clock_monotonic_ms() + ms[i]);
     }
     deadline_clear(deadlines, &of[1]);
     assert_true(comes(pairs[2].near, POLLRDHUP, AT_MOST_MS));

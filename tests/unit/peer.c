@@ -1,0 +1,182 @@
+#include "peer.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "check.h"
+#include "scratch.h"
+
+int peer_connect(const char *path)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(peer >= 0 && strlen(path) < sizeof(name.sun_path));
+    strcpy(name.sun_path, path);
+    assert_int_equal(connect(peer, (const struct sockaddr *) &name, sizeof(name)), 0);
+    return peer;
+}
+
+bool peer_try_to_send(int peer, const char *data, size_t length)
+{
+    while (length > 0) {
+        ssize_t sent = send(peer, data, length, MSG_NOSIGNAL);
+
+        if (sent < 0)
+            return false;
+        data += sent;
+        length -= (size_t) sent;
+    }
+    return true;
+}
+
+void peer_send(int peer, const char *data, size_t length)
+{
+    assert_true(peer_try_to_send(peer, data, length));
+}
+
+static void send_record(int peer, int type, const char *data, size_t length)
+{
+    const char header[] = {1, (char) type, 0, 1, (char) (length >> 8), (char) length, 0, 0};
+
+    peer_send(peer, header, sizeof(header));
+    peer_send(peer, data, length);
+}
+
+void peer_send_head(int peer, const char *name, const char *value)
+{
+    char params[128];
+    int length = snprintf(params, sizeof(params), "%c%c%s%s", (int) strlen(name), (int) strlen(value), name, value);
+
+    PEER_SEND(peer, PEER_BEGIN);
+    send_record(peer, 4, params, (size_t) length);
+    PEER_SEND(peer, PEER_PARAMS_END);
+}
+
+void peer_send_body(int peer, const char *data, size_t length)
+{
+    send_record(peer, 5, data, length);
+}
+
+/* False at the end. */
+static bool receive(int peer, char *data, size_t size)
+{
+    struct pollfd input = {.fd = peer, .events = POLLIN};
+
+    while (size > 0) {
+        ssize_t got;
+
+        if (poll(&input, 1, PEER_AT_MOST_MS) != 1)
+            check_fail("waited %d ms in vain for %zu bytes", PEER_AT_MOST_MS, size);
+        got = recv(peer, data, size, 0);
+        if (got <= 0)
+            return false;
+        data += got;
+        size -= (size_t) got;
+    }
+    return true;
+}
+
+bool peer_answer(int peer, char *out, size_t size)
+{
+    unsigned char header[8];
+    char content[65535 + 255];
+    size_t told = 0;
+
+    while (receive(peer, (char *) header, sizeof(header))) {
+        size_t length = (size_t) header[4] << 8 | header[5];
+
+        if (!receive(peer, content, length + header[6]))
+            break;
+        if (header[1] == 6 && told + length < size) {
+            memcpy(out + told, content, length);
+            told += length;
+        }
+        out[told] = '\0';
+        if (header[1] == 3)
+            return true;
+    }
+    return false;
+}
+
+void peer_expect_end(int peer)
+{
+    char byte;
+
+    while (receive(peer, &byte, 1))
+        continue;
+}
+
+bool peer_is_open(int peer)
+{
+    char byte;
+
+    return recv(peer, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
+int peer_threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int count = -2; /* . and .. */
+
+    assert_non_null(tasks);
+    while (readdir(tasks) != NULL)
+        count++;
+    closedir(tasks);
+    return count;
+}
+
+void peer_await_threads(int count)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+
+    for (int ms = 0; peer_threads() != count; ms++) {
+        if (ms > PEER_AT_MOST_MS)
+            check_fail("%d threads, not %d", peer_threads(), count);
+        nanosleep(&pause, NULL);
+    }
+}
+
+static int saved_log = -1;
+static char *log_path;
+
+void peer_catch_log(void)
+{
+    int file;
+
+    log_path = scratch_path("log");
+    file = open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    saved_log = dup(STDERR_FILENO);
+    assert_true(file >= 0 && saved_log >= 0);
+    dup2(file, STDERR_FILENO);
+    close(file);
+}
+
+int peer_count_log(const char *text)
+{
+    struct buffer log = {0};
+    int count = 0;
+
+    scratch_read(log_path, &log);
+    for (const char *at = buffer_text(&log); (at = strstr(at, text)) != NULL; at += strlen(text))
+        count++;
+    buffer_free(&log);
+    return count;
+}
+
+void peer_release_log(void)
+{
+    dup2(saved_log, STDERR_FILENO);
+    close(saved_log);
+    free(log_path);
+}

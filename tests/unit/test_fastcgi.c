@@ -1,0 +1,510 @@
+/* The threads of http/fastcgi.c and http/crew.c, by requests on a real socket. */
+#include "http/fastcgi.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "leap.h"
+#include "peer.h"
+#include "scratch.h"
+
+#define TRANSFERS 256
+#define CALM 1000000 /* ns */
+
+int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
+
+static atomic_bool hesitates;
+
+/* With a thread that hesitates after each critical section, what should be one and is two is soon found out. */
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+    const struct timespec moment = {.tv_nsec = 200000};
+    int result = __real_pthread_mutex_unlock(mutex);
+
+    if (atomic_load(&hesitates))
+        nanosleep(&moment, NULL);
+    return result;
+}
+
+/* A server whose requests say by the variable DO what is to be done with them. */
+struct setting {
+    char *path;
+    int listener;
+    int threads; /* of the process, with the server at rest */
+    struct fastcgi_server *server;
+    pthread_mutex_t gate; /* closed while it is locked */
+    atomic_int at_gate;
+};
+
+static void answer(struct fastcgi_exchange *exchange, const char *text)
+{
+    char out[256];
+
+    snprintf(out, sizeof(out), "Status: 200\r\n\r\n%s", text);
+    (void) !fastcgi_write(exchange, out, strlen(out));
+}
+
+static void pass_gate(struct setting *setting)
+{
+    atomic_fetch_add(&setting->at_gate, 1);
+    pthread_mutex_lock(&setting->gate);
+    pthread_mutex_unlock(&setting->gate);
+    atomic_fetch_sub(&setting->at_gate, 1);
+}
+
+/* Pauses at the gate, or says that it may not. */
+static void pause_at_gate(struct setting *setting, struct fastcgi_exchange *exchange, enum fastcgi_pause reason)
+{
+    bool paused = fastcgi_pause(exchange, reason);
+
+    if (paused) {
+        pass_gate(setting);
+        fastcgi_resume(exchange, reason);
+    }
+    answer(exchange, paused ? "paused" : "refused");
+}
+
+/* Reads the body, of at most 100000 bytes: the answer is its length, and its last byte. */
+static void read_all(struct fastcgi_exchange *exchange)
+{
+    char *body = calloc(1, 100000);
+    ssize_t got = fastcgi_read(exchange, body, 100000);
+    char text[64];
+
+    snprintf(text, sizeof(text), "%zd%c", got, got > 0 ? body[got - 1] : '-');
+    answer(exchange, text);
+    free(body);
+}
+
+/* Writes more than any socket's buffer takes. Whether all could be written is told to the log. */
+static void write_much(struct fastcgi_exchange *exchange, int64_t ms)
+{
+    static const char piece[65536] = "Status: 200\r\n\r\n";
+    bool written = true;
+
+    if (ms > 0)
+        fastcgi_allow(exchange, ms);
+    for (int i = 0; i < 256 && written; i++)
+        written = fastcgi_write(exchange, piece, sizeof(piece));
+    fprintf(stderr, "%s\n", written ? "all was written" : "it broke off");
+}
+
+static void handle(void *context, struct fastcgi_exchange *exchange)
+{
+    struct setting *setting = context;
+    const char *what = fastcgi_variable(exchange, "DO");
+
+    if (what == NULL)
+        answer(exchange, fastcgi_is_oversized(exchange) ? "oversized" : "nothing");
+    else if (strcmp(what, "wait") == 0)
+        pause_at_gate(setting, exchange, FASTCGI_WAIT);
+    else if (strcmp(what, "transfer") == 0)
+        pause_at_gate(setting, exchange, FASTCGI_TRANSFER);
+    else if (strcmp(what, "read") == 0)
+        read_all(exchange);
+    else if (strcmp(what, "write") == 0)
+        write_much(exchange, 0);
+    else if (strcmp(what, "write shortly") == 0)
+        write_much(exchange, 5000);
+    else if (strcmp(what, "write for long") == 0)
+        write_much(exchange, 90000);
+    else
+        answer(exchange, what);
+}
+
+static void begin(struct setting *setting, int threads, int waits)
+{
+    struct error err;
+
+    *setting = (struct setting) {.path = scratch_path("fastcgi.sock")};
+    pthread_mutex_init(&setting->gate, NULL);
+    setting->listener = fastcgi_listen(setting->path, &err);
+    check_good(setting->listener >= 0, &err);
+    setting->server = fastcgi_start(setting->listener, threads, waits, handle, setting, &err);
+    check_good(setting->server != NULL, &err);
+    setting->threads = peer_threads();
+}
+
+static void end(struct setting *setting)
+{
+    assert_true(fastcgi_stop(setting->server, PEER_AT_MOST_MS));
+    fastcgi_unlisten(setting->listener, setting->path);
+    pthread_mutex_destroy(&setting->gate);
+    free(setting->path);
+}
+
+/* A request that says what to do, without the end of its body. */
+static int request_part(struct setting *setting, const char *what)
+{
+    int peer = peer_connect(setting->path);
+
+    peer_send_head(peer, "DO", what);
+    return peer;
+}
+
+static int request(struct setting *setting, const char *what)
+{
+    int peer = request_part(setting, what);
+
+    PEER_SEND(peer, PEER_STDIN_END);
+    return peer;
+}
+
+static void expect_answer(int peer, const char *text)
+{
+    char out[256] = "";
+
+    assert_true(peer_answer(peer, out, sizeof(out)));
+    assert_memory_equal(out, "Status: 200\r\n\r\n", 15);
+    assert_string_equal(out + 15, text);
+}
+
+/* Others are served. */
+static void expect_service(struct setting *setting)
+{
+    int peer = request(setting, "something");
+
+    expect_answer(peer, "something");
+    close(peer);
+}
+
+static void await_at_gate(struct setting *setting, int count)
+{
+    const struct timespec pause = {.tv_nsec = CALM};
+
+    for (int ms = 0; atomic_load(&setting->at_gate) != count; ms++) {
+        if (ms > PEER_AT_MOST_MS)
+            check_fail("%d requests at the gate, not %d", atomic_load(&setting->at_gate), count);
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* What was paused does not serve, and comes back: exactly as many threads as are wanted are there in the end. */
+static void keeps_its_threads(void)
+{
+    struct setting setting;
+    int peers[8];
+
+    for (int threads = 1; threads <= 2; threads++) {
+        begin(&setting, threads, 512);
+        atomic_store(&hesitates, true);
+        for (int round = 0; round < 40; round++) {
+            pthread_mutex_lock(&setting.gate);
+            for (size_t i = 0; i < ARRAY_SIZE(peers); i++)
+                peers[i] = request(&setting, i % 2 == 0 ? "wait" : "transfer");
+            await_at_gate(&setting, ARRAY_SIZE(peers));
+            pthread_mutex_unlock(&setting.gate);
+            for (size_t i = 0; i < ARRAY_SIZE(peers); i++) {
+                expect_answer(peers[i], "paused");
+                close(peers[i]);
+            }
+        }
+        atomic_store(&hesitates, false);
+        expect_service(&setting);
+        peer_await_threads(setting.threads);
+        expect_service(&setting);
+        end(&setting);
+    }
+}
+
+/* Each reason has a limit of its own, beyond which a request is not held up; what resumes makes room. */
+static void bounds_what_is_paused(void)
+{
+    struct setting setting;
+    int waits[3], transfers[TRANSFERS], peer;
+
+    begin(&setting, 1, ARRAY_SIZE(waits));
+    for (int round = 0; round < 2; round++) {
+        pthread_mutex_lock(&setting.gate);
+        for (size_t i = 0; i < ARRAY_SIZE(waits); i++)
+            waits[i] = request(&setting, "wait");
+        await_at_gate(&setting, ARRAY_SIZE(waits));
+        peer = request(&setting, "wait");
+        expect_answer(peer, "refused");
+        close(peer);
+        for (size_t i = 0; i < ARRAY_SIZE(transfers); i++)
+            transfers[i] = request(&setting, "transfer");
+        await_at_gate(&setting, ARRAY_SIZE(waits) + ARRAY_SIZE(transfers));
+        peer = request(&setting, "transfer");
+        expect_answer(peer, "refused");
+        close(peer);
+
+        /* A body that does not come can't be waited for either; one that is there needs no pause. */
+        peer = request_part(&setting, "read");
+        expect_answer(peer, "-1-");
+        close(peer);
+        peer = peer_connect(setting.path);
+        PEER_SEND(peer, PEER_BEGIN "\1\4\0\1\0\10\0\0" "\2\4DOread" PEER_PARAMS_END "\1\5\0\1\0\1\0\0x" PEER_STDIN_END);
+        expect_answer(peer, "1x");
+        close(peer);
+        expect_service(&setting);
+
+        pthread_mutex_unlock(&setting.gate);
+        for (size_t i = 0; i < ARRAY_SIZE(waits); i++) {
+            expect_answer(waits[i], "paused");
+            close(waits[i]);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(transfers); i++) {
+            expect_answer(transfers[i], "paused");
+            close(transfers[i]);
+        }
+        peer_await_threads(setting.threads);
+    }
+    end(&setting);
+
+    begin(&setting, 1, 0);
+    peer = request(&setting, "wait");
+    expect_answer(peer, "refused");
+    close(peer);
+    end(&setting);
+}
+
+/* While a body comes slowly, the one thread serves others. */
+static void reads_a_slow_body(void)
+{
+    struct setting setting;
+    char values[8];
+    int peer;
+
+    begin(&setting, 1, 0);
+    peer = request_part(&setting, "read");
+    for (int i = 0; i < 20; i++) {
+        expect_service(&setting);
+        peer_send_body(peer, i < 19 ? "ab" : "yz", 2);
+    }
+    leap_ahead(59000);
+    expect_service(&setting);
+    PEER_SEND(peer, "\1\11\0\0\0\0\3\0" "ppp" PEER_STDIN_END); /* a management record within, with padding */
+    assert_int_equal(recv(peer, values, sizeof(values), MSG_WAITALL), sizeof(values));
+    expect_answer(peer, "40z");
+    peer_expect_end(peer);
+    close(peer);
+    peer_await_threads(setting.threads);
+    end(&setting);
+}
+
+static void reads_no_more_than_a_minute(void)
+{
+    struct setting setting;
+    int peer;
+
+    begin(&setting, 1, 0);
+    peer = request_part(&setting, "read");
+    peer_send_body(peer, "ab", 2);
+    expect_service(&setting);
+    leap_ahead(30000);
+    peer_send_body(peer, "cd", 2);
+    expect_service(&setting);
+    assert_true(peer_is_open(peer));
+    leap_ahead(31000);
+    expect_answer(peer, "4d");
+    close(peer);
+    end(&setting);
+}
+
+static const struct break_case {
+    const char *label;
+    const char *data;
+    size_t length;
+} break_cases[] = {
+    {"an abort", BYTES("\1\2\0\1\0\0\0\0")},
+    {"what is no FastCGI", BYTES("zzzzzzzz")},
+    {"another request", BYTES("\1\5\0\2\0\1\0\0x")},
+    {"parameters", BYTES(PEER_PARAMS_END)},
+};
+
+/* A body that breaks off has what came before, and no more; the answer says so. */
+static void reads_a_body_that_breaks_off(const void *row)
+{
+    const struct break_case *c = row;
+    struct setting setting;
+    int peer;
+
+    begin(&setting, 1, 0);
+    peer = request_part(&setting, "read");
+    peer_send_body(peer, "ab", 2);
+    peer_send(peer, c->data, c->length);
+    expect_answer(peer, "2b");
+    peer_expect_end(peer);
+    close(peer);
+
+    peer = request_part(&setting, "read");
+    peer_send_body(peer, "ab", 2);
+    assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    expect_answer(peer, "2b");
+    close(peer);
+    end(&setting);
+}
+
+/* A body larger than any buffer on its way, and a handler that takes less than all of it. */
+static void reads_a_large_body(void)
+{
+    char piece[60000];
+    struct setting setting;
+    int peer;
+
+    memset(piece, 'x', sizeof(piece));
+    begin(&setting, 1, 0);
+    peer = request_part(&setting, "read");
+    peer_send_body(peer, piece, sizeof(piece));
+    peer_send_body(peer, piece, sizeof(piece));
+    PEER_SEND(peer, PEER_STDIN_END);
+    expect_answer(peer, "100000x");
+    peer_expect_end(peer);
+    close(peer);
+    end(&setting);
+}
+
+/* The answer and its end come at once, though the body goes on; it is received a while, and by no thread that serves. */
+static void answers_before_the_body_ends(void)
+{
+    struct setting setting;
+    char byte;
+    int peer;
+
+    begin(&setting, 1, 0);
+    peer = request_part(&setting, "something");
+    expect_answer(peer, "something");
+    assert_int_equal(recv(peer, &byte, 1, 0), 0); /* and nothing more */
+    for (int i = 0; i < 3; i++) {
+        peer_send_body(peer, "x", 1);
+        expect_service(&setting);
+    }
+    leap_ahead(2100);
+    while (peer_try_to_send(peer, "\1\5\0\1\0\0\1", 7))
+        expect_service(&setting);
+    close(peer);
+    end(&setting);
+}
+
+/* A connection is closed at once when its request was read, and there is nothing to wait for. */
+static void closes_what_was_read(void)
+{
+    struct setting setting;
+    struct pollfd hangup = {0};
+
+    begin(&setting, 1, 0);
+    hangup.fd = request(&setting, "something");
+    expect_answer(hangup.fd, "something");
+    peer_expect_end(hangup.fd);
+    assert_int_equal(poll(&hangup, 1, PEER_AT_MOST_MS), 1); /* rather than a side alone that was shut down */
+    assert_true((hangup.revents & POLLHUP) != 0);
+    close(hangup.fd);
+    end(&setting);
+}
+
+static const struct write_case {
+    const char *what;
+    bool reads;    /* some, after the first leap */
+    int leaps[3];  /* only the third is over its time */
+} write_cases[] = {
+    {"write", true, {50000, 5000, 6000}},
+    {"write shortly", true, {1000, 2000, 3000}},
+    {"write for long", true, {50000, 30000, 15000}},
+    {"write for long", false, {30000, 29000, 2000}},
+};
+
+static void await_input(int peer)
+{
+    struct pollfd input = {.fd = peer, .events = POLLIN};
+
+    assert_int_equal(poll(&input, 1, PEER_AT_MOST_MS), 1);
+}
+
+/* Who does not read is cut off: a write has a minute, and a whole answer has it unless it is allowed something else. */
+static void bounds_the_time_of_an_answer(const void *row)
+{
+    const struct timespec pause = {.tv_nsec = 20 * CALM};
+    const struct write_case *c = row;
+    char some[65536];
+    struct setting setting;
+    int peer;
+
+    peer_catch_log();
+    begin(&setting, 2, 0);
+    peer = request(&setting, c->what);
+    await_input(peer);
+    for (size_t i = 0; i < ARRAY_SIZE(c->leaps); i++) {
+        nanosleep(&pause, NULL);
+        assert_int_equal(peer_count_log("it broke off"), 0);
+        leap_ahead(c->leaps[i]);
+        for (int pieces = 0; i == 0 && c->reads && pieces < 8; pieces++) /* more than is on its way */
+            assert_true(recv(peer, some, sizeof(some), MSG_WAITALL) == sizeof(some));
+    }
+    while (peer_count_log("it broke off") == 0)
+        expect_service(&setting);
+    close(peer);
+    end(&setting);
+    peer_release_log();
+}
+
+static void answers_oversized_requests(void)
+{
+    static const char params[60000];
+    struct setting setting;
+    int peer;
+
+    begin(&setting, 1, 0);
+    peer = peer_connect(setting.path);
+    PEER_SEND(peer, PEER_BEGIN);
+    for (int i = 0; i < 9; i++) {
+        PEER_SEND(peer, "\1\4\0\1\352\140\0\0");
+        peer_send(peer, params, sizeof(params));
+    }
+    expect_answer(peer, "oversized");
+    close(peer);
+    end(&setting);
+}
+
+/* Requests that are complete, or are being sent, are served though the server was closed. */
+static void serves_what_has_begun(void)
+{
+    struct setting setting;
+    int busy, half, queued;
+
+    begin(&setting, 2, 0);
+    half = peer_connect(setting.path);
+    PEER_SEND(half, PEER_BEGIN);
+    expect_service(&setting);
+    pthread_mutex_lock(&setting.gate);
+    busy = request(&setting, "transfer");
+    await_at_gate(&setting, 1);
+    queued = request(&setting, "transfer");
+    await_at_gate(&setting, 2);
+    fastcgi_close(setting.server);
+    PEER_SEND(half, PEER_PARAMS_END PEER_STDIN_END);
+    expect_answer(half, "nothing");
+    assert_false(fastcgi_stop(setting.server, 1));
+    pthread_mutex_unlock(&setting.gate);
+    expect_answer(busy, "paused");
+    expect_answer(queued, "paused");
+    end(&setting);
+    close(busy);
+    close(queued);
+    close(half);
+}
+
+int main(void)
+{
+    CHECK(keeps_its_threads);
+    CHECK(bounds_what_is_paused);
+    CHECK(reads_a_slow_body);
+    CHECK(reads_no_more_than_a_minute);
+    CHECK_EACH(reads_a_body_that_breaks_off, break_cases, label);
+    CHECK(reads_a_large_body);
+    CHECK(answers_before_the_body_ends);
+    CHECK(closes_what_was_read);
+    CHECK_EACH(bounds_the_time_of_an_answer, write_cases, what);
+    CHECK(answers_oversized_requests);
+    CHECK(serves_what_has_begun);
+    return check_run("http/fastcgi");
+}
