@@ -1,0 +1,284 @@
+"""Connections that say nothing, or say or take it slowly, or send what should end the process: they cost other callers
+nothing. Spoken to the process directly, as each caller does who can reach its socket."""
+
+import contextlib
+import json
+import os
+import resource
+import socket
+import statistics
+import struct
+import threading
+import time
+
+import fcgi
+import pytest
+from api import MINIMAL, expect_error
+from clients import parse
+from deadline import OwnClock
+from faults import ASYNC, eventually, fleet  # noqa: F401
+
+PROMPT = 1  # second of this machine's own, which another caller's answer may take
+MEBIBYTE = 1 << 20
+CREATE = json.dumps(MINIMAL).encode()
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def descriptors():
+    """Enough for the connections of an attack."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(before[1], 8192), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+class Target:
+    """A process that is attacked, and another caller, who must not notice."""
+
+    def __init__(self, made):
+        self.made = made
+        self.process = made.processes["one"]
+        self.api = made.api()
+
+    def params(self, method, path, headers, length=None):
+        return fcgi.pairs(self.api.client.params(method, self.api.path(path),
+                                                 {"X-Auth-Token": self.api.token, **headers}, length))
+
+    def head(self, method, path, headers, length=None):
+        return fcgi.begin() + fcgi.records(fcgi.PARAMS, self.params(method, path, headers, length))
+
+    def expect_prompt_answers(self):
+        """The median of few, so that one that met another program of this machine fails no test."""
+        calls = {"live": lambda: self.api.client.request("GET", "/healthz/live"),
+                 "create": lambda: self.api.create(MINIMAL, headers=ASYNC)}
+        with OwnClock() as clock:
+            for name, call in calls.items():
+                took = []
+                for _ in range(5):
+                    began = clock.now()
+                    response = call()
+                    took.append(clock.now() - began)
+                    assert response.status == 200, f"{name}: {response}"
+                assert statistics.median(took) < PROMPT, f"{name} took {took} seconds"
+
+    def requests_logged(self, status):
+        return self.process.log_text().count(f" status={status} ")
+
+
+@pytest.fixture
+def target(fleet, request):  # noqa: F811
+    """A process whose one export thread is another's, so that creates do not depend on exports."""
+    options = {"export.threads": 0, "limits.unfinished_tasks": 100000, "server.grace": 1,
+               **getattr(request, "param", {})}
+    made = fleet(f"attack{time.monotonic_ns() % 10**9}", options, p1=20)
+    made.start()
+    return Target(made)
+
+
+@pytest.fixture
+def crowd(target):
+    """Makes many connections that send this, and ends them with the test."""
+    with contextlib.ExitStack() as stack:
+        def connect(count, data):
+            made = [stack.enter_context(fcgi.Connection(target.process.socket_path)) for _ in range(count)]
+            for connection in made:
+                connection.send(data)
+            return made
+        yield connect
+
+
+@contextlib.contextmanager
+def trickle(connections, data):
+    """Sends this on each of the connections ten times a second."""
+    ended = threading.Event()
+
+    def send():
+        while not ended.wait(0.1):
+            for connection in connections:
+                connection.send(data)
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("count", [40, 1500])
+@pytest.mark.parametrize("data", [b"", fcgi.begin()[:5], fcgi.begin() + fcgi.record(fcgi.PARAMS, b"\x0a\x0aREQ")],
+                         ids=["nothing", "half a record", "half a head"])
+def test_silent_connections(target, crowd, count, data):
+    crowd(min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200), data)
+    target.expect_prompt_answers()
+
+
+def test_heads_that_trickle(target, crowd):
+    connections = crowd(64, target.head("GET", "export-tasks", {})[:100])
+    with trickle(connections, b"x"):
+        target.expect_prompt_answers()
+
+
+def peak(process):
+    return process.memory("VmHWM")
+
+
+def grown(process, before):
+    """MiB by which the process has been larger than then."""
+    return (peak(process) - before) / 1024
+
+
+def test_heads_of_many_mebibytes(target):
+    """Each is answered as soon as it is too large; what follows is dropped."""
+    before = peak(target.process)
+    piece = fcgi.record(fcgi.PARAMS, b"\x80\0\xff\xf0\0" + b"x" * 0xFFF0)
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(fcgi.Connection(target.process.socket_path)) for _ in range(64)]
+        for connection in connections:
+            connection.send(fcgi.begin(), piece * 16)
+        for connection in connections:
+            expect_error(parse(connection.answer()[0]), 431, "HSS.0001", "headers", str(512 * 1024))
+
+        def send(connection):
+            connection.send(*[piece] * 128)
+        threads = [threading.Thread(target=send, args=[connection]) for connection in connections]
+        for thread in threads:
+            thread.start()
+        target.expect_prompt_answers()
+        for thread in threads:
+            thread.join()
+    assert grown(target.process, before) < 100, f"{grown(target.process, before)} MiB"
+
+
+def test_heads_that_stay_large(target, crowd):
+    """Nearly as large as they may be, and never complete: together they may not hold as much."""
+    before = peak(target.process)
+    piece = fcgi.record(fcgi.PARAMS, b"\x80\0\xff\xf0\0" + b"x" * 0xFFF0)
+    crowd(100, fcgi.begin() + piece * 7)
+    target.expect_prompt_answers()
+    eventually(lambda: "all together hold too much" in target.process.log_text(), "some are closed")
+    assert grown(target.process, before) < 100, f"{grown(target.process, before)} MiB"
+
+
+def length(number):
+    return struct.pack(">I", number | 1 << 31)
+
+
+@pytest.mark.parametrize("pair", [
+    length(0x7FFFFFFF) + length(0x7FFFFFFF), length(0x7FFFFFFE) + length(0), length(0x7FFFFFFF) + b"\0",
+    b"\1" + length(0x7FFFFFFF) + b"A", length(0x7FFFFFFF) + length(1) + b"A" * 100, length(0x40000000) * 2,
+    length(0x10000000) + b"\0" + b"A" * 60000,
+])
+def test_lengths_that_overflow(target, pair):
+    """libfcgi believes them, and its arithmetic or its memory ends the process."""
+    for before in (b"", fcgi.pairs({"REQUEST_METHOD": "GET"})):
+        with fcgi.Connection(target.process.socket_path) as connection:
+            connection.send(fcgi.begin(), fcgi.records(fcgi.PARAMS, before + pair), fcgi.record(fcgi.STDIN))
+            with pytest.raises(fcgi.Closed):
+                connection.answer()
+    assert target.process.process.poll() is None
+    target.expect_prompt_answers()
+
+
+def test_bodies_that_trickle_without_a_token(target, crowd):
+    """Each gets its answer at once, as do others; what goes on is closed after a moment."""
+    head = target.head("POST", "container/export-task", {"X-Auth-Token": "unknown", **JSON}, 100000)
+    connections = crowd(40, head + fcgi.record(fcgi.STDIN, b"{"))
+    with trickle(connections, fcgi.record(fcgi.STDIN, b" " * 70)):
+        with OwnClock() as clock:
+            began = clock.now()
+            for connection in connections:
+                expect_error(parse(connection.answer()[0]), 401, "APIGW.0301")
+            took = clock.now() - began
+        assert took < 10, f"{took} seconds"
+        target.expect_prompt_answers()
+        eventually(lambda: open_sockets(target.process) < 20, "the connections are closed")
+
+
+def open_sockets(process):
+    count = 0
+    for name in os.listdir(f"/proc/{process.pid}/fd"):
+        with contextlib.suppress(OSError):
+            count += os.readlink(f"/proc/{process.pid}/fd/{name}").startswith("socket:")
+    return count
+
+
+def test_bodies_that_trickle_with_a_token(target, crowd):
+    head = target.head("POST", "container/export-task", JSON, 100000)
+    connections = crowd(40, head + fcgi.record(fcgi.STDIN, b"{"))
+    with trickle(connections, fcgi.record(fcgi.STDIN, b" ")):
+        target.expect_prompt_answers()
+
+
+def test_bodies_that_trickle_beyond_the_limit(target, crowd):
+    """No more are waited for than may be; each of the others learns that it should try again."""
+    head = target.head("POST", "container/export-task", JSON, 100000)
+    crowd(300, head + fcgi.record(fcgi.STDIN, b"{"))
+    eventually(lambda: target.requests_logged(503) == 300 - 256, "so many are refused")
+    target.expect_prompt_answers()
+    assert target.requests_logged(503) == 300 - 256
+
+
+@pytest.mark.parametrize("target", [{"export.threads": 1}], indirect=True)
+def test_slow_readers(target, crowd):
+    """Of parts and of whole files that the process sends itself: so many as may be, and each of the others is refused,
+    which learns that it should try again."""
+    target.made.site.sql("DELETE FROM waybill.container")
+    target.made.site.sql("INSERT INTO waybill.container (project_id, container_id, container_name) SELECT 'p1',"
+                         " lpad(i::text, 32, '0'), repeat('x', 200) FROM generate_series(1, 20000) AS i")
+    status = target.api.finished({"export_headers": [["container_id", "Id"], ["container_name", "Name"]]})
+    assert status["file_size"] > 4 * MEBIBYTE
+    ranges = {"Range": "bytes=1-"}
+    heads = [target.head("GET", f"download/{status['file_id']}", headers) + fcgi.record(fcgi.STDIN)
+             for headers in (ranges, {"If-Match": "*"})]
+    readers = crowd(128, heads[0]) + crowd(128, heads[1])
+    for reader in readers:
+        assert reader.socket.recv(1, socket.MSG_PEEK)
+    target.expect_prompt_answers()
+    refused = target.api.download(status["file_id"], headers=ranges)
+    expect_error(refused, 503, "APIGW.0201")
+    assert refused.headers["retry-after"]
+    small = target.api.download(status["file_id"], headers={"Range": "bytes=0-999"})
+    assert small.status == 206 and len(small.body) == 1000, f"{small}"
+    with OwnClock() as clock:
+        began = clock.now()
+        readers[0].socket.close()
+        eventually(lambda: target.api.download(status["file_id"], headers=ranges).status == 206, "there is room again")
+        assert clock.now() - began < 30
+    response = parse(readers[1].answer()[0])
+    assert response.status == 206 and len(response.body) == status["file_size"] - 1, f"{response}"
+
+
+WAITING = {"Prefer": "wait=60"}
+
+
+@pytest.mark.parametrize("target, limit", [({}, 512), ({"server.waiting_requests": 3}, 3),
+                                           ({"server.waiting_requests": 0}, 0)], indirect=["target"])
+def test_waiting_requests(target, crowd, limit):
+    """As many wait as may, and all others are answered at once with what is known."""
+    task_id = target.api.create_task(MINIMAL, headers=ASYNC)
+    before = target.requests_logged(200)
+    count = limit + 88
+    waiters = crowd(count, target.head("GET", f"export-task/{task_id}", WAITING) + fcgi.record(fcgi.STDIN))
+    eventually(lambda: target.requests_logged(200) == before + 88, "those beyond the limit are answered", 30)
+    target.expect_prompt_answers()
+    with OwnClock() as clock:
+        began = clock.now()
+        response = target.api.status(task_id, headers=WAITING)
+        assert response.json()["task_status"] == "running" and clock.now() - began < 10
+        began = clock.now()
+        assert target.api.create(MINIMAL, headers=WAITING).status == 200
+        assert clock.now() - began < 10
+    if limit == 0:
+        return
+    # One that hangs up makes room: then another one waits.
+    answered = target.requests_logged(200)
+    for waiter in waiters:
+        waiter.socket.close()
+    eventually(lambda: target.requests_logged(200) == answered + limit, "they are noticed to be gone")
+    with fcgi.Connection(target.process.socket_path) as waiter:
+        waiter.send(target.head("GET", f"export-task/{task_id}", WAITING), fcgi.record(fcgi.STDIN))
+        waiter.socket.settimeout(2)
+        with pytest.raises(TimeoutError):
+            waiter.answer()
