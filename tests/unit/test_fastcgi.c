@@ -1,6 +1,8 @@
 /* The threads of http/fastcgi.c and http/crew.c, by requests on a real socket. */
 #include "http/fastcgi.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -8,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +36,16 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
     if (atomic_load(&hesitates))
         nanosleep(&moment, NULL);
     return result;
+}
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
+
+static atomic_bool no_more_threads;
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)
+{
+    return atomic_load(&no_more_threads) ? EAGAIN : __real_pthread_create(thread, attributes, run, argument);
 }
 
 /* A server whose requests say by the variable DO what is to be done with them. */
@@ -268,6 +281,36 @@ static void bounds_what_is_paused(void)
     end(&setting);
 }
 
+/* Where no thread can be started, one may pause as long as another serves; the last one must not. */
+static void keeps_a_thread_that_serves(void)
+{
+    struct setting setting;
+    int peer, last;
+
+    begin(&setting, 2, 512);
+    pthread_mutex_lock(&setting.gate);
+    atomic_store(&no_more_threads, true);
+    peer = request(&setting, "wait");
+    await_at_gate(&setting, 1);
+    last = request(&setting, "wait");
+    expect_answer(last, "refused");
+    close(last);
+    expect_service(&setting);
+
+    /* As soon as threads can be started again, all that are missing are. */
+    atomic_store(&no_more_threads, false);
+    last = request(&setting, "wait");
+    await_at_gate(&setting, 2);
+    peer_await_threads(setting.threads + 2);
+    pthread_mutex_unlock(&setting.gate);
+    expect_answer(peer, "paused");
+    expect_answer(last, "paused");
+    close(peer);
+    close(last);
+    peer_await_threads(setting.threads);
+    end(&setting);
+}
+
 /* While a body comes slowly, the one thread serves others. */
 static void reads_a_slow_body(void)
 {
@@ -447,6 +490,49 @@ static void bounds_the_time_of_an_answer(const void *row)
     peer_release_log();
 }
 
+/* The bytes that files in memory have, which libfcgi reads heads from. */
+static off_t size_of_memory(void)
+{
+    DIR *opened = opendir("/proc/self/fd");
+    struct dirent *entry;
+    off_t sum = 0;
+
+    assert_non_null(opened);
+    while ((entry = readdir(opened)) != NULL) {
+        struct stat status;
+        char name[64] = "";
+
+        if (readlinkat(dirfd(opened), entry->d_name, name, sizeof(name) - 1) > 0
+            && strstr(name, "memfd:waybill request") != NULL && fstat(atoi(entry->d_name), &status) == 0)
+            sum += status.st_size;
+    }
+    closedir(opened);
+    return sum;
+}
+
+/* A large head takes memory while it is read, and not afterwards. */
+static void gives_back_the_memory_of_a_head(void)
+{
+    static const char params[60000] = "\2\11DOsomething\200\0\352\116";
+    struct setting setting;
+    int peer;
+
+    begin(&setting, 1, 0);
+    expect_service(&setting);
+    assert_in_range(size_of_memory(), 1, 1000);
+    peer = peer_connect(setting.path);
+    PEER_SEND(peer, PEER_BEGIN);
+    for (int i = 0; i < 8; i++) {
+        PEER_SEND(peer, "\1\4\0\1\352\140\0\0");
+        peer_send(peer, params, sizeof(params));
+    }
+    PEER_SEND(peer, PEER_PARAMS_END PEER_STDIN_END);
+    expect_answer(peer, "something");
+    close(peer);
+    assert_int_equal(size_of_memory(), 0);
+    end(&setting);
+}
+
 static void answers_oversized_requests(void)
 {
     static const char params[60000];
@@ -493,10 +579,39 @@ static void serves_what_has_begun(void)
     close(half);
 }
 
+/* A connection that says nothing has a minute, and at the end a moment. */
+static void closes_silent_connections(void)
+{
+    struct setting setting;
+    int silent, later;
+
+    peer_catch_log();
+    begin(&setting, 1, 0);
+    silent = peer_connect(setting.path);
+    expect_service(&setting);
+    leap_ahead(30000);
+    later = peer_connect(setting.path);
+    expect_service(&setting);
+    leap_ahead(29000);
+    expect_service(&setting);
+    assert_true(peer_is_open(silent));
+    leap_ahead(2000);
+    peer_expect_end(silent);
+    assert_true(peer_is_open(later));
+    end(&setting);
+    peer_expect_end(later);
+    assert_int_equal(peer_count_log("its time is over"), 1);
+    assert_int_equal(peer_count_log("the process ends"), 1);
+    peer_release_log();
+    close(silent);
+    close(later);
+}
+
 int main(void)
 {
     CHECK(keeps_its_threads);
     CHECK(bounds_what_is_paused);
+    CHECK(keeps_a_thread_that_serves);
     CHECK(reads_a_slow_body);
     CHECK(reads_no_more_than_a_minute);
     CHECK_EACH(reads_a_body_that_breaks_off, break_cases, label);
@@ -505,6 +620,8 @@ int main(void)
     CHECK(closes_what_was_read);
     CHECK_EACH(bounds_the_time_of_an_answer, write_cases, what);
     CHECK(answers_oversized_requests);
+    CHECK(gives_back_the_memory_of_a_head);
     CHECK(serves_what_has_begun);
+    CHECK(closes_silent_connections);
     return check_run("http/fastcgi");
 }
