@@ -15,7 +15,7 @@
 #include "http/record.h"
 
 #define CONNECTION_MAX_PARAMS (512 * 1024) /* bytes of a request's parameters */
-#define CONNECTION_PIECE (16 * 1024)       /* bytes that are received at once */
+#define CONNECTION_PIECE (16 * 1024 - 1)   /* bytes that are received at once; a buffer's NUL makes it even */
 
 enum connection_news {
     CONNECTION_QUIET, /* nothing has come */

@@ -17,7 +17,7 @@
 
 #define DESCRIPTORS 4096  /* that the process should be allowed */
 #define EXHAUSTED_MS 100  /* without an accept, when there was no descriptor or memory for it */
-#define EVENTS 64         /* taken at once */
+#define EVENTS 64         /* taken at once, and connections accepted */
 #define LAST_PIECES (2 * CONNECTION_MAX_PARAMS / CONNECTION_PIECE) /* read of a head whose time is over */
 
 struct intake {
@@ -175,9 +175,11 @@ static void judge_failed_accept(struct intake *intake)
     }
 }
 
-/* Accepts what there is and is wanted. */
+/* Accepts what there is and is wanted; of many, some, so that those that were accepted have their turn as well. */
 static void accept_connections(struct intake *intake)
 {
+    int accepted = 0;
+
     if (clock_remaining_ms(intake->accept_after) > 0)
         return;
     intake->accept_after = 0;
@@ -188,6 +190,8 @@ static void accept_connections(struct intake *intake)
             begin_head(intake, connection_new(socket));
         else
             judge_failed_accept(intake);
+        if (++accepted == EVENTS && intake->accept_after == 0)
+            intake->accept_after = clock_monotonic_ms();
     }
 }
 

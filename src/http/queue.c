@@ -58,8 +58,8 @@ void queue_put(struct queue *queue, struct connection *connection)
     pthread_mutex_lock(&queue->lock);
     account(queue, connection, connection->params.length + connection->input.length);
     connection_list_append(&queue->ready, connection);
-    pthread_cond_signal(&queue->changed);
     pthread_mutex_unlock(&queue->lock);
+    pthread_cond_signal(&queue->changed); /* with the lock free, which the thread takes first */
 }
 
 struct connection *queue_take(struct queue *queue)

@@ -201,15 +201,32 @@ static void await_at_gate(struct setting *setting, int count)
     }
 }
 
+/* Another caller, so that those who serve instead of the paused have something to come back from, too. */
+static void *call_all_the_time(void *argument)
+{
+    struct setting *setting = argument;
+
+    while (atomic_load(&hesitates)) {
+        int peer = request(setting, "something");
+
+        peer_expect_end(peer);
+        close(peer);
+    }
+    return NULL;
+}
+
 /* What was paused does not serve, and comes back: exactly as many threads as are wanted are there in the end. */
 static void keeps_its_threads(void)
 {
     struct setting setting;
+    pthread_t callers[2];
     int peers[8];
 
     for (int threads = 1; threads <= 2; threads++) {
         begin(&setting, threads, 512);
         atomic_store(&hesitates, true);
+        for (size_t i = 0; i < ARRAY_SIZE(callers); i++)
+            assert_int_equal(pthread_create(&callers[i], NULL, call_all_the_time, &setting), 0);
         for (int round = 0; round < 40; round++) {
             pthread_mutex_lock(&setting.gate);
             for (size_t i = 0; i < ARRAY_SIZE(peers); i++)
@@ -222,6 +239,8 @@ static void keeps_its_threads(void)
             }
         }
         atomic_store(&hesitates, false);
+        for (size_t i = 0; i < ARRAY_SIZE(callers); i++)
+            pthread_join(callers[i], NULL);
         expect_service(&setting);
         peer_await_threads(setting.threads);
         expect_service(&setting);
