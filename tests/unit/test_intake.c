@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -596,6 +597,28 @@ static void drains_within_limits(void)
     end(&setting);
 }
 
+int __real_epoll_wait(int events, struct epoll_event *event, int count, int ms);
+int __wrap_epoll_wait(int events, struct epoll_event *event, int count, int ms);
+
+static atomic_int waits;
+
+int __wrap_epoll_wait(int events, struct epoll_event *event, int count, int ms)
+{
+    atomic_fetch_add(&waits, 1);
+    return __real_epoll_wait(events, event, count, ms);
+}
+
+/* Checks that the intake sleeps rather than looks again and again: leaps let it sleep for 2 ms at a time. */
+static void expect_calm(void)
+{
+    const struct timespec pause = {.tv_nsec = 50000000};
+    int64_t begun = clock_monotonic_ms();
+    int before = atomic_load(&waits);
+
+    nanosleep(&pause, NULL);
+    assert_in_range(atomic_load(&waits) - before, 0, clock_monotonic_ms() - begun + 10);
+}
+
 /* Whoever is silent is closed after a moment; what has come in part may be completed, and is served. */
 static void closes(void)
 {
@@ -614,6 +637,7 @@ static void closes(void)
     peer_expect_end(silent);
     assert_int_equal(peer_count_log("the process ends"), 1);
     assert_true(peer_is_open(half));
+    expect_calm();
     PEER_SEND(half, "\1\0\10\0\0" "\0\1\0\0\0\0\0\0" PEER_PARAMS_END);
     connection_free(taken(&setting));
     assert_null(taken(&setting));
@@ -622,11 +646,20 @@ static void closes(void)
     end(&setting);
 }
 
+static void *stop(void *argument)
+{
+    struct setting *setting = argument;
+
+    intake_stop(setting->intake, LONG_MS);
+    return NULL;
+}
+
 /* The answers that were given get their time to arrive, but no more. */
 static void stops_after_its_drains(void)
 {
-    const struct timespec pause = {.tv_nsec = 20000000};
+    const struct timespec pause = {.tv_nsec = 50000000};
     struct setting setting;
+    pthread_t stopping;
     int peer;
 
     begin(&setting, &wide);
@@ -634,10 +667,11 @@ static void stops_after_its_drains(void)
     intake_close(setting.intake);
     assert_null(taken(&setting));
     pthread_join(setting.taker, NULL);
+    assert_int_equal(pthread_create(&stopping, NULL, stop, &setting), 0);
     nanosleep(&pause, NULL);
     assert_true(peer_is_open(peer));
     PEER_SEND(peer, PEER_STDIN_END);
-    intake_stop(setting.intake, LONG_MS);
+    pthread_join(stopping, NULL);
     peer_expect_end(peer);
     close(peer);
     peer_release_log();
@@ -651,6 +685,40 @@ static void stops_after_its_drains(void)
     end(&setting); /* allows them no time */
     peer_expect_end(peer);
     close(peer);
+}
+
+int __real_setrlimit(__rlimit_resource_t which, const struct rlimit *limit);
+int __wrap_setrlimit(__rlimit_resource_t which, const struct rlimit *limit);
+
+static bool refuses_limits;
+
+int __wrap_setrlimit(__rlimit_resource_t which, const struct rlimit *limit)
+{
+    return refuses_limits ? -1 : __real_setrlimit(which, limit);
+}
+
+/* Where there are few descriptors, silent connections get a part of them alone. */
+static void leaves_descriptors_to_others(void)
+{
+    struct rlimit before, low;
+    struct setting setting;
+    int peers[26]; /* a quarter and 2 */
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = before;
+    low.rlim_cur = 96;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    refuses_limits = true;
+    begin(&setting, &wide);
+    refuses_limits = false;
+    for (size_t i = 0; i < ARRAY_SIZE(peers); i++)
+        peers[i] = connect_silently(&setting);
+    peer_expect_end(peers[0]);
+    assert_true(peer_is_open(peers[1]));
+    for (size_t i = 0; i < ARRAY_SIZE(peers); i++)
+        close(peers[i]);
+    end(&setting);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 static void raises_the_limit_of_descriptors(void)
@@ -687,6 +755,7 @@ int main(void)
     CHECK(drains_within_limits);
     CHECK(closes);
     CHECK(stops_after_its_drains);
+    CHECK(leaves_descriptors_to_others);
     CHECK(raises_the_limit_of_descriptors);
     return check_run("http/intake");
 }
