@@ -1,11 +1,11 @@
 #include "http/range.h"
 
+#include <ctype.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 
 static const char blanks[] = " \t";
 
@@ -55,39 +55,29 @@ static bool range_applies(const struct http_conditions *conditions, const struct
     return clock_parse_http_date(conditions->if_range, &date) && date == file->last_modified / 1000 * 1000;
 }
 
-/* A position of up to 18 digits at the start of *text, which moves behind it; -1 without a digit, -2 with too many. */
+/* A position at the start of *text, which moves behind it; -1 without a digit. One beyond all files is INT64_MAX. */
 static int64_t take_position(const char **text)
 {
-    size_t length = strspn(*text, "0123456789");
-    char digits[20] = {0};
-    int64_t position = -1;
+    int64_t position = isdigit((unsigned char) **text) ? 0 : -1;
 
-    if (length > 18)
-        return -2;
-    memcpy(digits, *text, length);
-    *text += length;
-    (void) text_parse_digits(digits, 18, &position);
+    for (; isdigit((unsigned char) **text); ++*text)
+        position = position > INT64_MAX / 10 - 1 ? INT64_MAX : position * 10 + (**text - '0');
     return position;
 }
 
 /* One range of bytes: first-last, first- or -suffix. False if it is anything else. */
 static bool parse_range(const char *range, int64_t *ret_first, int64_t *ret_last)
 {
-    if (strncasecmp(range, "bytes", 5) != 0)
+    if (strncasecmp(range, "bytes=", 6) != 0)
         return false;
-    range += 5;
-    range += strspn(range, blanks);
-    if (*range != '=')
-        return false;
-    range++;
-    range += strspn(range, blanks);
+    range += 6;
     *ret_first = take_position(&range);
     if (*range != '-')
         return false;
     range++;
     *ret_last = take_position(&range);
     range += strspn(range, blanks);
-    if (*range != '\0' || *ret_first == -2 || *ret_last == -2)
+    if (*range != '\0')
         return false;
     if (*ret_first == -1)
         return *ret_last != -1;

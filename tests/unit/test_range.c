@@ -47,11 +47,19 @@ static const struct range_case {
     {"bytes=-1001", HTTP_SEND_PART, 0, 999},
     {"bytes=-999999999999999999", HTTP_SEND_PART, 0, 999},
     {"BYTES=0-1", HTTP_SEND_PART, 0, 1},
+    {"bytes=0-1 \t", HTTP_SEND_PART, 0, 1},
     {"bytes=000-0001", HTTP_SEND_PART, 0, 1},
+    {"bytes=00000000000000000000000-00000000000000000000001", HTTP_SEND_PART, 0, 1},
+    {"bytes=0-99999999999999999999999", HTTP_SEND_PART, 0, 999},
+    {"bytes=-9223372036854775808", HTTP_SEND_PART, 0, 999},
     {"bytes=1000-", HTTP_NOT_SATISFIABLE, 0, 0},
     {"bytes=1000-1000", HTTP_NOT_SATISFIABLE, 0, 0},
     {"bytes=1000-2000", HTTP_NOT_SATISFIABLE, 0, 0},
     {"bytes=999999999999999999-", HTTP_NOT_SATISFIABLE, 0, 0},
+    {"bytes=9223372036854775807-", HTTP_NOT_SATISFIABLE, 0, 0},
+    {"bytes=9223372036854775808-9223372036854775809", HTTP_NOT_SATISFIABLE, 0, 0},
+    {"bytes=18446744073709551616-", HTTP_NOT_SATISFIABLE, 0, 0},
+    {"bytes=99999999999999999999999999999999999999999-", HTTP_NOT_SATISFIABLE, 0, 0},
     {"bytes=-0", HTTP_NOT_SATISFIABLE, 0, 0},
     /* what can't be read is ignored, and so are several */
     {"", HTTP_SEND_ALL, 0, 0},
@@ -70,6 +78,8 @@ static const struct range_case {
     {"bytes=0.5-9", HTTP_SEND_ALL, 0, 0},
     {"bytes=0-5;", HTTP_SEND_ALL, 0, 0},
     {"bytes=0 -5", HTTP_SEND_ALL, 0, 0},
+    {"bytes= 0-5", HTTP_SEND_ALL, 0, 0},
+    {"bytes =0-5", HTTP_SEND_ALL, 0, 0},
     {"bytes:0-5", HTTP_SEND_ALL, 0, 0},
     {"byte=0-5", HTTP_SEND_ALL, 0, 0},
     {"bytess=0-5", HTTP_SEND_ALL, 0, 0},
@@ -104,21 +114,6 @@ static void ranges_of_an_empty_file(const void *row)
     const struct http_conditions conditions = {.range = c->range};
 
     check(&conditions, &empty, c->selection, c->first, c->last);
-}
-
-/* Positions beyond 18 digits, the largest that are certain to fit: never a part that is not there. */
-static void huge_positions(void)
-{
-    static const char *const ranges[] = {"bytes=9223372036854775807-", "bytes=9223372036854775808-9223372036854775809",
-                                         "bytes=18446744073709551616-",
-                                             "bytes=99999999999999999999999999999999999999999-"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
-        const struct http_conditions conditions = {.range = ranges[i]};
-        int64_t first, last;
-
-        assert_int_not_equal(http_select(&conditions, &file, &first, &last), HTTP_SEND_PART);
-    }
 }
 
 /* Weak comparison: W/ doesn't count. */
@@ -212,7 +207,6 @@ int main(void)
 {
     CHECK_EACH(ranges, range_cases, range);
     CHECK_EACH(ranges_of_an_empty_file, empty_cases, range);
-    CHECK(huge_positions);
     CHECK_EACH(if_none_match, none_match_cases, if_none_match);
     CHECK_EACH(if_modified_since, since_cases, if_modified_since);
     CHECK(if_none_match_goes_first);
