@@ -64,17 +64,22 @@ static void add_file_headers(struct http_response *response, const struct task *
     http_response_header(response, "X-Content-Type-Options", "nosniff");
 }
 
-/* Whether the web server would send it as Waybill means it. */
-static bool can_offload(const struct http_request *request, const struct variant *variant)
+/* Whether the web server would send what was selected as Waybill means it. */
+static bool can_offload(const struct api_call *call, enum http_selection selection)
 {
-    /* Conditions that Waybill does not know, and that the web server could judge by itself. */
-    if (http_request_header(request, "If-Match") != NULL || http_request_header(request, "If-Unmodified-Since") != NULL)
+    const struct http_request *request = call->request;
+
+    if (call->api->config->offload == CONFIG_OFFLOAD_NONE || request->method != HTTP_GET)
         return false;
-    /* Apache's mod_xsendfile takes Content-Encoding from an answer. */
-    return variant->form != EXPORT_FILE_GZIP || !http_request_comes_by(request, "Apache");
+    /* conf/apache-common.conf has Apache make the part of the file, and keeps from it what Waybill ignores. */
+    if (http_request_comes_by(request, "Apache"))
+        return true;
+    /* Others send whole files, and could judge the conditions that Waybill ignores by themselves. */
+    return selection == HTTP_SEND_ALL && http_request_header(request, "If-Match") == NULL
+           && http_request_header(request, "If-Unmodified-Since") == NULL;
 }
 
-/* Lets the web server send a whole file, if it can. */
+/* Lets the web server send the file. */
 static void offload(struct api_call *call, const struct task *task, const struct variant *variant)
 {
     const struct config *config = call->api->config;
@@ -130,12 +135,16 @@ bool api_download(struct api_call *call, struct error *err)
         response->status = 304;
         break;
     case HTTP_SEND_PART:
+        if (can_offload(call, selection)) {
+            offload(call, &task, &variant);
+            break;
+        }
         http_response_header(response, "Content-Range", "bytes %" PRId64 "-%" PRId64 "/%" PRId64, first, last,
                              file.size);
         http_response_file(response, 206, fd, first, last - first + 1);
         break;
     case HTTP_SEND_ALL:
-        if (call->request->method == HTTP_GET && can_offload(call->request, &variant))
+        if (can_offload(call, selection))
             offload(call, &task, &variant);
         break;
     }

@@ -45,7 +45,7 @@ void http_response_error_with(struct http_response *response, const struct error
 /* Makes it an answer of a part of a file. The descriptor becomes the response's. */
 void http_response_file(struct http_response *response, int status, int file, int64_t offset, int64_t length);
 
-/* Has the web server send the whole file instead: `header` names it by a directory and a file. */
+/* Has the web server send the file instead: `header` names it by a directory and a file. */
 void http_response_offload(struct http_response *response, const char *header, const char *directory,
                            const char *file);
 

@@ -46,7 +46,8 @@ def share_files(site):
 class Web(Process):
     """A web server, and the waybill.fcgi that it starts or that runs beside it. `program` stands in for waybill.fcgi,
     `operators` for the addresses that are told of the service's health, `pem` is the file of a key and its
-    certificate, which turns TLS on."""
+    certificate, which turns TLS on. `callers` is how many the server has to have room for at once; None: what it has
+    by default."""
 
     offload = "x-sendfile"
     user = None  # another than the tests'
@@ -54,7 +55,8 @@ class Web(Process):
     good_ends = (0,)
     longest_header = 65536 - 1024  # that reaches waybill.fcgi
 
-    def __init__(self, way, site, options=None, program=None, operators=None, pem=None, name=None):
+    def __init__(self, way, site, options=None, program=None, operators=None, pem=None, name=None,
+                 callers=None):
         self.way = way
         self.site = site
         self.directory = os.path.join(site.directory, name or way)
@@ -63,6 +65,7 @@ class Web(Process):
         self.port = free_port()
         self.operators = operators
         self.pem = pem
+        self.callers = callers
         # The server's user may not come to where the tests' own files are.
         shutil.copytree(os.path.join(TOP, "conf"), os.path.join(self.share, "conf"))
         shutil.copy(program or os.path.join(BUILD, "waybill.fcgi"), self.program)
@@ -165,7 +168,7 @@ class Apache(Web):
     modules = ()
 
     def command(self):
-        modules = (*APACHE_MODULES, "xsendfile", *self.modules, *(("socache_shmcb", "ssl") if self.pem else ()))
+        modules = (*APACHE_MODULES, "headers", "xsendfile", *self.modules, *(("socache_shmcb", "ssl") if self.pem else ()))
         values = {
             "APACHE_RUN_DIR": self.directory,
             "APACHE_LOG_DIR": self.directory,
@@ -200,9 +203,18 @@ class Apache(Web):
             "Require all denied",
             "</Directory>",
             f'Include "{self.share}/conf/{self.way}.conf"',
+            *self.room_for_callers(),
             "",
         ]))
         return [shutil.which("apache2", path=SBIN), "-D", "FOREGROUND", "-f", config]
+
+    def room_for_callers(self):
+        """In few processes, which are there from the start."""
+        if self.callers is None:
+            return ()
+        threads = self.callers // 2
+        return (f"ThreadLimit {threads}", f"ThreadsPerChild {threads}", "StartServers 2", "ServerLimit 2",
+                f"MaxRequestWorkers {2 * threads}", f"MaxSpareThreads {2 * threads}")
 
     def with_tls(self, text):
         text = without_comment(text, "SSLEngine", "SSLCertificateKeyFile")
@@ -255,7 +267,7 @@ class Nginx(Web):
             daemon off;
             pid pid;
             error_log error.log;
-            events {{ worker_connections 768; }}
+            events {{ worker_connections {2 * (self.callers or 384)}; }}
             http {{
                 include /etc/nginx/mime.types;
                 default_type application/octet-stream;
