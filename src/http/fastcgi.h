@@ -70,14 +70,15 @@ enum fastcgi_mode fastcgi_mode(void);
 
 /*
  * Makes a listening socket. `address` is a path (it has a `/`; the socket's mode is 0660, a socket that nobody
- * listens on any more is replaced) or HOST:PORT. -1 on failure (ERROR_CONFIG). Close it with fastcgi_unlisten.
+ * listens on any more is replaced) or HOST:PORT: the socket listens on the first address of the host that this machine
+ * has. -1 on failure (ERROR_CONFIG), such as a port in use. Close it with fastcgi_unlisten.
  */
 MUST_CHECK int fastcgi_listen(const char *address, struct error *err);
 
 /* Closes it and removes its path. */
 void fastcgi_unlisten(int socket, const char *address);
 
-/* Connects to such an address, as a web server would. -1 on failure (ERROR_UNAVAILABLE). */
+/* Connects to such an address, of a host to the first that accepts. -1 on failure (ERROR_UNAVAILABLE). */
 MUST_CHECK int fastcgi_connect(const char *address, struct error *err);
 
 struct fastcgi_server;

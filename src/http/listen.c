@@ -95,9 +95,11 @@ static int listen_on_path(const char *path, struct error *err)
         (void) unlink(path);
     }
 
+    /* The path is made with the mode of the socket, less the umask: it never has more rights than it should. */
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (listener < 0 || bind(listener, (struct sockaddr *) &name, sizeof(name)) != 0
-        || chmod(path, SOCKET_MODE) != 0 || listen(listener, SOMAXCONN) != 0)
+    if (listener < 0 || fchmod(listener, SOCKET_MODE) != 0
+        || bind(listener, (struct sockaddr *) &name, sizeof(name)) != 0 || chmod(path, SOCKET_MODE) != 0
+        || listen(listener, SOMAXCONN) != 0)
         return fail(listener, path, strerror(errno), err);
     return listener;
 }
@@ -124,19 +126,40 @@ static struct addrinfo *resolve(const char *address, int flags, const char **ret
     return state == 0 ? found : NULL;
 }
 
+/* A socket that listens on this address, or -1 and errno. */
+static int listen_on(const struct addrinfo *address)
+{
+    int listener = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int on = 1;
+    int reason;
+
+    if (listener < 0)
+        return -1;
+    if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0
+        && bind(listener, address->ai_addr, address->ai_addrlen) == 0 && listen(listener, SOMAXCONN) == 0)
+        return listener;
+    reason = errno;
+    close(listener);
+    errno = reason;
+    return -1;
+}
+
 static int listen_on_port(const char *address, struct error *err)
 {
     const char *reason;
     struct addrinfo *found = resolve(address, AI_PASSIVE, &reason);
-    int listener;
-    int on = 1;
+    int listener = -1;
 
     if (found == NULL)
         return fail(-1, address, reason, err);
-    listener = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0
-        || bind(listener, found->ai_addr, found->ai_addrlen) != 0 || listen(listener, SOMAXCONN) != 0)
-        listener = fail(listener, address, strerror(errno), err);
+    for (const struct addrinfo *each = found; each != NULL; each = each->ai_next) {
+        listener = listen_on(each);
+        /* Beside a process that has the port of one address, the other address would split the callers. */
+        if (listener >= 0 || errno == EADDRINUSE)
+            break;
+    }
+    if (listener < 0)
+        listener = fail(-1, address, strerror(errno), err);
     freeaddrinfo(found);
     return listener;
 }
@@ -168,11 +191,12 @@ static int connect_to_path(const char *path, const char **ret_reason)
 static int connect_to_port(const char *address, const char **ret_reason)
 {
     struct addrinfo *found = resolve(address, 0, ret_reason);
-    int client;
+    int client = -1;
 
     if (found == NULL)
         return -1;
-    client = connect_to(found->ai_addr, found->ai_addrlen);
+    for (const struct addrinfo *each = found; each != NULL && client < 0; each = each->ai_next)
+        client = connect_to(each->ai_addr, each->ai_addrlen);
     *ret_reason = strerror(errno);
     freeaddrinfo(found);
     return client;
