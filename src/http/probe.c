@@ -1,15 +1,16 @@
 #include "http/probe.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
+#include "base/memory.h"
 #include "http/fastcgi.h"
 
 /* FastCGI specification, sections 3.3 and 8. */
@@ -65,12 +66,33 @@ static void make_request(struct buffer *out, const char *path)
     buffer_free(&variables);
 }
 
-static bool send_all(int socket, const struct buffer *data)
+/* The way to the process, which has to answer before the deadline. */
+struct link {
+    int socket;
+    int64_t deadline; /* monotonic */
+};
+
+/* Waits for the socket. What is there is taken even after the deadline, as by a process that was stopped meanwhile. */
+static bool wait_for(const struct link *link, short events)
+{
+    struct pollfd ready = {.fd = link->socket, .events = events};
+    int count;
+
+    do
+        count = poll(&ready, 1, clock_remaining_ms(link->deadline));
+    while (count < 0 && errno == EINTR);
+    return count > 0;
+}
+
+static bool send_all(const struct link *link, const struct buffer *data)
 {
     for (size_t at = 0; at < data->length;) {
-        ssize_t sent = send(socket, data->data + at, data->length - at, MSG_NOSIGNAL);
+        ssize_t sent;
 
-        if (sent < 0 && errno == EINTR)
+        if (!wait_for(link, POLLOUT))
+            return false;
+        sent = send(link->socket, data->data + at, data->length - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (sent <= 0)
             return false;
@@ -79,12 +101,15 @@ static bool send_all(int socket, const struct buffer *data)
     return true;
 }
 
-static bool receive(int socket, char *data, size_t length)
+static bool receive(const struct link *link, char *data, size_t length)
 {
     while (length > 0) {
-        ssize_t got = recv(socket, data, length, 0);
+        ssize_t got;
 
-        if (got < 0 && errno == EINTR)
+        if (!wait_for(link, POLLIN))
+            return false;
+        got = recv(link->socket, data, length, MSG_DONTWAIT);
+        if (got < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (got <= 0)
             return false;
@@ -95,24 +120,23 @@ static bool receive(int socket, char *data, size_t length)
 }
 
 /* Appends what the request writes to standard output, up to its end. */
-static bool receive_answer(int socket, struct buffer *out)
+static bool receive_answer(const struct link *link, struct buffer *out)
 {
-    static char content[UINT16_MAX + UINT8_MAX];
+    char *content = memory_zeroed(1, UINT16_MAX + UINT8_MAX);
     unsigned char header[HEADER_SIZE];
+    bool ended = false;
 
-    for (;;) {
-        size_t length;
+    while (!ended && receive(link, (char *) header, sizeof(header)) && header[0] == PROTOCOL_VERSION) {
+        size_t length = (size_t) header[4] << 8 | header[5];
 
-        if (!receive(socket, (char *) header, sizeof(header)) || header[0] != PROTOCOL_VERSION)
-            return false;
-        length = (size_t) header[4] << 8 | header[5];
-        if (!receive(socket, content, length + header[6]))
-            return false;
-        if (header[1] == END_REQUEST)
-            return true;
+        if (!receive(link, content, length + header[6]))
+            break;
         if (header[1] == STDOUT)
             buffer_append(out, content, length);
+        ended = header[1] == END_REQUEST;
     }
+    free(content);
+    return ended;
 }
 
 /* The status of a CGI answer (RFC 3875 section 6.3.3); 0 if it is none. */
@@ -123,32 +147,29 @@ static int read_status(const char *answer)
     return strncmp(answer, status, strlen(status)) == 0 ? atoi(answer + strlen(status)) : 0;
 }
 
-static bool ask(int socket, const char *path, struct buffer *answer)
+static bool ask(const struct link *link, const char *path, struct buffer *answer)
 {
     struct buffer request = {0};
     bool answered;
 
     make_request(&request, path);
-    answered = send_all(socket, &request) && receive_answer(socket, answer);
+    answered = send_all(link, &request) && receive_answer(link, answer);
     buffer_free(&request);
     return answered;
 }
 
 bool http_probe(const char *address, const char *path, int timeout_ms, int *ret_status, struct error *err)
 {
-    const struct timeval timeout = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
-    int socket = fastcgi_connect(address, err);
+    const struct link link = {fastcgi_connect(address, err), clock_monotonic_ms() + timeout_ms};
     struct buffer answer = {0};
     int status = 0;
 
-    if (socket < 0)
+    if (link.socket < 0)
         return false;
-    if (setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0
-        && setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) == 0
-        && ask(socket, path, &answer))
+    if (ask(&link, path, &answer))
         status = read_status(buffer_text(&answer));
     buffer_free(&answer);
-    close(socket);
+    close(link.socket);
     if (status == 0)
         return error_set(err, ERROR_UNAVAILABLE, "%s gives no answer in FastCGI", address);
     *ret_status = status;

@@ -1,5 +1,6 @@
 #include "http/router.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ static void capture(struct http_match *match, const char *pattern, const char *p
         if (*pattern == '{') {
             size_t length = strcspn(path, "/");
 
+            assert(count < HTTP_ROUTE_MAX_CAPTURES);
             match->captures[count++] = memory_copy_bytes(path, length);
             path += length;
             pattern = strchr(pattern, '}') + 1;

@@ -13,7 +13,7 @@
 /* The part of a route that the router knows; the first member of what the table's rows are. */
 struct http_route {
     enum http_method method;
-    const char *path; /* /fixed/{captured}/segments; a captured one is never empty */
+    const char *path; /* /fixed/{captured}/segments, at most HTTP_ROUTE_MAX_CAPTURES; a captured one is never empty */
 };
 
 struct http_match {

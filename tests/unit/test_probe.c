@@ -1,13 +1,18 @@
 #include "http/probe.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "check.h"
 #include "http/fastcgi.h"
 #include "scratch.h"
@@ -119,6 +124,85 @@ static void does_not_wait_for_ever(void)
     free(path);
 }
 
+/* A good answer, a byte every 20 ms: less than the timeout each, far more in all. */
+static void *drip(void *argument)
+{
+    static const char answer[] = STDOUT("\xC8") "Status: 200\r\n\r\n";
+    static const char end[] = END;
+    const struct timespec pause = {.tv_nsec = 20000000};
+    int client = accept(*(int *) argument, NULL, NULL);
+    ssize_t sent = send(client, answer, sizeof(answer) - 1, MSG_NOSIGNAL);
+
+    for (int left = 0xC8 + 8 - (int) sizeof(answer) + 1; sent > 0 && left > 0; left--) {
+        nanosleep(&pause, NULL);
+        sent = send(client, "x", 1, MSG_NOSIGNAL);
+    }
+    (void) send(client, end, sizeof(end) - 1, MSG_NOSIGNAL);
+    close(client);
+    return NULL;
+}
+
+static int listen_blocking(const char *path)
+{
+    struct error err;
+    int listener = fastcgi_listen(path, &err);
+
+    check_good(listener >= 0, &err);
+    assert_int_equal(fcntl(listener, F_SETFL, 0), 0);
+    return listener;
+}
+
+/* The timeout is for the whole answer. */
+static void does_not_wait_for_drops(void)
+{
+    char *path = scratch_path("drops.sock");
+    int listener = listen_blocking(path);
+    pthread_t thread;
+    struct error err;
+    int status = -1;
+
+    assert_int_equal(pthread_create(&thread, NULL, drip, &listener), 0);
+    assert_false(http_probe(path, "/healthz/ready", 1000, &status, &err));
+    check_refusal(&err, ERROR_UNAVAILABLE, "no answer in FastCGI");
+    pthread_join(thread, NULL);
+    fastcgi_unlisten(listener, path);
+    free(path);
+}
+
+/* An answer that has come while the process was stopped counts, however late it goes on. */
+static void takes_an_answer_that_came_while_it_was_stopped(void)
+{
+    const int timeout_ms = 2000;
+    char *path = scratch_path("stopped.sock");
+    int listener = listen_blocking(path);
+    int64_t begun = clock_monotonic_ms();
+    pid_t child = fork();
+    int client, status;
+    char byte;
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct error err;
+
+        status = 0;
+        _exit(http_probe(path, "/healthz/ready", timeout_ms, &status, &err) && status == 200 ? 0 : 1);
+    }
+    client = accept(listener, NULL, NULL);
+    assert_int_equal(recv(client, &byte, 1, 0), 1);
+    kill(child, SIGSTOP);
+    assert_int_equal(waitpid(child, &status, WUNTRACED), child);
+    assert_true(WIFSTOPPED(status));
+    while (clock_remaining_ms(begun + timeout_ms + 100) > 0)
+        poll(NULL, 0, clock_remaining_ms(begun + timeout_ms + 100));
+    assert_true(send(client, answer_cases[0].bytes, answer_cases[0].length, MSG_NOSIGNAL) > 0);
+    kill(child, SIGCONT);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    close(client);
+    fastcgi_unlisten(listener, path);
+    free(path);
+}
+
 static const struct address_case {
     const char *address;
     const char *fragment;
@@ -145,6 +229,8 @@ int main(void)
 {
     CHECK_EACH(understands, answer_cases, name);
     CHECK(does_not_wait_for_ever);
+    CHECK(does_not_wait_for_drops);
+    CHECK(takes_an_answer_that_came_while_it_was_stopped);
     CHECK_EACH(needs_an_address, address_cases, address);
     return check_run("http/probe");
 }
