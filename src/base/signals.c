@@ -2,12 +2,33 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
+
+#include "base/compiler.h"
+#include "base/log.h"
+
+static const struct kept {
+    int signal;
+    const char *name; /* NULL: it ends the process */
+} kept[] = {
+    {SIGTERM, NULL}, {SIGINT, NULL}, {SIGHUP, "SIGHUP"}, {SIGUSR1, "SIGUSR1"}, {SIGUSR2, "SIGUSR2"},
+};
 
 static void fill(sigset_t *set)
 {
     sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
+    for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+        sigaddset(set, kept[i].signal);
+}
+
+/* The name of one that is ignored; NULL for one that ends the process. */
+static const char *ignored_name(int signal)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+        if (kept[i].signal == signal)
+            return kept[i].name;
+    }
+    return NULL;
 }
 
 void signals_block(void)
@@ -21,9 +42,16 @@ void signals_block(void)
 
 void signals_wait(void)
 {
+    const char *ignored;
     sigset_t set;
     int received;
 
     fill(&set);
-    sigwait(&set, &received);
+    while (sigwait(&set, &received) == 0 && (ignored = ignored_name(received)) != NULL) {
+        struct log_line line;
+
+        log_begin(&line, LOG_WARNING, "signal ignored: the configuration is read at the start only");
+        log_text(&line, "signal", ignored);
+        log_end(&line);
+    }
 }

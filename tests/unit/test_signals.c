@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +22,9 @@ static int status_of(void (*run)(int signal), int signal)
 
     assert_true(child >= 0);
     if (child == 0) {
+        const struct rlimit no_core = {0};
+
+        setrlimit(RLIMIT_CORE, &no_core);
         alarm(60); /* rather than wait for ever */
         run(signal);
         _exit(1);
@@ -34,8 +40,7 @@ static const struct signal_case {
 } signal_cases[] = {
     {"SIGTERM", SIGTERM, true},
     {"SIGINT", SIGINT, true},
-    {"SIGHUP", SIGHUP, false},
-    {"SIGUSR1", SIGUSR1, false},
+    {"SIGQUIT", SIGQUIT, false},
 };
 
 static void before_the_wait(int signal)
@@ -80,6 +85,52 @@ static void kept_from_threads(const void *row)
     assert_int_equal(status_of(among_threads, c->signal), c->kept ? WAITED : -c->signal);
 }
 
+static const struct ignored_case {
+    const char *name;
+    int signal;
+} ignored_cases[] = {{"SIGHUP", SIGHUP}, {"SIGUSR1", SIGUSR1}, {"SIGUSR2", SIGUSR2}};
+
+/* Both wait at the same time; the kernel gives the one with the smaller number first. */
+static void ignored_before_the_end(int signal)
+{
+    sigset_t pending;
+
+    signals_block();
+    kill(getpid(), signal);
+    kill(getpid(), SIGTERM);
+    signals_wait();
+    sigpending(&pending);
+    _exit(sigismember(&pending, SIGTERM) ? 2 : WAITED);
+}
+
+/* It is logged once, and the process goes on until the other comes. */
+static void logged_and_ignored(const void *row)
+{
+    const struct ignored_case *c = row;
+    int saved = dup(STDERR_FILENO);
+    char log[4096];
+    char field[32];
+    char *found;
+    ssize_t length;
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+    assert_int_equal(status_of(ignored_before_the_end, c->signal), WAITED);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    length = read(ends[0], log, sizeof(log) - 1);
+    close(ends[0]);
+    assert_true(length > 0);
+    log[length] = '\0';
+    snprintf(field, sizeof(field), " signal=%s\n", c->name);
+    found = strstr(log, field);
+    assert_non_null(found);
+    assert_string_equal(found, field);
+    assert_ptr_equal(strchr(log, '\n'), found + strlen(field) - 1);
+}
+
 static void write_to_nobody(int unused)
 {
     int ends[2];
@@ -100,10 +151,13 @@ static void sigpipe_is_ignored(void)
 
 int main(void)
 {
-    for (size_t i = 0; i < sizeof(signal_cases) / sizeof(signal_cases[0]); i++)
-        signal(signal_cases[i].signal, SIG_DFL); /* nohup, say, has SIGHUP ignored */
+    for (size_t i = 0; i < ARRAY_SIZE(signal_cases); i++)
+        signal(signal_cases[i].signal, SIG_DFL);
+    for (size_t i = 0; i < ARRAY_SIZE(ignored_cases); i++)
+        signal(ignored_cases[i].signal, SIG_DFL); /* nohup, say, has SIGHUP ignored */
     CHECK_EACH(kept_for_the_wait, signal_cases, name);
     CHECK_EACH(kept_from_threads, signal_cases, name);
+    CHECK_EACH(logged_and_ignored, ignored_cases, name);
     CHECK(sigpipe_is_ignored);
     return check_run("base/signals");
 }

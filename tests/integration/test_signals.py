@@ -1,0 +1,59 @@
+"""Signals that other programs read their configuration anew by: Waybill says so and goes on."""
+
+import os
+import signal
+
+import pytest
+from api import MINIMAL
+from deadline import wait_until
+from faults import fleet  # noqa: F401
+from service import BUILD, Process
+
+IGNORED = ("SIGHUP", "SIGUSR1", "SIGUSR2")
+
+
+def lines(process, name):
+    return sum(f" signal={name}" in line and " event=\"signal ignored" in line
+               for line in process.log_text().split("\n"))
+
+
+def expect_ignored(process):
+    """Each is logged once, as often as it comes."""
+    for name in IGNORED:
+        for times in (1, 2):
+            process.process.send_signal(getattr(signal, name))
+            wait_until(lambda: lines(process, name) == times, f"{name} is logged")
+
+
+def test_the_service_goes_on(fleet):  # noqa: F811
+    made = fleet("signals_service", p1=1)
+    process = made.start()
+    expect_ignored(process)
+    assert made.api().finished(MINIMAL)
+    assert os.path.exists(process.socket_path)
+    process.stop()
+    assert not os.path.exists(process.socket_path)
+
+
+def test_a_worker_goes_on(fleet):  # noqa: F811
+    made = fleet("signals_worker", p1=1)
+    made.start_front()
+    worker = Process("worker", made.site.directory,
+                     [os.path.join(BUILD, "waybill"), "--config", made.site.config, "worker"])
+    try:
+        wait_until(lambda: "worker started" in worker.log_text(), "the worker starts")
+        expect_ignored(worker)
+        assert made.api("front").finished(MINIMAL)
+    finally:
+        worker.stop()
+    assert "worker stopped" in worker.log_text()
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_the_end_comes_all_the_same(fleet, name):  # noqa: F811
+    made = fleet("signals_" + name.lower(), p1=1)
+    process = made.start()
+    process.process.send_signal(signal.SIGHUP)
+    process.process.send_signal(getattr(signal, name))
+    assert process.process.wait(timeout=60) == 0
+    assert "event=stopped" in process.log_text()
