@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from api import MINIMAL
+from calls import expect_removed, remove
 from deadline import OwnClock, wait_until
 from faults import ASYNC
 from web import share_files, start_web
@@ -109,6 +110,14 @@ def expect_prompt_answers(attacked, server):
     assert all(max(taken) < PROMISED for taken in times.values()), f"{times}"
 
 
+def test_slow_bodies_with_a_bad_token(attacked, server):
+    """A server may keep the begin of a body to itself for a while: so much of it comes at once."""
+    request = request_of(attacked.api(), "POST", "container/export-task", X_Auth_Token="bad", Content_Length=500000)
+    with Crowd(server.port, 32, request + b" " * 40000, sends=70) as crowd:
+        wait_until(lambda: all(caller.sent >= 700 or caller.received for caller in crowd.callers), "all send")
+        expect_prompt_answers(attacked, server)
+
+
 @pytest.mark.parametrize("headers", [
     {"Range": "bytes=1-"}, {"If_Match": '"other"'}, {"Accept_Encoding": "gzip"},
     {"Range": "bytes=1-", "If_Match": '"other"', "Accept_Encoding": "gzip"},
@@ -119,3 +128,16 @@ def test_slow_readers(attacked, server, headers):
     with Crowd(server.port, 24, request, reads=100) as crowd:
         wait_until(lambda: all(caller.received for caller in crowd.callers), "all have begun to read")
         expect_prompt_answers(attacked, server)
+
+
+def test_more_waits_than_there_may_be(attacked, server):
+    api = attacked.api(client=server.client)
+    task_id = api.create_task(MINIMAL, headers=ASYNC)
+    request = request_of(api, "GET", f"export-task/{task_id}", X_Auth_Token=api.token, Prefer="wait=60")
+    allowed = server.options.get("server.waiting_requests", 512)
+    with Crowd(server.port, 600, request) as crowd:
+        wait_until(lambda: sum(caller.received > 0 for caller in crowd.callers) >= 600 - allowed,
+                   "those beyond the limit are answered")
+        expect_prompt_answers(attacked, server)
+        expect_removed(remove(api, task_id))
+        wait_until(lambda: all(caller.received for caller in crowd.callers), "the others are answered")

@@ -54,6 +54,7 @@ class Web(Process):
     external = False  # waybill.fcgi runs by itself
     good_ends = (0,)
     longest_header = 65536 - 1024  # that reaches waybill.fcgi
+    options = {}  # that the file of conf tells a site to set
 
     def __init__(self, way, site, options=None, program=None, operators=None, pem=None, name=None,
                  callers=None):
@@ -69,7 +70,7 @@ class Web(Process):
         # The server's user may not come to where the tests' own files are.
         shutil.copytree(os.path.join(TOP, "conf"), os.path.join(self.share, "conf"))
         shutil.copy(program or os.path.join(BUILD, "waybill.fcgi"), self.program)
-        self.config = site.write_config({"files.offload": self.offload, **(options or {})}, (name or way) + ".conf")
+        self.config = site.write_config({"files.offload": self.offload, **self.options, **(options or {})}, (name or way) + ".conf")
         self.let_in()
         self.beside = self.start_beside() if self.external else None
         self.client = WebClient(self.port, self.longest_header, tls=pem is not None)
@@ -228,6 +229,7 @@ class Apache(Web):
 
 class ApacheFcgid(Apache):
     modules = ("fcgid",)
+    options = {"server.waiting_requests": 0}
 
 
 class ApacheProxy(Apache):
