@@ -11,8 +11,8 @@
 #define CLAIM_LOCK 7305511991 /* one process at a time claims: so the bound on running exports holds */
 
 /*
- * Ends the tasks that died CLAIM_MAX_ATTEMPTS times in the hands of an exporter. A row that is locked is left alone: its
- * lock can last as long as a slow commit does, and all claims would wait for it.
+ * Ends the tasks that died CLAIM_MAX_ATTEMPTS times in the hands of an exporter. A row that is locked is left alone:
+ * its lock can last as long as a slow commit does, and all claims would wait for it.
  */
 static bool fail_exhausted(struct db *db, struct error *err)
 {

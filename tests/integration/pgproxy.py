@@ -32,8 +32,8 @@ class Event(threading.Event):
 
 
 class Rule:
-    """What happens to the statements that have a text: to the next one, or with `always` to each. `after` is a text that
-    the statement before it on its connection must have."""
+    """What happens to the statements that have a text: to the next one, or with `always` to each. `after` is a text
+    that the statement before it on its connection must have."""
 
     def __init__(self, text, action, always, after):
         self.text = text.encode()

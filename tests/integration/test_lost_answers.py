@@ -1,5 +1,5 @@
-"""Answers of the database that are lost or late: the end of an export is what the database says it is, its file is there
-if and only if the task promises it, and the log and the counters tell the same."""
+"""Answers of the database that are lost or late: the end of an export is what the database says it is, its file is
+there if and only if the task promises it, and the log and the counters tell the same."""
 
 import contextlib
 import itertools
@@ -22,7 +22,6 @@ CLAIM = "SET state = 'running'"
 QUESTION = "pg_is_in_recovery"  # what became of a claim
 # How long a silent database is waited for. One export thread: no other of the process can take the task over.
 SHORT = {"database.query_timeout_ms": 1000, "export.threads": 1}
-
 
 ENDS = {"success": "succeeded", "failure": "failed", "requeued": "handed back", "abandoned": "abandoned"}
 NUMBERS = itertools.count()
