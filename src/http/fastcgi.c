@@ -49,6 +49,7 @@ struct fastcgi_exchange {
     struct fastcgi_server *server; /* NULL: CGI */
     struct connection *connection;
     FCGX_Request *request;         /* NULL: CGI */
+    bool paused[CREW_REASONS];
     int64_t body_deadline;         /* monotonic; 0: the body was not asked for */
     int64_t answer_deadline;       /* monotonic; 0: nothing was written */
     int64_t taken;                 /* CGI: how much of the body was read */
@@ -172,13 +173,15 @@ bool fastcgi_is_gone(const struct fastcgi_exchange *exchange)
 
 bool fastcgi_pause(struct fastcgi_exchange *exchange, enum fastcgi_pause reason)
 {
-    return exchange->server == NULL || crew_pause(exchange->server->crew, reason);
+    exchange->paused[reason] = exchange->server != NULL && crew_pause(exchange->server->crew, reason);
+    return exchange->server == NULL || exchange->paused[reason];
 }
 
 void fastcgi_resume(struct fastcgi_exchange *exchange, enum fastcgi_pause reason)
 {
-    if (exchange->server != NULL)
+    if (exchange->paused[reason])
         crew_resume(exchange->server->crew, reason);
+    exchange->paused[reason] = false;
 }
 
 /* Writes all of the head into the file, from which libfcgi can read it then. */
@@ -233,6 +236,8 @@ static bool end_answer(struct fastcgi_exchange *exchange)
     written = FCGX_FClose(request->err) == 0 && FCGX_FClose(request->out) == 0;
     deadline_clear(exchange->server->deadlines, &deadline);
     FCGX_Free(request, 0); /* FCGX_Finish_r would close the connection where it can't write */
+    for (int reason = 0; reason < CREW_REASONS; reason++)
+        fastcgi_resume(exchange, (enum fastcgi_pause) reason);
     return written;
 }
 

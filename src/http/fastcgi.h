@@ -51,8 +51,9 @@ enum fastcgi_pause {
 };
 
 /*
- * The handler's thread is going to wait: another takes its place until fastcgi_resume. False if as many wait for the
- * same reason as may: then the handler must not wait, and calls no fastcgi_resume.
+ * The handler's thread is going to wait: another takes its place until fastcgi_resume, or until all of the answer has
+ * been written after the handler's return. False if as many wait for the same reason as may: then the handler must not
+ * wait, and calls no fastcgi_resume.
  */
 MUST_CHECK bool fastcgi_pause(struct fastcgi_exchange *exchange, enum fastcgi_pause reason);
 void fastcgi_resume(struct fastcgi_exchange *exchange, enum fastcgi_pause reason);

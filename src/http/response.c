@@ -170,14 +170,10 @@ bool http_response_send(struct http_response *response, const struct http_reques
 {
     struct fastcgi_exchange *exchange = request->exchange;
     bool is_large = sends_body(response, request) && response->length > SMALL;
-    bool paused = is_large && fastcgi_pause(exchange, FASTCGI_TRANSFER);
-    bool sent;
 
-    if (is_large && !paused)
+    /* The pause lasts until libfcgi has written the end as well, for which a slow reader may leave no room. */
+    if (is_large && !fastcgi_pause(exchange, FASTCGI_TRANSFER))
         refuse(response, request);
     fastcgi_allow(exchange, SLOWEST_START_MS + response->length * 1000 / SLOWEST_RATE);
-    sent = send_all(response, request);
-    if (paused)
-        fastcgi_resume(exchange, FASTCGI_TRANSFER);
-    return sent;
+    return send_all(response, request);
 }

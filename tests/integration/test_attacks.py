@@ -251,6 +251,23 @@ def test_slow_readers(target, crowd):
     assert response.status == 206 and len(response.body) == status["file_size"] - 1, f"{response}"
 
 
+@pytest.mark.parametrize("target", [{"export.threads": 1, "server.request_threads": 1}], indirect=True)
+def test_readers_that_leave_no_room_for_the_end(target, crowd):
+    """Whatever of an answer is the last that the socket takes: the one thread serves others."""
+    target.made.site.sql("INSERT INTO waybill.container (project_id, container_id, container_name) SELECT 'p1',"
+                         " lpad(i::text, 32, '0'), repeat('x', 200) FROM generate_series(1001, 3000) AS i")
+    status = target.api.finished({"export_headers": [["container_id", "Id"], ["container_name", "Name"]]})
+    assert status["file_size"] > 400000
+    with OwnClock() as clock:
+        for size in range(70000, 400000, 4000):
+            head = target.head("GET", f"download/{status['file_id']}", {"Range": f"bytes=0-{size}"})
+            began = clock.now()
+            reader, = crowd(1, head + fcgi.record(fcgi.STDIN))
+            assert reader.socket.recv(1, socket.MSG_PEEK)
+            assert clock.now() - began < HANGS, f"after one of {size - 4000} bytes"
+    target.expect_prompt_answers()
+
+
 WAITING = {"Prefer": "wait=60"}
 
 
