@@ -122,6 +122,8 @@ static void handle(void *context, struct fastcgi_exchange *exchange)
         pause_at_gate(setting, exchange, FASTCGI_WAIT);
     else if (strcmp(what, "transfer") == 0)
         pause_at_gate(setting, exchange, FASTCGI_TRANSFER);
+    else if (strcmp(what, "leave paused") == 0)
+        answer(exchange, fastcgi_pause(exchange, FASTCGI_TRANSFER) ? "paused" : "refused");
     else if (strcmp(what, "read") == 0)
         read_all(exchange);
     else if (strcmp(what, "write") == 0)
@@ -297,6 +299,22 @@ static void bounds_what_is_paused(void)
     peer = request(&setting, "wait");
     expect_answer(peer, "refused");
     close(peer);
+    end(&setting);
+}
+
+/* A pause that the handler leaves to the end of the answer ends there. */
+static void ends_pauses_with_the_answer(void)
+{
+    struct setting setting;
+
+    begin(&setting, 1, 0);
+    for (int i = 0; i < TRANSFERS + 10; i++) {
+        int peer = request(&setting, "leave paused");
+
+        expect_answer(peer, "paused");
+        close(peer);
+    }
+    peer_await_threads(setting.threads);
     end(&setting);
 }
 
@@ -630,6 +648,7 @@ int main(void)
 {
     CHECK(keeps_its_threads);
     CHECK(bounds_what_is_paused);
+    CHECK(ends_pauses_with_the_answer);
     CHECK(keeps_a_thread_that_serves);
     CHECK(reads_a_slow_body);
     CHECK(reads_no_more_than_a_minute);
