@@ -11,27 +11,79 @@ import pytest
 sys.dont_write_bytecode = True
 
 import inventory  # noqa: E402
+import template  # noqa: E402
 from deadline import wait_until  # noqa: E402
 from postgres import Postgres  # noqa: E402
 from service import BUILD, Service, Site  # noqa: E402
-from web import WAYS, share_files, start_web  # noqa: E402
+from web import EACH_WAY, share_files, start_web  # noqa: E402
+
+# What takes longest begins first, so that no process is left with it while the others have ended.
+LONGEST = ("test_fastcgi", "test_quickstart", "big", "test_process", "test_lease", "test_kill", "test_gzip",
+           "test_leaks", "test_sigterm", "test_standby", "test_storage", "test_web", "test_prefer", "test_filters")
 
 
-def pytest_collection_modifyitems(items):
-    """Marks the HTTP suite, which is run through each web server, and the tests of faults."""
+def pytest_addoption(parser):
+    parser.addoption("--all-ways", action="store_true",
+                     help="the whole contract through each web server, not only the tests marked each_way")
+
+
+def pytest_configure(config):
+    for program in ("waybill", "waybill.fcgi"):
+        if not os.access(os.path.join(BUILD, program), os.X_OK):
+            raise pytest.UsageError(f"no {program} in {BUILD}: build it, or say where it is with WAYBILL_BUILDDIR")
+    config.stack = contextlib.ExitStack()
+    config.stack.enter_context(template.shared())
+
+
+def pytest_unconfigure(config):
+    config.stack.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
     for item in items:
-        if {"server", "web"} & set(item.fixturenames):
-            item.add_marker("http")
-        elif "fleet" in item.fixturenames:
-            item.add_marker("faults")
+        place(item)
+    if not config.getoption("all_ways"):
+        left_out = [item for item in items if item.get_closest_marker("matrix")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+    order = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(kind_of(item), len(order)))  # those of a module stay in their order
+
+
+def place(item):
+    """Marks a test with its kind, and names the group whose tests one process runs, one after the other: those that
+    share what is costly to make. Tests of faults share nothing."""
+    web = item.get_closest_marker("web")
+    if "fleet" in item.fixturenames:
+        item.add_marker("faults")
+    elif web is None and "hostile" in item.fixturenames:
+        item.add_marker("contract")
+    if web is not None and "server" in item.callspec.params and item.get_closest_marker("each_way") is None:
+        item.add_marker("matrix")
+
+    if web is not None and {"server", "web"} & set(item.callspec.params):
+        group = web.args[0]
+    elif shares_fixtures(item) or "fleet" not in item.fixturenames:
+        group = kind_of(item) + ("" if web is None else "-" + web.args[0])
+    else:
+        return
+    item.add_marker(pytest.mark.xdist_group(group))
+
+
+def kind_of(item):
+    return "big" if "big" in item.fixturenames else item.module.__name__
+
+
+def shares_fixtures(item):
+    definitions = item._fixtureinfo.name2fixturedefs.values()
+    return any(definition[-1].scope == "module" for definition in definitions)
 
 
 @pytest.fixture(scope="session")
 def scratch():
     """A directory that PostgreSQL's user can pass through."""
-    for program in ("waybill", "waybill.fcgi"):
-        if not os.access(os.path.join(BUILD, program), os.X_OK):
-            pytest.exit(f"no {program} in {BUILD}: build it, or say where it is with WAYBILL_BUILDDIR", 2)
+    template.use()
     directory = tempfile.mkdtemp(prefix="waybill-tests-")
     os.chmod(directory, 0o711)
     yield directory
@@ -60,7 +112,10 @@ def start(scratch, postgres, running):
     services = []
 
     def begin(name, rows=(), options=None, prepare=None):
-        site = Site(postgres, os.path.join(scratch, name), options)
+        directory = os.path.join(scratch, name)
+        if os.path.exists(directory):  # a fixture that is made anew, as its tests are not run in one go
+            directory += f"_{len(services)}"
+        site = Site(postgres, directory, options)
         running.callback(site.close)
         if rows:
             inventory.load(site.superuser, rows)
@@ -94,13 +149,13 @@ def webs(hostile, running):
     return get
 
 
-@pytest.fixture(scope="session", params=WAYS)
+@pytest.fixture(scope="session", params=EACH_WAY)
 def web(request, webs):
     """Each web server before the same site."""
     return webs(request.param)
 
 
-@pytest.fixture(scope="session", params=["direct", *WAYS])
+@pytest.fixture(scope="session", params=["direct", *EACH_WAY])
 def server(request, hostile, webs):
     """Each way to the same site: the process itself, and each web server."""
     return hostile.process if request.param == "direct" else webs(request.param)
@@ -125,7 +180,7 @@ def big(start):
                     "auto_explain.log_analyze": "on", "auto_explain.log_timing": "off",
                     "auto_explain.log_format": "json"}
         for name, value in settings.items():
-            site.sql(f"ALTER ROLE waybill_service IN DATABASE big SET {name} = {value}")
+            site.sql(f"ALTER ROLE waybill_service IN DATABASE {site.database} SET {name} = {value}")
         inventory.load_big(site.superuser)
     return start("big", prepare=prepare)
 

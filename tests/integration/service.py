@@ -62,7 +62,8 @@ PATIENCE = {"database.connect_timeout_ms": 30000, "database.query_timeout_ms": 3
 
 
 class Site:
-    """A database with Waybill's schema, a directory for files, and the configuration for them."""
+    """A database with Waybill's schema, a directory for files, and the configuration for them. `migrations` is another
+    directory than Waybill's own, or None for a database that setup.sql alone has prepared."""
 
     def __init__(self, postgres, directory, options=None, migrations=MIGRATIONS):
         self.postgres = postgres
@@ -73,8 +74,12 @@ class Site:
         self.tokens = {}
         os.makedirs(self.files)
         self.config = self.write_config(options or {})
-        postgres.create_database(self.database, os.path.join(TOP, "sql", "setup.sql"))
-        self.migrate(migrations)
+        if postgres.template is not None and migrations == MIGRATIONS:
+            postgres.clone_database(self.database)
+        else:
+            postgres.create_database(self.database, os.path.join(TOP, "sql", "setup.sql"))
+            if migrations is not None:
+                self.migrate(migrations)
         self.superuser = self.connect()
 
     def write_config(self, options, name="waybill.conf"):

@@ -6,7 +6,7 @@ import os
 import pytest
 from calls import expect_removed, remove
 from faults import ALL, ASYNC, BODY, LEASE, Orders, eventually, fill, fleet  # noqa: F401
-from web import WAYS, share_files, start_web
+from web import EACH_WAY, share_files, start_web
 
 GZIP = {"Accept-Encoding": "gzip"}
 ROWS = 3000
@@ -26,7 +26,7 @@ def packed_api(packed):
     return packed.api()
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=EACH_WAY)
 def packed_web(request, packed):
     """A caller through each web server, which sends the twins too."""
     server = start_web(request.param, packed.site, options={"files.gzip": "on"})

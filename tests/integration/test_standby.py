@@ -38,7 +38,7 @@ class Pair:
             **GATED, **(options or {})})
 
     def queries(self, server):
-        """How many exports read from that server."""
+        """How many exports read from that server: their COPY has begun, and not only what comes before it."""
         return server.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waybill export'"
                           " AND state = 'active' AND query LIKE 'COPY%'", self.made.site.database)
 

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from clients import Response
 from service import TOP
-from web import WAYS, start_web
+from web import EACH_WAY, WAYS, start_web
 
 RESPONDER = os.path.join(TOP, "tests", "integration", "responder.py")
 LARGE = 70000
@@ -49,7 +49,7 @@ def expect_own_error(response, status):
     assert answer["error_code"] and answer["error_msg"], f"{answer}"
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=EACH_WAY)
 def echo(request, hostile):
     """A web server before the responder."""
     server = start_web(request.param, hostile.site, program=RESPONDER, name=request.param + "-echo")
@@ -57,7 +57,7 @@ def echo(request, hostile):
     server.stop()
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=EACH_WAY)
 def closed(request, hostile):
     """One whose operators are elsewhere."""
     server = start_web(request.param, hostile.site, program=RESPONDER, name=request.param + "-closed",
@@ -160,7 +160,7 @@ def test_a_body_beyond_the_limit_of_the_server(echo):
         expect_own_error(ask_raw(echo, request), OWN_ANSWERS[echo.way]["body"])
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", EACH_WAY)
 def test_waybill_is_not_there(hostile, way, tmp_path):
     """It ends when a request comes, as lighttpd does not start if it ends before, or it has ended."""
     if WAYS[way].external:
@@ -192,7 +192,7 @@ def pem(scratch):
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", EACH_WAY)
 def test_tls(hostile, pem, way):
     """The lines on TLS, once they are no comment any more."""
     server = start_web(way, hostile.site, program=RESPONDER, name=way + "-tls", pem=pem)

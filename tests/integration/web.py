@@ -1,13 +1,16 @@
 """The web servers before Waybill, each with the configuration that comes with Waybill: only what a site would set is
 set. They are the user that the tests are, but for Apache, which serves nothing as root."""
 
+import contextlib
 import json
 import os
 import pwd
+import random
 import re
 import shutil
 import socket
 
+import pytest
 from clients import WebClient
 from service import BUILD, SBIN, TOP, Direct, Process
 
@@ -19,9 +22,13 @@ APACHE_MODULES = ("access_compat", "alias", "auth_basic", "authn_core", "authn_f
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of 127.0.0.1 that nothing has: at random, as others look for one at the same time, and below those that
+    the system gives to connections."""
+    while True:
+        port = random.SystemRandom().randrange(10000, 32768)
+        with contextlib.closing(socket.socket()) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def replace_once(text, old, new):
@@ -292,6 +299,9 @@ WAYS = {
     "apache-cgi": ApacheCgi,
     "nginx": Nginx,
 }
+
+# The same as parameters of tests and fixtures.
+EACH_WAY = [pytest.param(way, marks=pytest.mark.web(way)) for way in WAYS]
 
 
 def start_web(way, site, **arguments):
