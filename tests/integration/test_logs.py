@@ -1,10 +1,10 @@
 """The log, as JSON and as text: an event is a line, whatever a caller sends, and an export is found by its request."""
 
+import datetime
 import json
 import os
 import re
 import subprocess
-import time
 import uuid
 
 import pytest
@@ -12,7 +12,7 @@ from api import MINIMAL
 from calls import expect_removed, page, remove
 from faults import ASYNC, BODY, add_gate, closed_gate, eventually, fill, fleet  # noqa: F401
 from fcgi import PARAMS, STDIN, Connection, begin, pairs, records
-from service import BUILD, LOG_LINE, Process, environment, is_json_line
+from service import BUILD, LOG_LINE, Direct, Process, environment, is_json_line
 
 # Text that may do harm to a line.
 HOSTILE = ('"', "\\", '\\"', '","level":"error', "\n", "\r\n", "\t", "\x01", "\x1b[2J", "\x7f", "\x85", "\u2028",
@@ -247,14 +247,18 @@ def test_levels(fleet):  # noqa: F811
     assert [line["status"] for line in lines(process) if line["event"] == "request"] == [500]
 
 
-def test_the_times(service):
-    """Of UTC, in the order of the lines, but for what threads write at once."""
-    before = time.time()
-    response = service.client.request("GET", "/healthz")
-    after = time.time()
-    text = request_line(service.process, response.headers["x-request-id"])["time"]
-    seconds = time.mktime(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone + int(text[20:23]) / 1000
-    assert before - 1 <= seconds <= after + 1, f"{text}"
+@pytest.mark.parametrize("zone", ["UTC0", "EAST-9", "WEST+9:30"])
+def test_the_times(service, zone):
+    """Of UTC, whatever the process's time zone is. Those of other zones differ by half an hour at least."""
+    process = Direct(service.site, "zone_" + zone[:4], variables={"TZ": zone})
+    try:
+        response = process.client.request("GET", "/healthz")
+        text = request_line(process, response.headers["x-request-id"])["time"]
+    finally:
+        process.stop()
+    logged = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=datetime.timezone.utc)
+    apart = abs(datetime.datetime.now(datetime.timezone.utc) - logged)
+    assert apart < datetime.timedelta(minutes=15), f"{text} is {apart} off"
 
 
 def test_text_is_as_it_was(fleet):  # noqa: F811

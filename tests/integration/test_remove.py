@@ -10,6 +10,7 @@ import inventory
 import pytest
 from api import MINIMAL, expect_error
 from calls import Detour, add_volume, expect_gone, expect_removed, listed, remove
+from deadline import OwnClock
 from fcgi import END_REQUEST, PARAMS, STDIN, STDOUT, Connection, begin, pairs, records
 from faults import (ASYNC, BODY, Fleet, Orders, add_gate, closed_gate, eventually, expect_right_file, fill,
                     fleet)  # noqa: F401
@@ -232,11 +233,12 @@ def test_the_list_and_the_metrics_forget_it(stalled):
     assert (total, [task["task_id"] for task in tasks]) == (1, [kept])
 
 
-def wait_in_thread(call, answers):
+def wait_in_thread(call, answers, clock=time.monotonic):
+    """Calls in a thread; its answer and the seconds that it took become one of the answers."""
     def timed():
-        began = time.monotonic()
+        began = clock()
         response = call()
-        answers.append((response, time.monotonic() - began))
+        answers.append((response, clock() - began))
     thread = threading.Thread(target=timed)
     thread.start()
     return thread
@@ -251,13 +253,15 @@ def test_who_waits_for_it_is_told(fleet, where):  # noqa: F811
     api = made.api("one")
     task_id = api.create_task(BODY)
     answers, created = [], []
-    waiting = [wait_in_thread(lambda: api.status(task_id, headers={"Prefer": "wait=60"}), answers) for _ in range(2)]
-    waiting.append(wait_in_thread(lambda: api.create(BODY, headers={"Prefer": "wait=60"}), created))
-    eventually(lambda: made.site.tasks() == 2, "the tasks are there")
-    for other, in made.site.sql("SELECT task_id::text FROM waybill.export_task"):
-        expect_removed(remove(made.api(where), other))
-    for thread in waiting:
-        thread.join()
+    with OwnClock() as clock:
+        waiting = [wait_in_thread(lambda: api.status(task_id, headers={"Prefer": "wait=60"}), answers, clock.now)
+                   for _ in range(2)]
+        waiting.append(wait_in_thread(lambda: api.create(BODY, headers={"Prefer": "wait=60"}), created, clock.now))
+        eventually(lambda: made.site.tasks() == 2, "the tasks are there")
+        for other, in made.site.sql("SELECT task_id::text FROM waybill.export_task"):
+            expect_removed(remove(made.api(where), other))
+        for thread in waiting:
+            thread.join()
     for response, took in answers:
         expect_error(response, 404, "HSS.0011", task_id)
         assert took < SOON, f"told after {took} seconds"
