@@ -6,6 +6,13 @@ import json
 import ssl
 
 import fcgi
+import pytest
+
+
+def each_way(*values):
+    """Values for parametrize, of a case that a web server could break: it is run through each, and not only through
+    the process itself."""
+    return pytest.param(*values, marks=pytest.mark.each_way)
 
 
 class Response:

@@ -148,6 +148,7 @@ def test_of_a_field_given_twice_the_last_counts(api, fields, accepted):
         expect_error(response, 400, "HSS.0001")
 
 
+@pytest.mark.each_way
 def test_all_fields_at_once(either):
     either.create_task({
         "cluster_container": True, "cluster_type": "cce", "cluster_name": "prod", "container_name": "nginx*",

@@ -2,6 +2,7 @@
 
 import pytest
 from api import expect_error
+from clients import each_way
 
 pytestmark = pytest.mark.usefixtures("ledger")
 
@@ -10,8 +11,8 @@ MEBIBYTE = 1 << 20
 
 
 @pytest.mark.parametrize("content_type", [
-    None, "application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8", "Application/JSON",
-    "application/json ; charset=\"utf-8\"", "application/json;",
+    each_way(None), "application/json", each_way("application/json; charset=utf-8"),
+    "application/json;charset=UTF-8", "Application/JSON", "application/json ; charset=\"utf-8\"", "application/json;",
 ])
 def test_accepted(either, content_type):
     response = either.create(BODY, headers={"Content-Type": content_type})
@@ -19,7 +20,7 @@ def test_accepted(either, content_type):
 
 
 @pytest.mark.parametrize("content_type", [
-    "text/plain", "text/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+    each_way("text/plain"), "text/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
     "application/jsonx", "application/json-patch+json", "application/problem+json", "application", "json",
     "xapplication/json", "application/xml", "text/plain; application/json", "application/json/x",
 ])
@@ -27,12 +28,13 @@ def test_refused(either, content_type):
     expect_error(either.create(BODY, headers={"Content-Type": content_type}), 415, "HSS.0002", "application/json")
 
 
+@pytest.mark.each_way
 def test_one_mebibyte(either):
     response = either.create(BODY + b" " * (MEBIBYTE - len(BODY)))
     assert response.status == 200, f"{response}"
 
 
-@pytest.mark.parametrize("size", [MEBIBYTE + 1, 3 * MEBIBYTE])
+@pytest.mark.parametrize("size", [each_way(MEBIBYTE + 1), each_way(3 * MEBIBYTE)])
 def test_more_than_one_mebibyte(either, size):
     expect_error(either.create(BODY + b" " * (size - len(BODY))), 413, "HSS.0002", ("1048576", "1 MiB"))
 

@@ -4,6 +4,7 @@ import unicodedata
 
 import pytest
 from api import MINIMAL, expect_error
+from clients import each_way
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def broken(hostile):
         hostile.site.sql(statement)
 
 
-@pytest.mark.parametrize("privilege, table", [("SELECT", "access_token"), ("INSERT", "export_task")])
+@pytest.mark.parametrize("privilege, table", [each_way("SELECT", "access_token"), ("INSERT", "export_task")])
 def test_a_fault(either, server, broken, privilege, table):
     broken(privilege, table)
     answer = expect_error(either.create(MINIMAL), 500, "HSS.0041")
@@ -28,6 +29,7 @@ def test_a_fault(either, server, broken, privilege, table):
     assert answer["request_id"] in log, f"{answer} is not in the log: {log[-2000:]}"
 
 
+@pytest.mark.each_way
 def test_and_then_all_is_well(either):
     either.finished(MINIMAL)
 
@@ -46,6 +48,7 @@ def test_request_ids_differ(api):
     assert len({answer["request_id"] for answer in answers}) == 100
 
 
+@pytest.mark.each_way
 def test_an_error_after_a_head_request_has_no_body(either):
     response = either.download("nothing", method="HEAD")
     assert (response.status, response.body) == (404, b""), f"{response}"

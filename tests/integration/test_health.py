@@ -49,6 +49,7 @@ def expect_unready(client, database="ok", files="ok"):
     expect_live(client)
 
 
+@pytest.mark.each_way
 def test_ready(client):
     expect_ready(client)
 

@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 from api import expect_error
+from clients import each_way
 
 pytestmark = pytest.mark.usefixtures("ledger")
 
@@ -22,7 +23,8 @@ def known(hostile):
     return insert
 
 
-@pytest.mark.parametrize("token", [None, "", "unknown", "x" * 32768, "x" * 32769], ids=lambda token: f"{token}"[:8])
+@pytest.mark.parametrize("token", [each_way(None), each_way(""), "unknown", "x" * 32768, "x" * 32769],
+                         ids=lambda token: f"{token}"[:8])
 def test_no_identity(either, token):
     response = either.create(headers={"X-Auth-Token": token})
     expect_error(response, 401, "APIGW.0301")
@@ -46,6 +48,7 @@ def test_a_token_is_compared_as_it_is(api):
         expect_error(api.create(headers={"X-Auth-Token": token}), 401, "APIGW.0301")
 
 
+@pytest.mark.each_way
 def test_a_token_of_32768_characters(either, known):
     name = uuid.uuid4().hex
     token = known(name + "t" * (min(32768, either.client.longest_header) - len(name)))
@@ -53,6 +56,7 @@ def test_a_token_of_32768_characters(either, known):
     assert response.status == 200, f"{response}"
 
 
+@pytest.mark.each_way
 def test_a_token_of_32769_characters(either, known):
     name = uuid.uuid4().hex
     token = known(name + "t" * (32769 - len(name)))

@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 from api import MINIMAL, expect_error
+from clients import each_way
 
 pytestmark = pytest.mark.usefixtures("ledger")
 
@@ -27,9 +28,9 @@ def test_accepted(api, query):
 @pytest.mark.parametrize("size, got", [
     ("0", "0"), ("000000", "000000"), ("100001", "100001"), ("999999", "999999"), ("0000001", "0000001"),
     ("1000000", "1000000"), ("", ""), ("+1", ""), ("%2B1", "+1"), ("-1", "-1"), ("%201", " 1"), ("1%20", "1 "),
-    ("1.0", "1.0"), ("1e3", "1e3"), ("0x10", "0x10"), ("1,000", "1,000"), ("ten", "ten"), ("1%0A", "1"),
+    ("1.0", "1.0"), ("1e3", "1e3"), ("0x10", "0x10"), ("1,000", "1,000"), ("ten", "ten"), each_way("1%0A", "1"),
     ("true", "true"), ("%EF%BC%91", "１"), ("18446744073709551617", "18446744073709551617"),
-    ("4294967297", "4294967297"), ("9" * 5000, "999"),
+    ("4294967297", "4294967297"), each_way("9" * 5000, "999"),
 ])
 def test_export_size(either, size, got):
     expect_error(either.create(MINIMAL, f"?export_size={size}"), 400, "HSS.0001", "export_size", "100000", got)
@@ -38,17 +39,17 @@ def test_export_size(either, size, got):
 @pytest.mark.parametrize("query, mention", [
     ("?export_size", "export_size"),
     ("?export_size=1&export_size=1", "export_size"),
-    ("?export_size=1&%65xport_size=1", "export_size"),
+    each_way("?export_size=1&%65xport_size=1", "export_size"),
     ("?enterprise_project_id=0&enterprise_project_id=0", "enterprise_project_id"),
     ("?enterprise_project_id=", "enterprise_project_id"),
     ("?enterprise_project_id=" + "x" * 257, "enterprise_project_id"),
-    ("?enterprise_project_id=" + HAN * 257, "enterprise_project_id"),
+    each_way("?enterprise_project_id=" + HAN * 257, "enterprise_project_id"),
     ("?enterprise_project_id=" + EMOJI * 257, "enterprise_project_id"),
     ("?limit=1", "limit"),
     ("?Export_Size=1", "Export_Size"),
     ("?export_size=1&x=", "x"),
     ("?export-size=1", "export-size"),
-    ("?=1", ""),
+    each_way("?=1", ""),
 ], ids=lambda value: value[:60] + f" ({len(value)})")
 def test_refused(either, query, mention):
     expect_error(either.create(MINIMAL, query), 400, "HSS.0001", mention)

@@ -75,6 +75,7 @@ def test_a_filter_alone_reads_no_more_than_it_must(big, rows, filters):
         assert rows_read <= inventory.BIG_ROWS / 10, f"{rows_read} rows read for {matching}: {scan}"
 
 
+@pytest.mark.each_way
 def test_fifty_creates_at_once(hostile, client):
     everything = inventory.fetch(hostile.site.superuser)
     patterns = ["*", "nginx*", "*a*", "*\n*", "no such"]

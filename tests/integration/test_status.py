@@ -16,6 +16,7 @@ def now(site):
     return site.sql("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")[0][0]
 
 
+@pytest.mark.each_way
 def test_success(either):
     before = now(either.site)
     task_id = either.create_task(MINIMAL)
@@ -36,6 +37,7 @@ def test_success(either):
     assert status["expire_time"] - status["finish_time"] == 168 * HOUR, f"{status}"
 
 
+@pytest.mark.each_way
 def test_the_headers_of_the_answer(either):
     response = either.status(either.create_task(MINIMAL))
     assert response.headers["content-type"].split(";")[0] == "application/json", f"{response}"
@@ -93,6 +95,7 @@ def test_failure(start):
     api.finished(MINIMAL)
 
 
+@pytest.mark.each_way
 def test_unknown(either):
     task_id = str(uuid.uuid4())
     expect_error(either.status(task_id), 404, "HSS.0011", task_id)
