@@ -16,6 +16,7 @@ import inventory
 import pytest
 from api import Api
 from deadline import OwnClock
+from postgres import TEMPLATE
 from service import BUILD, SBIN, Direct, Site
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -61,6 +62,18 @@ def fill(site, **rows):
     for project, count in rows.items():
         site.sql(ROWS, project, count)
     site.sql("VACUUM ANALYZE waybill.container")
+
+
+def filled(server, **rows):
+    """A database with so many rows for each project, to be copied. It is made when it is first asked for."""
+    name = "_".join(["filled", *(f"{project}_{count}" for project, count in rows.items())])
+    if not server.ask(f"SELECT count(*) FROM pg_database WHERE datname = '{name}'"):
+        server.clone_database(name)
+        with contextlib.closing(server.connect(name)) as connection:
+            for project, count in rows.items():
+                connection.cursor().execute(ROWS, (project, count))
+            connection.cursor().execute("VACUUM ANALYZE waybill.container")
+    return name
 
 
 def slow_down(site, where, what):
@@ -235,9 +248,13 @@ def fleet(scratch, postgres):
     its processes with the test."""
     with contextlib.ExitStack() as stack:
         def begin(name, options=None, server=None, **rows):
-            site = Site(server or postgres, os.path.join(scratch, name), options)
+            full = None
+            if server is None and sum(rows.values()) >= 1000:
+                full = filled(postgres, **rows)
+            site = Site(server or postgres, os.path.join(scratch, name), options, template=full or TEMPLATE)
             stack.callback(site.close)
-            fill(site, **rows)
+            if full is None:
+                fill(site, **rows)
             made = Fleet(site)
             stack.callback(made.stop)
             return made

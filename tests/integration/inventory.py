@@ -117,7 +117,7 @@ def fetch(connection, relation="waybill.container"):
 
 
 # Containers of one project, in which each filter has a value that few rows have, and ten of another.
-BIG_ROWS = 200000
+BIG_ROWS = 110000
 BIG = """
 INSERT INTO waybill.container (
     project_id, container_id, container_name, image_name, pod_name, cluster_name, cluster_type, status,

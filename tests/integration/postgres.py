@@ -115,11 +115,11 @@ class Postgres:
         self.run(f'CREATE DATABASE "{name}"')
         self.psql(name, setup)
 
-    def clone_database(self, name):
-        """Makes a copy of the database TEMPLATE, and of the rights on it, which PostgreSQL does not copy."""
-        self.run(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}',
+    def clone_database(self, name, template=TEMPLATE):
+        """Makes a copy of a database, and of the rights on it, which PostgreSQL does not copy."""
+        self.run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"',
                  f"UPDATE pg_database SET datacl = t.datacl FROM pg_database AS t"
-                 f" WHERE pg_database.datname = '{name}' AND t.datname = '{TEMPLATE}'")
+                 f" WHERE pg_database.datname = '{name}' AND t.datname = '{template}'")
 
     def run(self, *statements):
         """Runs statements as superuser, each in a transaction of its own."""

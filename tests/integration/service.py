@@ -12,6 +12,7 @@ import inventory
 from api import Api
 from clients import DirectClient
 from deadline import DEADLINE, wait_until
+from postgres import TEMPLATE
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MIGRATIONS = os.path.join(TOP, "sql", "migrations")
@@ -63,9 +64,10 @@ PATIENCE = {"database.connect_timeout_ms": 30000, "database.query_timeout_ms": 3
 
 class Site:
     """A database with Waybill's schema, a directory for files, and the configuration for them. `migrations` is another
-    directory than Waybill's own, or None for a database that setup.sql alone has prepared."""
+    directory than Waybill's own, or None for a database that setup.sql alone has prepared; `template` is a database to
+    copy."""
 
-    def __init__(self, postgres, directory, options=None, migrations=MIGRATIONS):
+    def __init__(self, postgres, directory, options=None, migrations=MIGRATIONS, template=TEMPLATE):
         self.postgres = postgres
         self.directory = directory
         self.database = os.path.basename(directory)
@@ -75,7 +77,7 @@ class Site:
         os.makedirs(self.files)
         self.config = self.write_config(options or {})
         if postgres.template is not None and migrations == MIGRATIONS:
-            postgres.clone_database(self.database)
+            postgres.clone_database(self.database, template)
         else:
             postgres.create_database(self.database, os.path.join(TOP, "sql", "setup.sql"))
             if migrations is not None:
