@@ -1,6 +1,7 @@
 """What an export has to be, worked out from the rows in plain Python: a second opinion that shares
 nothing with the service."""
 
+import functools
 import re
 from fractions import Fraction
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ PATTERNS = ("cluster_name", "container_name", "pod_name", "image_name")
 QUANTITIES = ("cpu_limit", "memory_limit")
 
 
+@functools.lru_cache(maxsize=None)
 def quantity(text):
     """The number that a quantity stands for; any other text stands for itself."""
     found = QUANTITY.fullmatch(text)

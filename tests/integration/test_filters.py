@@ -47,16 +47,21 @@ def test_one_of_few(api, judge, field, value):
     assert judge.check(api, {field: value, "export_headers": HEADERS}, None) > 0
 
 
-@pytest.mark.parametrize("field", ["cluster_name", "container_name", "image_name", "pod_name"])
+# Each value in one of the four fields, and a third of them in each other: what is done with a value is the same in all.
+NAMED = {"container_name": slice(None), "cluster_name": slice(0, None, 3), "image_name": slice(1, None, 3),
+         "pod_name": slice(2, None, 3)}
+
+
+@pytest.mark.parametrize("field", NAMED)
 def test_names(api, judge, field):
-    for value in EXACT + list(inventory.CLUSTER_NAMES[:-2] if field == "cluster_name" else ()):
+    for value in EXACT[NAMED[field]] + list(inventory.CLUSTER_NAMES[:-2] if field == "cluster_name" else ()):
         if value:
             judge.check(api, {field: value, "export_headers": HEADERS}, None)
 
 
-@pytest.mark.parametrize("field", ["cluster_name", "container_name", "image_name", "pod_name"])
+@pytest.mark.parametrize("field", NAMED)
 def test_patterns(api, judge, field):
-    for value in PATTERNS:
+    for value in PATTERNS[NAMED[field]]:
         judge.check(api, {field: value, "export_headers": HEADERS}, None)
 
 

@@ -9,7 +9,7 @@ import pytest
 from faults import ASYNC, BODY, LEASE, Orders, add_brake, eventually, expect_right_file, fleet  # noqa: F401
 from fcgi import Closed
 
-ROUNDS = int(os.environ.get("WAYBILL_TEST_ROUNDS", "40"))
+ROUNDS = int(os.environ.get("WAYBILL_TEST_ROUNDS", "20"))
 PROJECTS = {"p1": 400, "p2": 2000, "p3": 5000}
 GIVEN_UP = "the export was given up after 3 attempts"
 

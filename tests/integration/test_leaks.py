@@ -18,8 +18,10 @@ from web import start_web
 CALLERS = 1000 if "WAYBILL_TEST_ROUNDS" in os.environ else 300
 BY_WEB = 100
 AT_ONCE = 100  # connections that a caller holds at a time
-# No task ends. Few connections to the database, so that they are all there after a few calls.
+# No task ends. Few connections to the database, so that they are all there after a few calls: two for requests, one that
+# listens, and one of housekeeping.
 OPTIONS = {"export.threads": 0, "database.pool_size": 2}
+CONNECTIONS = 4
 
 
 class Held:
@@ -48,11 +50,14 @@ def in_groups(count, call, arrived):
 
 def expect_nothing_held(held, count, call, serves, arrived=lambda number: None):
     """However many callers hang up, as much is held in the end as before, when others were served."""
-    others = [threading.Thread(target=serves) for _ in range(20)]
-    for other in others:
-        other.start()
-    for other in others:
-        other.join()
+    def has_all():
+        others = [threading.Thread(target=serves) for _ in range(20)]
+        for other in others:
+            other.start()
+        for other in others:
+            other.join()
+        return held.count()[2] == CONNECTIONS
+    eventually(has_all, "the process has all its connections to the database")
     before = None
 
     def is_at_rest():

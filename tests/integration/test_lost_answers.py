@@ -318,8 +318,8 @@ def test_a_standby_does_not_know_what_became_of_a_claim(server, pair, scratch):
         task_id = pair.create()
         standby.catch_up()
         standby.ask("SELECT pg_wal_replay_pause() IS NOT NULL")
+        success = pair.proxy.on(SUCCESS, HOLD, always=True)
         pair.start_back()
-        success = pair.proxy.on(SUCCESS, HOLD)
         success.seen.wait()
         questions = [pair.proxy.on(QUESTION, HOLD), pair.proxy.on(QUESTION, HOLD, always=True)]
         pair.proxy.lead_to(standby)

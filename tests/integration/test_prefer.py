@@ -125,8 +125,9 @@ def test_without_patience_the_id_comes_at_once(start):
     service.api().finished(MINIMAL)
 
 
-def test_a_wait_ends_when_another_process_ends_the_task(stalled):
+def test_a_wait_ends_when_another_process_ends_the_task(start):
     """The waits of one process are told of the exports of another."""
+    stalled = start("prefer_stalled", options={"export.threads": 0})
     api = stalled.api()
     task_id = api.create_task(MINIMAL)
     answers = []
@@ -147,7 +148,6 @@ def test_a_wait_ends_when_another_process_ends_the_task(stalled):
         _, _, own = timed(lambda: [thread.join() for thread in waiting])
     finally:
         worker.stop()
-        stalled.site.write_config({"export.threads": 0})
     assert own < AT_ONCE, f"answered {own} seconds after the end"
     assert [response.status for response in answers] == [200, 200], f"{answers}"
     assert [response.json()["task_status"] for response in answers if "task_status" in response.json()] == ["success"]

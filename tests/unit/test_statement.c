@@ -40,7 +40,7 @@ static void knows_where_values_stand(void)
     assert_string_equal(buffer_text(&statement.sql),
                         "SELECT '$2' FROM \"weird$1\" WHERE a = $1 OR \"$3\" = $2$3$4$5$6$7$8$9$10");
     for (size_t i = 0; i < statement.count; i++) {
-        char expected[8];
+        char expected[32];
 
         snprintf(expected, sizeof(expected), "$%zu", i + 1);
         assert_int_equal(statement.lengths[i], strlen(expected));
