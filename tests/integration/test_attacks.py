@@ -251,7 +251,10 @@ def test_slow_readers(target, crowd):
         readers[0].socket.close()
         eventually(lambda: target.api.download(status["file_id"], headers=ranges).status == 206, "there is room again")
         assert clock.now() - began < 30
-    response = parse(readers[1].answer()[0])
+    readers[1].socket.close()
+    late, = crowd(1, heads[0])
+    assert late.socket.recv(1, socket.MSG_PEEK)
+    response = parse(late.answer()[0])
     assert response.status == 206 and len(response.body) == status["file_size"] - 1, f"{response}"
 
 
