@@ -5,6 +5,7 @@
 
 #include "base/config.h"
 #include "cli/cli.h"
+#include "worker.h"
 
 static const struct {
     const char *name;
@@ -28,7 +29,7 @@ static const struct {
      "  task cancel ID                    end an unfinished task as a failure\n"
      "  task retry ID                     queue a failed task again\n"
      "  task purge                        remove what has expired, now\n"},
-    {"worker", cli_worker,
+    {"worker", worker_run,
      "  worker                            run exports, and serve no requests, until SIGTERM\n"},
 };
 

@@ -10,7 +10,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/signals.h"
-#include "export/engine.h"
+#include "engine.h"
 #include "http/fastcgi.h"
 
 #define IDLE_MS 200 /* that a thread with nothing in hand may take to end */
@@ -27,6 +27,7 @@ struct arguments {
 /* What the process is made of, in the order in which it is started. */
 struct service {
     struct config *config;
+    struct engine *engine;
     struct api api;
     int socket;
     struct fastcgi_server *server;
@@ -82,12 +83,17 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 
 static bool start_engine(struct service *service, enum engine_kind kind, struct error *err)
 {
+    service->engine = engine_start(service->config, kind, err);
+    if (service->engine == NULL)
+        return false;
     service->api = (struct api) {
         .config = service->config,
-        .engine = engine_start(service->config, kind, err),
+        .pool = engine_pool(service->engine),
+        .workers = engine_workers(service->engine),
+        .housekeeper = engine_housekeeper(service->engine),
         .runs_exports_itself = kind == ENGINE_ALONE,
     };
-    return service->api.engine != NULL;
+    return true;
 }
 
 static int serve_cgi(struct service *service)
@@ -97,9 +103,9 @@ static int serve_cgi(struct service *service)
     if (!start_engine(service, ENGINE_ALONE, &err))
         return fail(&err);
     fastcgi_serve_cgi(api_serve, &service->api);
-    if (!engine_stop(service->api.engine, service->config->grace * 1000))
+    if (!engine_stop(service->engine, service->config->grace * 1000))
         _exit(0);
-    engine_free(service->api.engine);
+    engine_free(service->engine);
     return 0;
 }
 
@@ -126,8 +132,8 @@ static bool start(struct service *service, struct error *err)
     signal(SIGPIPE, SIG_IGN); /* libfcgi has set handlers of its own */
     if (service->server != NULL)
         return true;
-    if (engine_stop(service->api.engine, 0))
-        engine_free(service->api.engine);
+    if (engine_stop(service->engine, 0))
+        engine_free(service->engine);
     return false;
 }
 
@@ -140,11 +146,11 @@ static bool stop(struct service *service)
 
     /* Requests in hand go on meanwhile, but those that wait for an export: they are answered now. */
     fastcgi_close(service->server);
-    exports_ended = engine_stop(service->api.engine, grace_ms);
+    exports_ended = engine_stop(service->engine, grace_ms);
     requests_ended = fastcgi_stop(service->server, clock_remaining_ms(deadline));
     if (!requests_ended || !exports_ended)
         return false; /* what their threads use must stay */
-    engine_free(service->api.engine);
+    engine_free(service->engine);
     return true;
 }
 

@@ -12,18 +12,24 @@
 #include "base/compiler.h"
 #include "base/config.h"
 #include "base/error.h"
-#include "export/engine.h"
+#include "db/pool.h"
+#include "export/housekeeper.h"
 #include "export/task.h"
+#include "export/workers.h"
 #include "http/query.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "http/router.h"
 
+#define API_MAX_BODY (1024 * 1024) /* bytes of the body of a request */
+
 /* What the operations of a process work with. */
 struct api {
     const struct config *config;
-    struct engine *engine;
-    bool runs_exports_itself; /* a CGI program: there is nobody else to do it */
+    struct db_pool *pool;            /* the connections of requests */
+    struct workers *workers;
+    struct housekeeper *housekeeper; /* NULL in a CGI program */
+    bool runs_exports_itself;        /* a CGI program has no export threads */
 };
 
 /* A request on its way through its operation. What is not said to be NULL is there once the checks are passed. */

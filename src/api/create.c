@@ -2,21 +2,21 @@
 #include <stdlib.h>
 
 #include "api/api.h"
-#include "export/request.h"
+#include "inventory/selection.h"
 #include "http/prefer.h"
 
-static struct export_request *read_request(struct api_call *call, struct error *err)
+static struct selection *read_selection(struct api_call *call, struct error *err)
 {
-    struct export_request *request = NULL;
+    struct selection *selection = NULL;
     struct buffer body = {0};
 
-    if (http_request_is_json(call->request, err) && http_request_read_body(call->request, EXPORT_MAX_BODY, &body, err))
-        request = export_request_parse(body.data, body.length, err);
+    if (http_request_is_json(call->request, err) && http_request_read_body(call->request, API_MAX_BODY, &body, err))
+        selection = selection_parse(body.data, body.length, err);
     buffer_free(&body);
-    return request;
+    return selection;
 }
 
-static bool create_task(struct api_call *call, const struct export_request *request, const char *scope,
+static bool create_task(struct api_call *call, const struct selection *selection, const char *scope,
                         char task_id[TEXT_UUID_LENGTH + 1], struct error *err)
 {
     const struct task_order order = {
@@ -24,7 +24,7 @@ static bool create_task(struct api_call *call, const struct export_request *requ
         .enterprise_project_id = call->enterprise_project_id,
         .enterprise_projects = scope,
         .export_size = call->export_size,
-        .request = request->json,
+        .request = selection->json,
         .request_id = call->request->id,
     };
     struct db *db = api_take_db(call, err);
@@ -38,13 +38,13 @@ static bool create_task(struct api_call *call, const struct export_request *requ
 }
 
 /* create_task, and a thread to run it; *ret_at_once: one is free. */
-static bool queue_task(struct api_call *call, const struct export_request *request, const char *scope,
+static bool queue_task(struct api_call *call, const struct selection *selection, const char *scope,
                        bool *ret_at_once, struct error *err)
 {
-    struct workers *workers = engine_workers(call->api->engine);
+    struct workers *workers = call->api->workers;
 
     *ret_at_once = workers_announce(workers) || call->api->runs_exports_itself;
-    if (!create_task(call, request, scope, call->task_id, err)) {
+    if (!create_task(call, selection, scope, call->task_id, err)) {
         workers_withdraw(workers);
         return false;
     }
@@ -77,17 +77,17 @@ static void run_or_wait(struct api_call *call, bool at_once)
 
 bool api_create(struct api_call *call, struct error *err)
 {
-    struct export_request *request = read_request(call, err);
+    struct selection *selection = read_selection(call, err);
     struct json_object *answer;
     char *scope;
     bool queued, at_once;
 
-    if (request == NULL)
+    if (selection == NULL)
         return false;
     scope = identity_scope(&call->identity, call->enterprise_project_id);
-    queued = queue_task(call, request, scope, &at_once, err);
+    queued = queue_task(call, selection, scope, &at_once, err);
     free(scope);
-    export_request_free(request);
+    selection_free(selection);
     if (!queued)
         return false;
 

@@ -163,12 +163,12 @@ void api_serve(void *context, struct fastcgi_exchange *exchange)
 
 struct db *api_take_db(struct api_call *call, struct error *err)
 {
-    return db_pool_take(engine_pool(call->api->engine), err);
+    return db_pool_take(call->api->pool, err);
 }
 
 void api_give_db(struct api_call *call, struct db *db)
 {
-    db_pool_give(engine_pool(call->api->engine), db);
+    db_pool_give(call->api->pool, db);
 }
 
 bool api_view_begin(struct api_call *call, struct api_view *view, struct error *err)

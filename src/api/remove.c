@@ -40,10 +40,10 @@ bool api_remove(struct api_call *call, struct error *err)
     if (!remove_row(call, file_id, err))
         return false;
     snprintf(call->task_id, sizeof(call->task_id), "%s", call->id);
-    workers_task_changed(engine_workers(call->api->engine), call->task_id);
+    workers_task_changed(call->api->workers, call->task_id);
     if (*file_id != '\0')
         remove_file(call, file_id);
-    housekeeper_wake(engine_housekeeper(call->api->engine));
+    housekeeper_wake(call->api->housekeeper);
     call->response->status = 204;
     return true;
 }

@@ -3,7 +3,7 @@
 
 #include "api/api.h"
 #include "base/text.h"
-#include "export/request.h"
+#include "export/task.h"
 
 /* 1 to 256 characters, as the API page has it for project_id and enterprise_project_id. */
 static bool take_enterprise_project_id(struct api_call *call, const char *value, struct error *err)
@@ -21,9 +21,9 @@ static bool take_export_size(struct api_call *call, const char *value, struct er
     char excerpt[TEXT_EXCERPT_SIZE];
     int64_t size = 0;
 
-    if (!text_parse_digits(value, 6, &size) || size < 1 || size > EXPORT_MAX_SIZE)
+    if (!text_parse_digits(value, 6, &size) || size < 1 || size > TASK_MAX_EXPORT_SIZE)
         return error_set(err, ERROR_PARAMETER, "export_size must be an integer from 1 to %d in 1 to 6 digits, got %s",
-                         EXPORT_MAX_SIZE, text_excerpt(excerpt, value, strlen(value)));
+                         TASK_MAX_EXPORT_SIZE, text_excerpt(excerpt, value, strlen(value)));
     call->export_size = (int) size;
     return true;
 }

@@ -30,7 +30,7 @@ static bool has_ended(const struct task *task)
 /* Waits for news of the task, no longer than to the deadline. False if waiting on is of no use. */
 static bool wait_for_news(struct api_call *call, struct workers_watch *watch, int64_t deadline)
 {
-    struct workers *workers = engine_workers(call->api->engine);
+    struct workers *workers = call->api->workers;
     int64_t began = clock_monotonic_ms();
     enum workers_news news;
     int64_t next_look;
@@ -52,7 +52,7 @@ static bool wait_for_news(struct api_call *call, struct workers_watch *watch, in
 static bool await(struct api_call *call, const char *task_id, int64_t deadline, struct task *ret_task,
                   struct error *err)
 {
-    struct workers *workers = engine_workers(call->api->engine);
+    struct workers *workers = call->api->workers;
     struct workers_watch watch;
     bool paused = fastcgi_pause(call->request->exchange, FASTCGI_WAIT);
     bool found;
@@ -75,7 +75,7 @@ static bool await(struct api_call *call, const char *task_id, int64_t deadline, 
 static bool run_and_await(struct api_call *call, const char *task_id, int64_t deadline, struct task *ret_task,
                           struct error *err)
 {
-    struct workers *workers = engine_workers(call->api->engine);
+    struct workers *workers = call->api->workers;
     const struct timespec pause = {.tv_nsec = GONE_MS * 1000000L};
 
     while (find(call, task_id, ret_task, err)) {

@@ -10,9 +10,9 @@
 #include "cli/checkup.h"
 #include "cli/cli.h"
 #include "db/migrations.h"
-#include "export/engine.h"
-#include "export/filters.h"
-#include "export/inventory_query.h"
+#include "db/settings.h"
+#include "inventory/filters.h"
+#include "inventory/query.h"
 
 #define OLDEST_SERVER 150000
 #define LAG_SECONDS 60
@@ -100,10 +100,10 @@ static void check_rights(struct checkup *checkup)
     db_result_free(row);
 }
 
-/* A request that names every column and every filter, so that each is tried. */
-static struct export_request *request_for_all(struct error *err)
+/* A selection that names every column and every filter, so that each is tried. */
+static struct selection *selection_of_all(struct error *err)
 {
-    struct export_request *request;
+    struct selection *selection;
     struct buffer body = {0};
 
     buffer_append_text(&body, "{");
@@ -122,26 +122,26 @@ static struct export_request *request_for_all(struct error *err)
     for (size_t i = 0; i < COLUMN_COUNT; i++)
         buffer_printf(&body, "%s[\"%s\",\"%s\"]", i == 0 ? "" : ",", columns[i].key, columns[i].key);
     buffer_append_text(&body, "]}");
-    request = export_request_parse(buffer_text(&body), body.length, err);
+    selection = selection_parse(buffer_text(&body), body.length, err);
     buffer_free(&body);
-    return request;
+    return selection;
 }
 
 /* Has the server plan an export with all columns and filters: it needs them all to be there, and readable. */
 static bool try_inventory(struct db *db, const char *relation, struct error *err)
 {
     const struct inventory_scope scope = {.relation = relation, .project_id = "check"};
-    struct export_request *request = request_for_all(err);
+    struct selection *selection = selection_of_all(err);
     struct statement query = {0};
     int64_t rows;
     bool planned;
 
-    if (request == NULL)
+    if (selection == NULL)
         return false;
-    inventory_query_build(&query, &scope, request, 1);
+    inventory_query_build(&query, &scope, selection, 1);
     planned = db_estimate_rows(db, &query, &rows, err);
     statement_free(&query);
-    export_request_free(request);
+    selection_free(selection);
     return planned;
 }
 
@@ -169,7 +169,7 @@ static void say_inventory(struct checkup *checkup, struct db *db)
 
 static void check_inventory(struct checkup *checkup)
 {
-    const struct db_settings settings = engine_inventory_settings(checkup->config);
+    const struct db_settings settings = db_settings_for_inventory(checkup->config);
     struct error err;
     struct db *db = db_open(&settings, &err);
 

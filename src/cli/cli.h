@@ -17,7 +17,6 @@ bool cli_check(int argc, char **argv, const struct config *config, struct error 
 bool cli_migrate(int argc, char **argv, const struct config *config, struct error *err);
 bool cli_task(int argc, char **argv, const struct config *config, struct error *err);
 bool cli_token(int argc, char **argv, const struct config *config, struct error *err);
-bool cli_worker(int argc, char **argv, const struct config *config, struct error *err);
 
 /* Open a connection as the owner of the schema, or as the service. NULL on failure; close it with db_close. */
 MUST_CHECK struct db *cli_open_owner(const struct config *config, struct error *err);

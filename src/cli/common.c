@@ -5,23 +5,18 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "cli/cli.h"
-#include "export/engine.h"
-
-#define OWNER_TIMEOUT_MS (24 * 60 * 60 * 1000) /* building an index of a large inventory takes its time */
+#include "db/settings.h"
 
 struct db *cli_open_owner(const struct config *config, struct error *err)
 {
-    struct db_settings settings = engine_db_settings(config);
+    const struct db_settings settings = db_settings_for_owner(config);
 
-    if (config->owner_conninfo[0] != '\0')
-        settings.conninfo = config->owner_conninfo;
-    settings.query_timeout_ms = OWNER_TIMEOUT_MS;
     return db_open(&settings, err);
 }
 
 struct db *cli_open_service(const struct config *config, struct error *err)
 {
-    const struct db_settings settings = engine_db_settings(config);
+    const struct db_settings settings = db_settings_for_service(config);
 
     return db_open(&settings, err);
 }

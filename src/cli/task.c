@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
-#include "export/engine.h"
 #include "export/retention.h"
 #include "export/task.h"
 #include "export/task_admin.h"
@@ -130,7 +129,7 @@ static bool retry(int argc, char **argv, const struct config *config, struct err
 
 static bool purge(int argc, char **argv, const struct config *config, struct error *err)
 {
-    const struct retention retention = engine_retention(config);
+    const struct retention retention = retention_configured(config);
     struct retention_result result;
     struct db *db;
     bool done;

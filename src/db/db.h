@@ -1,7 +1,7 @@
 /*
  * Connections to PostgreSQL, and the only place that knows libpq. What the SQL means stands with its
  * callers: export/task.c, claim.c, task_admin.c and retention.c for tasks, export/counters.c,
- * export/inventory_query.c, access/token.c, db/migrations.c. Every name in that SQL is schema-qualified:
+ * inventory/query.c, access/token.c, db/migrations.c. Every name in that SQL is schema-qualified:
  * the search path is empty.
  *
  * A connection belongs to one thread at a time. A statement that is given up, because a deadline passed or

@@ -8,8 +8,8 @@
 #include "base/metrics.h"
 #include "db/statement.h"
 #include "export/export_file.h"
-#include "export/inventory_query.h"
-#include "export/request.h"
+#include "inventory/query.h"
+#include "inventory/selection.h"
 
 #define TICK_MS 250           /* how often a running export looks up */
 #define FIRST_RENEWAL_MS 1000 /* soon: a change of the task just after its claim may not have been heard */
@@ -20,7 +20,7 @@
 struct run {
     const struct exporter *exporter;
     struct claim *claim;
-    struct export_request *request;
+    struct selection *selection;
     struct export_file *file;
     int64_t started;  /* monotonic, like the other two */
     int64_t next_tick;
@@ -95,17 +95,17 @@ static bool to_file(void *context, const char *data, size_t length, struct error
     return export_file_write(context, data, length, err);
 }
 
-static bool write_header(struct csv_writer *csv, const struct export_request *request, struct error *err)
+static bool write_header(struct csv_writer *csv, const struct selection *selection, struct error *err)
 {
-    for (size_t i = 0; i < request->header_count; i++)
-        csv_writer_field(csv, COLUMN_TEXT, request->headers[i].name, strlen(request->headers[i].name));
+    for (size_t i = 0; i < selection->header_count; i++)
+        csv_writer_field(csv, COLUMN_TEXT, selection->headers[i].name, strlen(selection->headers[i].name));
     return csv_writer_end_line(csv, err);
 }
 
 /* Copies rows from the stream to the file until the stream ends. */
 static bool copy_rows(struct run *run, struct db_stream *stream, struct csv_writer *csv, struct error *err)
 {
-    const struct export_request *request = run->request;
+    const struct selection *selection = run->selection;
     struct db_row row;
 
     for (;;) {
@@ -123,8 +123,8 @@ static bool copy_rows(struct run *run, struct db_stream *stream, struct csv_writ
             run->truncated = true; /* the query asks for one row more than the file may have */
             continue;
         }
-        for (size_t i = 0; i < request->header_count; i++)
-            csv_writer_field(csv, request->headers[i].column->type, row.fields[i].data, row.fields[i].length);
+        for (size_t i = 0; i < selection->header_count; i++)
+            csv_writer_field(csv, selection->headers[i].column->type, row.fields[i].data, row.fields[i].length);
         if (!csv_writer_end_line(csv, err))
             return false;
         run->rows++;
@@ -138,7 +138,7 @@ static bool write_file(struct run *run, struct db *inventory, const struct state
     bool done;
 
     csv_writer_begin(&csv, &run->exporter->csv, to_file, run->file);
-    done = write_header(&csv, run->request, err) && db_estimate_rows(inventory, query, &run->expected, err);
+    done = write_header(&csv, run->selection, err) && db_estimate_rows(inventory, query, &run->expected, err);
     run->inventory_was_dead = !done && !run->inventory_is_new && !db_is_usable(inventory);
     done = done
            && (stream = db_stream_begin(inventory, query, err)) != NULL
@@ -158,13 +158,13 @@ static bool make_file(struct run *run, struct db *inventory, struct error *err)
     struct statement query = {0};
     bool done;
 
-    run->request = export_request_parse(claim->request, strlen(claim->request), err);
-    if (run->request == NULL)
+    run->selection = selection_parse(claim->request, strlen(claim->request), err);
+    if (run->selection == NULL)
         return false;
     run->file = export_file_begin(exporter->directory, claim->lease, exporter->gzip, err);
     if (run->file == NULL)
         return false;
-    inventory_query_build(&query, &scope, run->request, (int64_t) claim->export_size + 1);
+    inventory_query_build(&query, &scope, run->selection, (int64_t) claim->export_size + 1);
     db_watch(inventory, watch, run);
     done = write_file(run, inventory, &query, err);
     db_watch(inventory, NULL, NULL);
@@ -377,6 +377,6 @@ enum exporter_end exporter_run(const struct exporter *exporter, struct db *inven
 
     end = finish(&run, make_file(&run, inventory, &err) ? NULL : &err);
     export_file_free(run.file);
-    export_request_free(run.request);
+    selection_free(run.selection);
     return end;
 }

@@ -7,7 +7,7 @@
 #include "db/db.h"
 #include "db/pool.h"
 #include "export/claim.h"
-#include "export/csv_writer.h"
+#include "inventory/csv_writer.h"
 
 struct exporter {
     const char *relation;  /* [inventory] relation */

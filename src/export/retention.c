@@ -215,6 +215,15 @@ static bool remove_discarded(const struct round *round, struct error *err)
     return true;
 }
 
+struct retention retention_configured(const struct config *config)
+{
+    return (struct retention) {
+        .directory = config->directory,
+        .history_hours = config->history_hours,
+        .max_total_bytes = (int64_t) config->max_total_mib * 1024 * 1024,
+    };
+}
+
 bool retention_round(struct db *db, const struct retention *retention, struct retention_result *result,
                      struct error *err)
 {

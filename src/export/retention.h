@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "base/config.h"
 #include "base/error.h"
 #include "db/db.h"
 
@@ -20,6 +21,9 @@ struct retention {
     int64_t max_total_bytes; /* 0 is no limit */
     const atomic_bool *stop; /* once it is true, a round ends after the batch in hand; NULL: rounds run to their end */
 };
+
+/* As the configuration says, without `stop`. It points into `config`, which must outlive it. */
+struct retention retention_configured(const struct config *config);
 
 /* How many of each a round has brought. */
 struct retention_result {

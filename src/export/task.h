@@ -22,6 +22,8 @@
 
 #define TASK_ALL_GRANTED "all_granted_eps"
 
+#define TASK_MAX_EXPORT_SIZE 100000 /* rows of a file */
+
 /* NOTIFY: a payload of a task's id says that it ended, was cancelled or removed; an empty one that one was queued. */
 #define TASK_CHANNEL "waybill_task"
 #define TASK_ANNOUNCE_CHANGE "pg_catalog.pg_notify('" TASK_CHANNEL "', task_id::text)"

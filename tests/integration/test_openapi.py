@@ -178,16 +178,16 @@ def takes_body(api, body):
 
 
 def test_the_fields_of_the_source():
-    fields = re.findall(r'^    \{"(\w+)", FILTER_', source("export/filters.c"), re.M)
-    columns = re.findall(r'^    \{"(\w+)", COLUMN_', source("export/columns.c"), re.M)
+    fields = re.findall(r'^    \{"(\w+)", FILTER_', source("inventory/filters.c"), re.M)
+    columns = re.findall(r'^    \{"(\w+)", COLUMN_', source("inventory/columns.c"), re.M)
     assert sorted(REQUEST["properties"]) == sorted([*fields, "export_headers"])
     assert DESCRIPTION.schema("Column")["enum"] == columns
 
 
 def test_the_choices_of_the_source():
     lists = {name: re.findall(r'"(\w+)"', values) for name, values in
-             re.findall(r"static const char \*const (\w+)\[\] = \{(.*?)\}", source("export/filters.c"), re.S)}
-    choices = dict(re.findall(r'^    \{"(\w+)", FILTER_CHOICE, 0, (\w+)\}', source("export/filters.c"), re.M))
+             re.findall(r"static const char \*const (\w+)\[\] = \{(.*?)\}", source("inventory/filters.c"), re.S)}
+    choices = dict(re.findall(r'^    \{"(\w+)", FILTER_CHOICE, 0, (\w+)\}', source("inventory/filters.c"), re.M))
     assert choices
     for field, name in choices.items():
         assert REQUEST["properties"][field]["enum"] == [*lists[name], None], field

@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "check.h"
 #include "scratch.h"
+#include "worker.h"
 
 #define MAX_ARGUMENTS 10
 #define ID "01234567-89ab-4cde-8f01-23456789abcd"
@@ -168,7 +169,7 @@ static void task(const void *row)
 
 static void worker(const void *row)
 {
-    run(cli_worker, row);
+    run(worker_run, row);
 }
 
 /* What the last action was called with. */
@@ -354,7 +355,7 @@ static void worker_needs_something_to_do(void)
     char *arguments[] = {(char[]) {"worker"}, NULL};
     struct error err;
 
-    assert_false(cli_worker(1, arguments, config, &err));
+    assert_false(worker_run(1, arguments, config, &err));
     check_refusal(&err, ERROR_CONFIG, "[export] threads");
     config_free(config);
 }
@@ -364,7 +365,7 @@ static void refuse_directory(const void *config)
     char *arguments[] = {(char[]) {"worker"}, NULL};
     struct error err;
 
-    if (!cli_worker(1, arguments, config, &err) && err.code == ERROR_CONFIG
+    if (!worker_run(1, arguments, config, &err) && err.code == ERROR_CONFIG
         && strstr(err.message, "/no/such/directory") != NULL)
         _exit(42);
 }
@@ -390,7 +391,7 @@ static void work(const void *argument)
     struct error err;
 
     dup2(job->log, STDERR_FILENO);
-    _exit(cli_worker(1, arguments, job->config, &err) ? 42 : error_info(err.code)->exit_status);
+    _exit(worker_run(1, arguments, job->config, &err) ? 42 : error_info(err.code)->exit_status);
 }
 
 /* Reads on until the text is there; the test fails if the end comes before, or a minute has passed. */

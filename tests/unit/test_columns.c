@@ -1,9 +1,9 @@
 /* The tables of columns and filters, against the contract. */
-#include "export/columns.h"
+#include "inventory/columns.h"
 
 #include "base/buffer.h"
 #include "check.h"
-#include "export/filters.h"
+#include "inventory/filters.h"
 
 static const struct column_case {
     const char *key;
@@ -110,5 +110,5 @@ int main(void)
     CHECK_EACH(finds_filters, filter_cases, name);
     CHECK(has_all_filters_once);
     CHECK_EACH(finds_no_other_filter, no_filters, name);
-    return check_run("export/columns, export/filters");
+    return check_run("inventory/columns, inventory/filters");
 }

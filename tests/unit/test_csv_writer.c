@@ -1,4 +1,4 @@
-#include "export/csv_writer.h"
+#include "inventory/csv_writer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -381,5 +381,5 @@ int main(void)
     CHECK(sink_failure_is_passed_on);
     CHECK(sink_failure_at_the_last_flush);
     CHECK(ends_in_the_middle_of_a_line);
-    return check_run("export/csv_writer");
+    return check_run("inventory/csv_writer");
 }

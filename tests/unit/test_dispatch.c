@@ -14,6 +14,7 @@
 #include "base/metrics.h"
 #include "cgi.h"
 #include "check.h"
+#include "engine.h"
 #include "scratch.h"
 
 #define TASK "/v5/p1/export-task/01234567-89ab-4cde-8f01-23456789abcd"
@@ -123,7 +124,8 @@ static struct config *read_config(const char *directory)
 static void serve_without(const char *method, const char *uri, const char *token, bool files, struct served *ret)
 {
     char *directory = scratch_path("files"), *path = scratch_write("log", BYTES(""));
-    struct api api = {0};
+    struct engine *engine;
+    struct api api;
     int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
     int saved = dup(STDERR_FILENO);
     struct config *config;
@@ -133,9 +135,9 @@ static void serve_without(const char *method, const char *uri, const char *token
     free(ret->metrics); /* what is counted from here on is of this request */
     config = read_config(directory);
     assert_int_equal(mkdir(directory, 0700), 0);
-    api.config = config;
-    api.engine = engine_start(config, ENGINE_ALONE, &err);
-    check_good(api.engine != NULL, &err);
+    engine = engine_start(config, ENGINE_ALONE, &err);
+    check_good(engine != NULL, &err);
+    api = (struct api) {.config = config, .pool = engine_pool(engine), .workers = engine_workers(engine)};
     if (!files)
         assert_int_equal(rmdir(directory), 0);
     cgi_variable("REQUEST_METHOD", method);
@@ -149,8 +151,8 @@ static void serve_without(const char *method, const char *uri, const char *token
     close(saved);
     close(file);
     ret->metrics = metrics_take(&ret->metric_count);
-    assert_true(engine_stop(api.engine, 0));
-    engine_free(api.engine);
+    assert_true(engine_stop(engine, 0));
+    engine_free(engine);
     if (files)
         assert_int_equal(rmdir(directory), 0); /* it is empty as before */
     config_free(config);

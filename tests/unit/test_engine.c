@@ -1,5 +1,5 @@
 /* What a process is made of, as the configuration says, and that it starts and ends without a database. */
-#include "export/engine.h"
+#include "engine.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "check.h"
+#include "db/settings.h"
 #include "scratch.h"
 
 #define A "01234567-89ab-4cde-8f01-23456789abcd"
@@ -47,7 +48,7 @@ static struct config *read_config_for(const char *directory)
 static void database_settings(void)
 {
     struct config *config = read_config("");
-    struct db_settings settings = engine_db_settings(config);
+    struct db_settings settings = db_settings_for_service(config);
 
     assert_string_equal(settings.conninfo, "host=/no/such/directory dbname=x");
     assert_string_equal(settings.application_name, "waybill");
@@ -61,7 +62,7 @@ static void database_settings(void)
 static void inventory_settings(void)
 {
     struct config *config = read_config("");
-    struct db_settings settings = engine_inventory_settings(config);
+    struct db_settings settings = db_settings_for_inventory(config);
 
     assert_string_equal(settings.conninfo, "host=/no/such/directory dbname=x");
     assert_string_equal(settings.application_name, "waybill export");
@@ -71,8 +72,8 @@ static void inventory_settings(void)
     config_free(config);
 
     config = read_config("[inventory]\nconninfo = host=a,b dbname=x\n");
-    assert_string_equal(engine_inventory_settings(config).conninfo, "host=a,b dbname=x");
-    assert_string_equal(engine_db_settings(config).conninfo, "host=/no/such/directory dbname=x");
+    assert_string_equal(db_settings_for_inventory(config).conninfo, "host=a,b dbname=x");
+    assert_string_equal(db_settings_for_service(config).conninfo, "host=/no/such/directory dbname=x");
     config_free(config);
 }
 
@@ -93,7 +94,7 @@ static void retentions(const void *row)
 {
     const struct retention_case *c = row;
     struct config *config = read_config(c->files);
-    struct retention retention = engine_retention(config);
+    struct retention retention = retention_configured(config);
 
     assert_string_equal(retention.directory, c->directory);
     assert_int_equal(retention.history_hours, c->history_hours);
@@ -211,5 +212,5 @@ int main(void)
     CHECK_EACH(needs_a_directory, kind_cases, label);
     CHECK_EACH(starts_and_stops, kind_cases, label);
     CHECK_EACH(keeps_its_counters, kind_cases, label);
-    return check_run("export/engine");
+    return check_run("engine");
 }

@@ -1,4 +1,4 @@
-#include "export/inventory_query.h"
+#include "inventory/query.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,14 +19,14 @@ static const struct inventory_scope whole_project = {"waybill.container", "p1", 
 /* Builds the query of a body. */
 static void build(struct statement *statement, const struct inventory_scope *scope, const char *body)
 {
-    struct export_request *request;
+    struct selection *request;
     struct error err;
 
-    request = export_request_parse(body, strlen(body), &err);
+    request = selection_parse(body, strlen(body), &err);
     check_good(request != NULL, &err);
     *statement = (struct statement) {0};
     inventory_query_build(statement, scope, request, 10);
-    export_request_free(request);
+    selection_free(request);
 }
 
 /* The query of a body with these members and one header. */
@@ -269,14 +269,14 @@ static void limits(void)
         static const char body[] = "{\"export_headers\":" ID "}";
         struct statement statement = {0};
         struct error err;
-        struct export_request *request = export_request_parse(body, sizeof(body) - 1, &err);
+        struct selection *request = selection_parse(body, sizeof(body) - 1, &err);
         char end[48];
 
         check_good(request != NULL, &err);
         inventory_query_build(&statement, &whole_project, request, cases[i]);
         snprintf(end, sizeof(end), " LIMIT %" PRId64, cases[i]);
         assert_string_equal(strstr(buffer_text(&statement.sql), " LIMIT "), end);
-        export_request_free(request);
+        selection_free(request);
         statement_free(&statement);
     }
 }
@@ -346,5 +346,5 @@ int main(void)
     CHECK(scope_of_enterprise_projects);
     CHECK(limits);
     CHECK_EACH(no_text_of_a_caller_is_in_the_sql, hostile_texts, text);
-    return check_run("export/inventory_query");
+    return check_run("inventory/query");
 }

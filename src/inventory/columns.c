@@ -1,4 +1,4 @@
-#include "export/columns.h"
+#include "inventory/columns.h"
 
 #include <string.h>
 

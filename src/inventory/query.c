@@ -1,4 +1,4 @@
-#include "export/inventory_query.h"
+#include "inventory/query.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -110,11 +110,11 @@ static void append_filter(struct statement *statement, const struct filter *filt
 }
 
 void inventory_query_build(struct statement *statement, const struct inventory_scope *scope,
-                           const struct export_request *request, int64_t limit)
+                           const struct selection *selection, int64_t limit)
 {
     statement_append(statement, "SELECT ");
-    for (size_t i = 0; i < request->header_count; i++)
-        statement_append(statement, "%sc.%s::text", i == 0 ? "" : ", ", request->headers[i].column->key);
+    for (size_t i = 0; i < selection->header_count; i++)
+        statement_append(statement, "%sc.%s::text", i == 0 ? "" : ", ", selection->headers[i].column->key);
 
     statement_append(statement, " FROM ");
     append_relation(statement, scope->relation);
@@ -130,7 +130,7 @@ void inventory_query_build(struct statement *statement, const struct inventory_s
         statement_append(statement, "::text[])");
     }
     for (size_t i = 0; i < FILTER_COUNT; i++)
-        append_filter(statement, &filters[i], &request->filters[i]);
+        append_filter(statement, &filters[i], &selection->filters[i]);
 
     statement_append(statement, " ORDER BY ");
     append_text_column(statement, "container_id");

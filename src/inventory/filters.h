@@ -1,9 +1,9 @@
 /*
- * The filters of a request: one table, from the field's rule to how it matches. request.c validates by
- * it, inventory_query.c turns it into SQL. A filter's name is the field's and the inventory column's.
+ * The filters of a request: one table, from the field's rule to how it matches. selection.c validates by
+ * it, query.c turns it into SQL. A filter's name is the field's and the inventory column's.
  */
-#ifndef WAYBILL_EXPORT_FILTERS_H
-#define WAYBILL_EXPORT_FILTERS_H
+#ifndef WAYBILL_INVENTORY_FILTERS_H
+#define WAYBILL_INVENTORY_FILTERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,18 +5,18 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "check.h"
-#include "export/request.h"
+#include "inventory/selection.h"
 
 #define ID "[\"container_id\",\"ID\"]"
 
-static struct export_request *parse_text(const char *body, struct error *err)
+static struct selection *parse_text(const char *body, struct error *err)
 {
-    return export_request_parse(body, strlen(body), err);
+    return selection_parse(body, strlen(body), err);
 }
 
-static struct export_request *parse_headers(const char *headers, struct error *err)
+static struct selection *parse_headers(const char *headers, struct error *err)
 {
-    struct export_request *request;
+    struct selection *request;
     struct buffer body = {0};
 
     buffer_printf(&body, "{\"export_headers\":%s}", headers);
@@ -104,7 +104,7 @@ static const struct name_case {
 static void takes_names(const void *row)
 {
     const struct name_case *c = row;
-    struct export_request *request;
+    struct selection *request;
     struct buffer json = {0};
     struct error err;
 
@@ -115,7 +115,7 @@ static void takes_names(const void *row)
     assert_int_equal(request->header_count, 1);
     assert_string_equal(request->headers[0].column->key, "risky");
     assert_string_equal(request->headers[0].name, c->name);
-    export_request_free(request);
+    selection_free(request);
 }
 
 static void name_lengths(void)
@@ -124,7 +124,7 @@ static void name_lengths(void)
 
     for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
         for (size_t length = 254; length <= 256; length++) {
-            struct export_request *request;
+            struct selection *request;
             struct buffer json = {0};
             struct error err;
 
@@ -142,7 +142,7 @@ static void name_lengths(void)
             }
             check_good(request != NULL, &err);
             assert_int_equal(strlen(request->headers[0].name), length * strlen(units[i]));
-            export_request_free(request);
+            selection_free(request);
         }
     }
 }
@@ -150,7 +150,7 @@ static void name_lengths(void)
 /* All 16, last first: the order is the request's. */
 static void all_columns_in_the_order_given(void)
 {
-    struct export_request *request;
+    struct selection *request;
     struct buffer json = {0};
     struct error err;
 
@@ -164,7 +164,7 @@ static void all_columns_in_the_order_given(void)
         assert_ptr_equal(request->headers[i].column, &columns[COLUMN_COUNT - 1 - i]);
         assert_string_equal(request->headers[i].name, "Name");
     }
-    export_request_free(request);
+    selection_free(request);
 
     json.length--;
     buffer_append_text(&json, "," ID "]");
@@ -246,7 +246,7 @@ static void refuses_unknown_fields(const void *row)
     }
 }
 
-static void check_equal(const struct export_request *a, const struct export_request *b)
+static void check_equal(const struct selection *a, const struct selection *b)
 {
     assert_int_equal(a->header_count, b->header_count);
     for (size_t i = 0; i < a->header_count; i++) {
@@ -284,7 +284,7 @@ static const struct {
 static void json_parses_to_an_equal_request(const void *row)
 {
     const char *body = *(const char *const *) row;
-    struct export_request *request, *again;
+    struct selection *request, *again;
     struct error err;
 
     request = parse_text(body, &err);
@@ -292,23 +292,23 @@ static void json_parses_to_an_equal_request(const void *row)
     again = parse_text(request->json, &err);
     check_good(again != NULL, &err);
     check_equal(request, again);
-    export_request_free(again);
-    export_request_free(request);
+    selection_free(again);
+    selection_free(request);
 }
 
 static void json_has_no_blanks(void)
 {
     struct error err;
-    struct export_request *request = parse_text(accepted_bodies[1].body, &err);
+    struct selection *request = parse_text(accepted_bodies[1].body, &err);
 
     check_good(request != NULL, &err);
     assert_string_equal(request->json, "{\"export_headers\":[[\"risky\",\"Security Risk\"]]}");
-    export_request_free(request);
+    selection_free(request);
 }
 
 static void freeing_nothing_is_fine(void)
 {
-    export_request_free(NULL);
+    selection_free(NULL);
 }
 
 int main(void)
@@ -322,5 +322,5 @@ int main(void)
     CHECK_EACH(json_parses_to_an_equal_request, accepted_bodies, body);
     CHECK(json_has_no_blanks);
     CHECK(freeing_nothing_is_fine);
-    return check_run("export/request, body");
+    return check_run("inventory/selection, body");
 }

@@ -2,8 +2,8 @@
  * The CSV: RFC 4180 in UTF-8 with CRLF, every field quoted but NULL, which is empty and unquoted. Fields are
  * written one by one into a buffer that goes to a sink whenever it is full.
  */
-#ifndef WAYBILL_EXPORT_CSV_WRITER_H
-#define WAYBILL_EXPORT_CSV_WRITER_H
+#ifndef WAYBILL_INVENTORY_CSV_WRITER_H
+#define WAYBILL_INVENTORY_CSV_WRITER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 #include "base/buffer.h"
 #include "base/compiler.h"
 #include "base/error.h"
-#include "export/columns.h"
+#include "inventory/columns.h"
 
 struct csv_options {
     bool bom;           /* begin with a byte order mark */

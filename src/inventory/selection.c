@@ -1,4 +1,4 @@
-#include "export/request.h"
+#include "inventory/selection.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -146,9 +146,9 @@ static bool read_filter(struct json_object *value, const struct filter *filter, 
 }
 
 /* One [key, header name] of export_headers; `index` counts from 0 and is how a message names it. */
-static bool read_header(struct json_object *pair, size_t index, struct export_request *request, struct error *err)
+static bool read_header(struct json_object *pair, size_t index, struct selection *selection, struct error *err)
 {
-    struct export_header *header = &request->headers[index];
+    struct selection_header *header = &selection->headers[index];
     char excerpt[TEXT_EXCERPT_SIZE];
     char field[48];
     const char *text;
@@ -177,7 +177,7 @@ static bool read_header(struct json_object *pair, size_t index, struct export_re
         return false;
     }
     for (size_t i = 0; i < index; i++) {
-        if (request->headers[i].column == header->column)
+        if (selection->headers[i].column == header->column)
             return error_set(err, ERROR_PARAMETER, "%s must not name a key twice, got \"%s\" again", field, text);
     }
 
@@ -194,11 +194,11 @@ static bool read_header(struct json_object *pair, size_t index, struct export_re
         at += size;
     }
     header->name = memory_copy_text(text);
-    request->header_count = index + 1;
+    selection->header_count = index + 1;
     return true;
 }
 
-static bool read_headers(struct json_object *body, struct export_request *request, struct error *err)
+static bool read_headers(struct json_object *body, struct selection *selection, struct error *err)
 {
     static const char field[] = "export_headers";
     struct json_object *value = NULL;
@@ -214,13 +214,13 @@ static bool read_headers(struct json_object *body, struct export_request *reques
         return error_set(err, ERROR_PARAMETER, "%s must have 1 to %d pairs [key, header name], got %zu", field,
                          COLUMN_COUNT, count);
     for (size_t i = 0; i < count; i++) {
-        if (!read_header(json_object_array_get_idx(value, i), i, request, err))
+        if (!read_header(json_object_array_get_idx(value, i), i, selection, err))
             return false;
     }
     return true;
 }
 
-static bool read_body(struct json_object *body, struct export_request *request, struct error *err)
+static bool read_body(struct json_object *body, struct selection *selection, struct error *err)
 {
     if (!json_object_is_type(body, json_type_object))
         return refuse(err, "the body", "must be a JSON object", body);
@@ -230,42 +230,42 @@ static bool read_body(struct json_object *body, struct export_request *request, 
         char excerpt[TEXT_EXCERPT_SIZE];
 
         if (filter != NULL) {
-            if (!read_filter(value, filter, &request->filters[filter - filters], err))
+            if (!read_filter(value, filter, &selection->filters[filter - filters], err))
                 return false;
         } else if (strcmp(key, "export_headers") != 0) {
             return error_set(err, ERROR_PARAMETER, "the body has an unknown field %s",
                              text_excerpt(excerpt, key, strlen(key)));
         }
     }
-    return read_headers(body, request, err);
+    return read_headers(body, selection, err);
 }
 
-struct export_request *export_request_parse(const char *body, size_t length, struct error *err)
+struct selection *selection_parse(const char *body, size_t length, struct error *err)
 {
-    struct export_request *request;
+    struct selection *selection;
     struct json_object *json = NULL;
 
     if (!json_parse(body, length, &json, err))
         return NULL;
-    request = memory_zeroed(1, sizeof(*request));
-    if (read_body(json, request, err)) {
-        request->json = memory_copy_text(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+    selection = memory_zeroed(1, sizeof(*selection));
+    if (read_body(json, selection, err)) {
+        selection->json = memory_copy_text(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
     } else {
-        export_request_free(request);
-        request = NULL;
+        selection_free(selection);
+        selection = NULL;
     }
     json_object_put(json);
-    return request;
+    return selection;
 }
 
-void export_request_free(struct export_request *request)
+void selection_free(struct selection *selection)
 {
-    if (request == NULL)
+    if (selection == NULL)
         return;
     for (size_t i = 0; i < FILTER_COUNT; i++)
-        free(request->filters[i].text);
+        free(selection->filters[i].text);
     for (size_t i = 0; i < COLUMN_COUNT; i++)
-        free(request->headers[i].name);
-    free(request->json);
-    free(request);
+        free(selection->headers[i].name);
+    free(selection->json);
+    free(selection);
 }

@@ -1,5 +1,5 @@
 /* The filters of a request's body; its export_headers and what is no filter are in test_request_body.c. */
-#include "export/request.h"
+#include "inventory/selection.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,20 +8,20 @@
 #include "check.h"
 
 /* Reads a body of these members and a valid export_headers. */
-static struct export_request *parse(const char *members, struct error *err)
+static struct selection *parse(const char *members, struct error *err)
 {
-    struct export_request *request;
+    struct selection *request;
     struct buffer body = {0};
 
     buffer_printf(&body, "{%s,\"export_headers\":[[\"container_id\",\"ID\"]]}", members);
-    request = export_request_parse(body.data, body.length, err);
+    request = selection_parse(body.data, body.length, err);
     buffer_free(&body);
     return request;
 }
 
-static struct export_request *parse_field(const char *field, const char *value, struct error *err)
+static struct selection *parse_field(const char *field, const char *value, struct error *err)
 {
-    struct export_request *request;
+    struct selection *request;
     struct buffer member = {0};
 
     buffer_printf(&member, "\"%s\":%s", field, value);
@@ -30,7 +30,7 @@ static struct export_request *parse_field(const char *field, const char *value, 
     return request;
 }
 
-static const struct filter_value *value_of(const struct export_request *request, const char *field)
+static const struct filter_value *value_of(const struct selection *request, const char *field)
 {
     return &request->filters[filter_find(field) - filters];
 }
@@ -77,7 +77,7 @@ static void type_matrix(const void *row)
 
     for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
         enum outcome outcome = values[i].outcomes[filter->kind];
-        struct export_request *request;
+        struct selection *request;
         struct error err;
 
         if (outcome == REFUSED && filter->kind == FILTER_TIME_RANGE && values[i].json[0] == '{')
@@ -89,7 +89,7 @@ static void type_matrix(const void *row)
         request = parse_field(filter->name, values[i].json, &err);
         check_good(request != NULL, &err);
         assert_int_equal(value_of(request, filter->name)->is_set, outcome == SET);
-        export_request_free(request);
+        selection_free(request);
     }
 }
 
@@ -108,7 +108,7 @@ static void booleans(const void *row)
     const struct boolean_case *c = row;
 
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-        struct export_request *request;
+        struct selection *request;
         struct error err;
 
         if (c->boolean < 0) {
@@ -119,7 +119,7 @@ static void booleans(const void *row)
         check_good(request != NULL, &err);
         assert_true(value_of(request, fields[i])->is_set);
         assert_int_equal(value_of(request, fields[i])->boolean, c->boolean);
-        export_request_free(request);
+        selection_free(request);
     }
 }
 
@@ -142,7 +142,7 @@ static const struct choice_case {
 static void choices(const void *row)
 {
     const struct choice_case *c = row;
-    struct export_request *request;
+    struct selection *request;
     struct error err;
     char json[64];
 
@@ -155,7 +155,7 @@ static void choices(const void *row)
     check_good(request != NULL, &err);
     assert_true(value_of(request, c->field)->is_set);
     assert_string_equal(value_of(request, c->field)->text, c->value);
-    export_request_free(request);
+    selection_free(request);
 }
 
 static const struct length_case {
@@ -187,7 +187,7 @@ static void repeat(struct buffer *out, const char *before, const char *unit, siz
 static void check_length(const struct length_case *c, const char *json, const char *utf8, size_t length)
 {
     struct buffer value = {0}, text = {0};
-    struct export_request *request;
+    struct selection *request;
     struct error err;
     char got[32];
 
@@ -202,7 +202,7 @@ static void check_length(const struct length_case *c, const char *json, const ch
         assert_int_equal(value_of(request, c->field)->is_set, length > 0);
         if (length > 0)
             assert_string_equal(value_of(request, c->field)->text, buffer_text(&text));
-        export_request_free(request);
+        selection_free(request);
     }
     buffer_free(&value);
     buffer_free(&text);
@@ -266,7 +266,7 @@ static void times(const void *row)
 {
     const struct time_case *c = row;
     struct error err;
-    struct export_request *request = parse_field("create_time", c->json, &err);
+    struct selection *request = parse_field("create_time", c->json, &err);
 
     if (c->refusal != NULL) {
         assert_null(request);
@@ -280,7 +280,7 @@ static void times(const void *row)
         assert_true(value_of(request, "create_time")->start_time == c->start_time);
         assert_true(value_of(request, "create_time")->end_time == c->end_time);
     }
-    export_request_free(request);
+    selection_free(request);
 }
 
 static const struct last_case {
@@ -299,25 +299,25 @@ static void last_of_a_field_counts(const void *row)
 {
     const struct last_case *c = row;
     struct error err;
-    struct export_request *request = parse(c->members, &err);
+    struct selection *request = parse(c->members, &err);
 
     check_good(request != NULL, &err);
     assert_int_equal(value_of(request, "status")->is_set, c->status != NULL);
     if (c->status != NULL)
         assert_string_equal(value_of(request, "status")->text, c->status);
-    export_request_free(request);
+    selection_free(request);
     assert_null(parse("\"status\":\"Running\",\"status\":\"bad\"", &err));
 }
 
 static void absent_filters_are_unset(void)
 {
     struct error err;
-    struct export_request *request = parse("\"status\":\"Running\"", &err);
+    struct selection *request = parse("\"status\":\"Running\"", &err);
 
     check_good(request != NULL, &err);
     for (size_t i = 0; i < FILTER_COUNT; i++)
         assert_int_equal(request->filters[i].is_set, strcmp(filters[i].name, "status") == 0);
-    export_request_free(request);
+    selection_free(request);
 }
 
 int main(void)
@@ -329,5 +329,5 @@ int main(void)
     CHECK_EACH(times, time_cases, json);
     CHECK_EACH(last_of_a_field_counts, last_cases, members);
     CHECK(absent_filters_are_unset);
-    return check_run("export/request, filters");
+    return check_run("inventory/selection, filters");
 }

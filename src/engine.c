@@ -1,4 +1,4 @@
-#include "export/engine.h"
+#include "engine.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,10 +7,10 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "db/settings.h"
 #include "export/counters.h"
 #include "export/listener.h"
 
-#define EXPORT_SLACK_MS 5000 /* the exporter ends an export that takes too long; the database does so if it can't */
 #define LAST_MS 1000         /* for the last flush of the counters, if there is less left to stop in */
 
 struct engine {
@@ -25,38 +25,6 @@ struct engine {
     struct listener *listener;
     int64_t deadline; /* by which the process has to end, once it stops */
 };
-
-struct db_settings engine_db_settings(const struct config *config)
-{
-    return (struct db_settings) {
-        .conninfo = config->conninfo,
-        .application_name = "waybill",
-        .time_zone = "UTC",
-        .connect_timeout_ms = config->connect_timeout_ms,
-        .query_timeout_ms = config->query_timeout_ms,
-    };
-}
-
-struct db_settings engine_inventory_settings(const struct config *config)
-{
-    struct db_settings settings = engine_db_settings(config);
-
-    if (config->inventory_conninfo[0] != '\0')
-        settings.conninfo = config->inventory_conninfo;
-    settings.application_name = "waybill export";
-    settings.time_zone = config->time_zone;
-    settings.query_timeout_ms = config->export_timeout * 1000 + EXPORT_SLACK_MS;
-    return settings;
-}
-
-struct retention engine_retention(const struct config *config)
-{
-    return (struct retention) {
-        .directory = config->directory,
-        .history_hours = config->history_hours,
-        .max_total_bytes = (int64_t) config->max_total_mib * 1024 * 1024,
-    };
-}
 
 static bool is_utc(const char *time_zone)
 {
@@ -93,11 +61,11 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     if (!check_directory(config, err))
         return NULL;
     engine = memory_zeroed(1, sizeof(*engine));
-    engine->tasks = engine_db_settings(config);
-    engine->inventory = engine_inventory_settings(config);
+    engine->tasks = db_settings_for_service(config);
+    engine->inventory = db_settings_for_inventory(config);
     engine->listening = engine->tasks;
     engine->listening.application_name = "waybill listener";
-    engine->retention = engine_retention(config);
+    engine->retention = retention_configured(config);
 
     engine->pool = db_pool_new(&engine->tasks, config->pool_size);
     /* Each thread uses one at a time. Without threads a request is over before its export begins. */

@@ -1,4 +1,4 @@
-#include "export/csv_writer.h"
+#include "inventory/csv_writer.h"
 
 #include <csv.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  * All that a process needs to have exports made: connections, export threads, the listener that wakes them and the
  * housekeeper that cleans up, as the configuration says.
  */
-#ifndef WAYBILL_EXPORT_ENGINE_H
-#define WAYBILL_EXPORT_ENGINE_H
+#ifndef WAYBILL_ENGINE_H
+#define WAYBILL_ENGINE_H
 
 #include <stdbool.h>
 
@@ -30,15 +30,6 @@ MUST_CHECK struct engine *engine_start(const struct config *config, enum engine_
 struct db_pool *engine_pool(struct engine *engine); /* for requests */
 struct workers *engine_workers(struct engine *engine);
 struct housekeeper *engine_housekeeper(struct engine *engine); /* NULL for ENGINE_ALONE */
-
-/* What housekeeping goes by: for a round by hand. */
-struct retention engine_retention(const struct config *config);
-
-/* How requests and the operator's commands connect as the service role. */
-struct db_settings engine_db_settings(const struct config *config);
-
-/* How exports connect to read the inventory: another server, perhaps a hot standby, if the configuration says so. */
-struct db_settings engine_inventory_settings(const struct config *config);
 
 /*
  * Claims no more tasks, tells whoever waits for one to stop waiting, and ends what runs within grace_ms: what is not

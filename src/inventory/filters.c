@@ -1,4 +1,4 @@
-#include "export/filters.h"
+#include "inventory/filters.h"
 
 #include <string.h>
 

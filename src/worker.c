@@ -1,12 +1,12 @@
-/* waybill worker: export threads alone, for a host that only exports. */
+#include "worker.h"
+
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/signals.h"
-#include "cli/cli.h"
-#include "export/engine.h"
+#include "engine.h"
 
-bool cli_worker(int argc, char **argv, const struct config *config, struct error *err)
+bool worker_run(int argc, char **argv, const struct config *config, struct error *err)
 {
     struct engine *engine;
 

@@ -1,6 +1,6 @@
 /* The columns that a file can have: one table, from the key in a request to the type in the CSV. */
-#ifndef WAYBILL_EXPORT_COLUMNS_H
-#define WAYBILL_EXPORT_COLUMNS_H
+#ifndef WAYBILL_INVENTORY_COLUMNS_H
+#define WAYBILL_INVENTORY_COLUMNS_H
 
 #include <stddef.h>
 

@@ -1,0 +1,37 @@
+#include "db/settings.h"
+
+#define OWNER_TIMEOUT_MS (24 * 60 * 60 * 1000)
+#define EXPORT_SLACK_MS 5000 /* the exporter's own time limit comes first, and the server's if the exporter hangs */
+
+struct db_settings db_settings_for_service(const struct config *config)
+{
+    return (struct db_settings) {
+        .conninfo = config->conninfo,
+        .application_name = "waybill",
+        .time_zone = "UTC",
+        .connect_timeout_ms = config->connect_timeout_ms,
+        .query_timeout_ms = config->query_timeout_ms,
+    };
+}
+
+struct db_settings db_settings_for_owner(const struct config *config)
+{
+    struct db_settings settings = db_settings_for_service(config);
+
+    if (config->owner_conninfo[0] != '\0')
+        settings.conninfo = config->owner_conninfo;
+    settings.query_timeout_ms = OWNER_TIMEOUT_MS;
+    return settings;
+}
+
+struct db_settings db_settings_for_inventory(const struct config *config)
+{
+    struct db_settings settings = db_settings_for_service(config);
+
+    if (config->inventory_conninfo[0] != '\0')
+        settings.conninfo = config->inventory_conninfo;
+    settings.application_name = "waybill export";
+    settings.time_zone = config->time_zone;
+    settings.query_timeout_ms = config->export_timeout * 1000 + EXPORT_SLACK_MS;
+    return settings;
+}

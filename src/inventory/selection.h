@@ -1,0 +1,37 @@
+/*
+ * What to select from the inventory: the filters on its rows, and the columns with their header names. It is read from
+ * the JSON body of "create a container export task" and validated by the rules of the API page (docs/openapi.yaml).
+ * Neither HTTP nor a database is needed.
+ */
+#ifndef WAYBILL_INVENTORY_SELECTION_H
+#define WAYBILL_INVENTORY_SELECTION_H
+
+#include <stddef.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "inventory/columns.h"
+#include "inventory/filters.h"
+
+struct selection_header {
+    const struct column *column;
+    char *name; /* as the first line of the file has it */
+};
+
+struct selection {
+    struct filter_value filters[FILTER_COUNT]; /* at the places of the table */
+    size_t header_count;                       /* 1 to COLUMN_COUNT */
+    struct selection_header headers[COLUMN_COUNT];
+    char *json; /* the body as accepted, without whitespace: it parses to an equal selection */
+};
+
+/*
+ * Parses a body. Free the selection with selection_free. Returns NULL on failure: the message names the field, the rule
+ * and the value (ERROR_PARAMETER), or the offset at which the body is not JSON (ERROR_BODY).
+ */
+MUST_CHECK struct selection *selection_parse(const char *body, size_t length, struct error *err);
+
+/* NULL is fine. */
+void selection_free(struct selection *selection);
+
+#endif
