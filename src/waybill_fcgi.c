@@ -12,6 +12,7 @@
 #include "base/signals.h"
 #include "engine.h"
 #include "http/fastcgi.h"
+#include "http/listen.h"
 
 #define IDLE_MS 200 /* that a thread with nothing in hand may take to end */
 

@@ -29,17 +29,17 @@ bool connection_is_silent(const struct connection *connection)
     return connection->records.phase == RECORD_PHASE_BEGIN && connection->records.header_length == 0;
 }
 
-static enum connection_news lose(struct connection *connection, const char *problem)
+static enum connection_result lose_connection(struct connection *connection, const char *problem)
 {
     connection->problem = problem;
     return CONNECTION_LOST;
 }
 
 /*
- * Receives once, without waiting. The socket itself stays a blocking one, as libfcgi needs it to write. What is read
- * with MSG_DONTWAIT does not depend on time, so that a process that was stopped still gets what has come meanwhile.
+ * Receives once, without waiting. The socket stays in blocking mode because libfcgi needs that to write. A read with
+ * MSG_DONTWAIT does not depend on time: a process that was stopped and continued still gets what has arrived.
  */
-static enum connection_news receive(struct connection *connection, char *data, size_t size, size_t *ret_got)
+static enum connection_result receive_once(struct connection *connection, char *data, size_t size, size_t *ret_got)
 {
     ssize_t got;
 
@@ -47,15 +47,15 @@ static enum connection_news receive(struct connection *connection, char *data, s
         got = recv(connection->socket, data, size, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-        return CONNECTION_QUIET;
+        return CONNECTION_IDLE;
     if (got <= 0)
-        return lose(connection, got == 0 ? "closed by the other side" : "broken off");
+        return lose_connection(connection, got == 0 ? "closed by the other side" : "broken off");
     *ret_got = (size_t) got;
-    return CONNECTION_NEWS;
+    return CONNECTION_RECEIVED;
 }
 
-/* Answers a management record. It is short: a web server that leaves no room for it does not read at all. */
-static bool answer(struct connection *connection)
+/* Answers a management record. The answer is short: only a web server that does not read leaves no room for it. */
+static bool answer_management(struct connection *connection)
 {
     struct buffer out = {0};
     bool sent;
@@ -66,8 +66,8 @@ static bool answer(struct connection *connection)
     return sent;
 }
 
-/* The head is complete; what is left of the piece comes after it. */
-static enum connection_news end_head(struct connection *connection, const struct record_bytes *rest)
+/* The head is complete. The rest of the piece follows it. */
+static enum connection_result end_head(struct connection *connection, const struct record_bytes *rest)
 {
     int pairs;
     size_t whole = record_whole_params(buffer_text(&connection->params), connection->params.length, &pairs);
@@ -75,13 +75,13 @@ static enum connection_news end_head(struct connection *connection, const struct
     if (pairs == RECORD_MAX_PAIRS && whole < connection->params.length)
         connection->is_oversized = true;
     if (whole < connection->params.length && !connection->is_oversized)
-        return lose(connection, "a parameter longer than what is there");
+        return lose_connection(connection, "a parameter is longer than the head");
     connection->params.length = whole;
     buffer_append(&connection->input, rest->data, rest->length);
-    return CONNECTION_DONE;
+    return CONNECTION_COMPLETE;
 }
 
-/* Keeps content of PARAMS. False if there is no room for all of it. */
+/* Stores content of PARAMS. Returns false if it does not fit. */
 static bool keep_params(struct connection *connection, const struct record_bytes *content)
 {
     size_t room = CONNECTION_MAX_PARAMS - connection->params.length;
@@ -91,14 +91,14 @@ static bool keep_params(struct connection *connection, const struct record_bytes
     return !connection->is_oversized;
 }
 
-static enum connection_news read_head(struct connection *connection, struct record_bytes piece)
+static enum connection_result parse_head_records(struct connection *connection, struct record_bytes piece)
 {
     struct record_bytes content;
 
     for (;;) {
         switch (record_read(&connection->records, &piece, &content)) {
         case RECORD_NEEDS_MORE:
-            return CONNECTION_NEWS;
+            return CONNECTION_RECEIVED;
         case RECORD_CONTENT:
             if (!keep_params(connection, &content))
                 return end_head(connection, &piece);
@@ -106,47 +106,47 @@ static enum connection_news read_head(struct connection *connection, struct reco
         case RECORD_STREAM_END:
             return end_head(connection, &piece);
         case RECORD_MANAGEMENT:
-            if (!answer(connection))
-                return lose(connection, "no room for the answer to a management record");
+            if (!answer_management(connection))
+                return lose_connection(connection, "the answer to a management record could not be sent");
             break;
         case RECORD_ABORT:
-            return lose(connection, "given up by the web server");
+            return lose_connection(connection, "aborted by the web server");
         case RECORD_INVALID:
-            return lose(connection, connection->records.problem);
+            return lose_connection(connection, connection->records.problem);
         }
     }
 }
 
-enum connection_news connection_receive_head(struct connection *connection)
+enum connection_result connection_receive_head(struct connection *connection)
 {
     char piece[CONNECTION_PIECE];
     size_t got = 0;
-    enum connection_news news = receive(connection, piece, sizeof(piece), &got);
+    enum connection_result result = receive_once(connection, piece, sizeof(piece), &got);
 
-    return news == CONNECTION_NEWS ? read_head(connection, (struct record_bytes) {piece, got}) : news;
+    return result == CONNECTION_RECEIVED ? parse_head_records(connection, (struct record_bytes) {piece, got}) : result;
 }
 
-enum connection_news connection_receive(struct connection *connection)
+enum connection_result connection_receive(struct connection *connection)
 {
-    enum connection_news news;
+    enum connection_result result;
     size_t got = 0;
 
     buffer_clear(&connection->input);
     connection->taken = 0;
     buffer_reserve(&connection->input, CONNECTION_PIECE);
-    news = receive(connection, connection->input.data, CONNECTION_PIECE, &got);
+    result = receive_once(connection, connection->input.data, CONNECTION_PIECE, &got);
     connection->input.length = got;
-    if (news == CONNECTION_LOST)
+    if (result == CONNECTION_LOST)
         connection->records.phase = RECORD_PHASE_INVALID;
-    return news;
+    return result;
 }
 
-bool connection_is_over(const struct connection *connection)
+bool connection_is_finished(const struct connection *connection)
 {
-    return connection->records.phase == RECORD_PHASE_OVER || connection->records.phase == RECORD_PHASE_INVALID;
+    return connection->records.phase == RECORD_PHASE_FINISHED || connection->records.phase == RECORD_PHASE_INVALID;
 }
 
-/* Up to `size` bytes, at least 1, of content that was received. Empty: receive more, or the request is over. */
+/* Returns 1 to `size` bytes of received content. Empty: more must be received, or the request has ended. */
 static struct record_bytes next_content(struct connection *connection, size_t size)
 {
     for (;;) {
@@ -157,9 +157,9 @@ static struct record_bytes next_content(struct connection *connection, size_t si
         enum record_event event = record_read(&connection->records, &window, &content);
 
         connection->taken += (size_t) (window.data - start);
-        if (event == RECORD_MANAGEMENT && !answer(connection))
+        if (event == RECORD_MANAGEMENT && !answer_management(connection))
             connection->records.phase = RECORD_PHASE_INVALID;
-        if (event == RECORD_CONTENT || connection_is_over(connection))
+        if (event == RECORD_CONTENT || connection_is_finished(connection))
             return content;
         if (event == RECORD_NEEDS_MORE && connection->taken == connection->input.length)
             return content;
@@ -179,7 +179,7 @@ bool connection_skip(struct connection *connection)
 {
     while (next_content(connection, CONNECTION_PIECE).length > 0)
         continue;
-    return connection_is_over(connection);
+    return connection_is_finished(connection);
 }
 
 void connection_list_append(struct connection_list *list, struct connection *connection)

@@ -11,13 +11,13 @@ struct deadlines {
     pthread_t thread;
     pthread_mutex_t lock; /* for the rest */
     pthread_cond_t changed;
-    struct deadline set; /* the head of the ring of those that are set */
-    int64_t watched;     /* when the thread wakes by itself; INT64_MAX: not at all */
+    struct deadline set; /* the head of the ring of deadlines that are set */
+    int64_t watched;     /* when the thread wakes without a signal; INT64_MAX: never */
     bool stopping;
 };
 
-/* Shuts down those whose time is over. When the next one's is; INT64_MAX if there is none. */
-static int64_t shut_down_late(struct deadlines *deadlines)
+/* Shuts down connections whose deadline has passed. Returns the next deadline, or INT64_MAX. */
+static int64_t shut_down_expired(struct deadlines *deadlines)
 {
     int64_t now = clock_monotonic_ms();
     int64_t next = INT64_MAX;
@@ -33,13 +33,13 @@ static int64_t shut_down_late(struct deadlines *deadlines)
     return next;
 }
 
-static void *thread_main(void *argument)
+static void *deadlines_main(void *argument)
 {
     struct deadlines *deadlines = argument;
 
     pthread_mutex_lock(&deadlines->lock);
     while (!deadlines->stopping) {
-        deadlines->watched = shut_down_late(deadlines);
+        deadlines->watched = shut_down_expired(deadlines);
         if (deadlines->watched == INT64_MAX) {
             pthread_cond_wait(&deadlines->changed, &deadlines->lock);
         } else {
@@ -52,7 +52,7 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-static void destroy(struct deadlines *deadlines)
+static void free_deadlines(struct deadlines *deadlines)
 {
     pthread_cond_destroy(&deadlines->changed);
     pthread_mutex_destroy(&deadlines->lock);
@@ -67,9 +67,9 @@ struct deadlines *deadlines_start(void)
     clock_init_condition(&deadlines->changed);
     deadlines->set.previous = deadlines->set.next = &deadlines->set;
     deadlines->watched = INT64_MAX;
-    if (pthread_create(&deadlines->thread, NULL, thread_main, deadlines) == 0)
+    if (pthread_create(&deadlines->thread, NULL, deadlines_main, deadlines) == 0)
         return deadlines;
-    destroy(deadlines);
+    free_deadlines(deadlines);
     return NULL;
 }
 
@@ -82,7 +82,7 @@ void deadlines_stop(struct deadlines *deadlines)
     pthread_cond_signal(&deadlines->changed);
     pthread_mutex_unlock(&deadlines->lock);
     pthread_join(deadlines->thread, NULL);
-    destroy(deadlines);
+    free_deadlines(deadlines);
 }
 
 void deadline_set(struct deadlines *deadlines, struct deadline *deadline, int socket, int64_t end)

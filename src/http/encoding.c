@@ -7,19 +7,19 @@
 
 #define NOT_LISTED (-1)
 
-static const char blanks[] = " \t";
+static const char whitespace[] = " \t";
 
-/* A weight in thousandths: what follows the coding up to `end`, ";q=0.5" or nothing. 0 if it can't be read. */
+/* Parses the weight that follows a coding, ";q=0.5" or nothing, up to `end`: in thousandths, 0 if it is invalid. */
 static int parse_weight(const char *text, const char *end)
 {
     int weight;
 
-    text += strspn(text, blanks);
+    text += strspn(text, whitespace);
     if (text >= end)
         return 1000;
     if (*text != ';')
         return 0;
-    text += 1 + strspn(text + 1, blanks);
+    text += 1 + strspn(text + 1, whitespace);
     if (strncasecmp(text, "q=", 2) != 0 || (text[2] != '0' && text[2] != '1'))
         return 0;
     weight = (text[2] - '0') * 1000;
@@ -29,7 +29,7 @@ static int parse_weight(const char *text, const char *end)
         for (int unit = 100; unit > 0 && isdigit((unsigned char) *text); unit /= 10)
             weight += (*text++ - '0') * unit;
     }
-    text += strspn(text, blanks);
+    text += strspn(text, whitespace);
     return text >= end && weight <= 1000 ? weight : 0;
 }
 
@@ -48,7 +48,7 @@ bool http_prefers_gzip(const char *accept_encoding)
         size_t length;
         int weight;
 
-        element += strspn(element, blanks);
+        element += strspn(element, whitespace);
         length = strcspn(element, " \t;,");
         weight = parse_weight(element + length, end);
         if (is_coding(element, length, "gzip") || is_coding(element, length, "x-gzip"))

@@ -1,12 +1,12 @@
-/* Which content coding a caller takes (RFC 9110 section 12.5.3). */
+/* Which content coding a client accepts (RFC 9110 section 12.5.3). */
 #ifndef WAYBILL_HTTP_ENCODING_H
 #define WAYBILL_HTTP_ENCODING_H
 
 #include <stdbool.h>
 
 /*
- * Whether an Accept-Encoding header has gzip take the place of what is not compressed: it is accepted, and no less
- * welcome. NULL, no header, is no. An element that can't be read is one that the caller does not take.
+ * Whether an Accept-Encoding header prefers gzip: gzip is accepted, and its weight is not below that of identity. False
+ * without a header (NULL). An element that cannot be parsed counts as not accepted.
  */
 bool http_prefers_gzip(const char *accept_encoding);
 

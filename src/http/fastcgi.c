@@ -14,15 +14,15 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "http/connection.h"
-#include "http/crew.h"
+#include "http/thread_pool.h"
 #include "http/deadlines.h"
 #include "http/intake.h"
 
 #define MAX_TRANSFERS 256
-#define BODY_MS 60000           /* for the whole body */
-#define MOMENT_MS 10            /* of these, without a pause of the thread */
-#define WRITE_MS 60000          /* for a write, and for a whole answer that is allowed nothing else */
-#define KEPT_MEMORY (64 * 1024) /* of a thread's file in memory, between requests */
+#define BODY_MS 60000           /* time limit of the whole body */
+#define MOMENT_MS 10            /* wait for the body without a pause of the thread */
+#define WRITE_MS 60000          /* time limit of a write, and default of a whole response */
+#define KEPT_MEMORY (64 * 1024) /* size of a thread's memory file that is kept between requests */
 #define MAX_UNREAD (16 * 1024 * 1024)
 
 static const struct intake_limits intake_limits = {
@@ -42,17 +42,17 @@ struct fastcgi_server {
     void *context;
     struct deadlines *deadlines;
     struct intake *intake;
-    struct crew *crew;
+    struct thread_pool *threads;
 };
 
 struct fastcgi_exchange {
     struct fastcgi_server *server; /* NULL: CGI */
     struct connection *connection;
     FCGX_Request *request;         /* NULL: CGI */
-    bool paused[CREW_REASONS];
-    int64_t body_deadline;         /* monotonic; 0: the body was not asked for */
-    int64_t answer_deadline;       /* monotonic; 0: nothing was written */
-    int64_t taken;                 /* CGI: how much of the body was read */
+    bool paused[THREAD_POOL_REASONS];
+    int64_t body_deadline;         /* monotonic; 0: the body was not read yet */
+    int64_t answer_deadline;       /* monotonic; 0: nothing was written yet */
+    int64_t taken;                 /* CGI: bytes of the body that were read */
 };
 
 const char *fastcgi_variable(const struct fastcgi_exchange *exchange, const char *name)
@@ -65,43 +65,44 @@ bool fastcgi_is_oversized(const struct fastcgi_exchange *exchange)
     return exchange->request != NULL && exchange->connection->is_oversized;
 }
 
-/* Whether more of the body comes within so many milliseconds. */
-static bool comes_within(const struct connection *connection, int ms)
+/* Waits up to `ms` milliseconds for input. */
+static bool poll_input(const struct connection *connection, int ms)
 {
     struct pollfd input = {.fd = connection->socket, .events = POLLIN};
 
-    return poll(&input, 1, ms) != 0; /* an interruption is as good as news: what calls this looks again */
+    return poll(&input, 1, ms) != 0; /* after an interruption the caller checks again */
 }
 
 /*
- * Waits until more of the body was received. False if the request is over, the time is, or the thread may not pause,
- * which sets *ret_refused. What has come counts even after the deadline: the process may have been stopped.
+ * Waits until more of the body was received. Returns false if the request has ended, the deadline has passed, or the
+ * thread must not pause, which sets *ret_refused. Received data counts even after the deadline: the process may have
+ * been stopped meanwhile.
  */
 static bool await_body(struct fastcgi_exchange *exchange, bool *paused, bool *ret_refused)
 {
     struct connection *connection = exchange->connection;
 
     for (;;) {
-        enum connection_news news = connection_receive(connection);
+        enum connection_result result = connection_receive(connection);
         int left = clock_remaining_ms(exchange->body_deadline);
         int moment = clock_remaining_ms(exchange->body_deadline - BODY_MS + MOMENT_MS);
 
-        if (news != CONNECTION_QUIET)
-            return news == CONNECTION_NEWS;
+        if (result != CONNECTION_IDLE)
+            return result == CONNECTION_RECEIVED;
         if (left == 0)
             return false;
-        if (!*paused && comes_within(connection, moment))
+        if (!*paused && poll_input(connection, moment))
             continue;
         if (!*paused && !fastcgi_pause(exchange, FASTCGI_TRANSFER)) {
             *ret_refused = true;
             return false;
         }
         *paused = true;
-        (void) comes_within(connection, left);
+        (void) poll_input(connection, left);
     }
 }
 
-static ssize_t read_body(struct fastcgi_exchange *exchange, char *data, size_t size)
+static ssize_t receive_body(struct fastcgi_exchange *exchange, char *data, size_t size)
 {
     bool paused = false, refused = false;
     size_t got = 0;
@@ -112,7 +113,7 @@ static ssize_t read_body(struct fastcgi_exchange *exchange, char *data, size_t s
         size_t taken = connection_take(exchange->connection, data + got, size - got);
 
         got += taken;
-        if (taken == 0 && (connection_is_over(exchange->connection) || !await_body(exchange, &paused, &refused)))
+        if (taken == 0 && (connection_is_finished(exchange->connection) || !await_body(exchange, &paused, &refused)))
             break;
     }
     if (paused)
@@ -128,7 +129,7 @@ ssize_t fastcgi_read(struct fastcgi_exchange *exchange, char *data, size_t size)
         exchange->taken += (int64_t) read;
         return (ssize_t) read;
     }
-    return fastcgi_is_oversized(exchange) ? 0 : read_body(exchange, data, size);
+    return fastcgi_is_oversized(exchange) ? 0 : receive_body(exchange, data, size);
 }
 
 void fastcgi_allow(struct fastcgi_exchange *exchange, int64_t ms)
@@ -136,8 +137,8 @@ void fastcgi_allow(struct fastcgi_exchange *exchange, int64_t ms)
     exchange->answer_deadline = clock_monotonic_ms() + ms;
 }
 
-/* Sets the deadline of a write, which must be cleared. */
-static void set_deadline(struct fastcgi_exchange *exchange, struct deadline *deadline)
+/* Sets the deadline of a write. The caller must clear it. */
+static void set_write_deadline(struct fastcgi_exchange *exchange, struct deadline *deadline)
 {
     int64_t end = clock_monotonic_ms() + WRITE_MS;
 
@@ -155,7 +156,7 @@ bool fastcgi_write(struct fastcgi_exchange *exchange, const char *data, size_t l
 
     if (exchange->request == NULL)
         return fwrite(data, 1, length, stdout) == length;
-    set_deadline(exchange, &deadline);
+    set_write_deadline(exchange, &deadline);
     written = FCGX_PutStr(data, (int) length, exchange->request->out) == (int) length;
     deadline_clear(exchange->server->deadlines, &deadline);
     return written;
@@ -173,18 +174,18 @@ bool fastcgi_is_gone(const struct fastcgi_exchange *exchange)
 
 bool fastcgi_pause(struct fastcgi_exchange *exchange, enum fastcgi_pause reason)
 {
-    exchange->paused[reason] = exchange->server != NULL && crew_pause(exchange->server->crew, reason);
+    exchange->paused[reason] = exchange->server != NULL && thread_pool_pause(exchange->server->threads, reason);
     return exchange->server == NULL || exchange->paused[reason];
 }
 
 void fastcgi_resume(struct fastcgi_exchange *exchange, enum fastcgi_pause reason)
 {
     if (exchange->paused[reason])
-        crew_resume(exchange->server->crew, reason);
+        thread_pool_resume(exchange->server->threads, reason);
     exchange->paused[reason] = false;
 }
 
-/* Writes all of the head into the file, from which libfcgi can read it then. */
+/* Writes the whole head into the memory file, for libfcgi to read. */
 static bool fill_memory(int memory, const struct connection *connection)
 {
     struct buffer head = {0};
@@ -198,18 +199,18 @@ static bool fill_memory(int memory, const struct connection *connection)
 }
 
 /*
- * Has libfcgi take the head apart. It reads from a descriptor and would wait there, so it gets a file in memory with
- * the head that was checked. Its writers look up the request's ipcFd at each write (EmptyBuffProc in fcgiapp.c of
- * libfcgi 2.4.2), so that they write to the connection afterwards.
+ * Lets libfcgi parse the head. libfcgi reads from a descriptor and would wait there, so it gets a memory file with the
+ * head that was checked. Its streams use the ipcFd of the request at each write (EmptyBuffProc in fcgiapp.c of libfcgi
+ * 2.4.2), so the response goes to the connection.
  */
-static bool begin(struct fastcgi_exchange *exchange, int *memory)
+static bool parse_head(struct fastcgi_exchange *exchange, int *memory)
 {
     struct connection *connection = exchange->connection;
     FCGX_Request *request = exchange->request;
 
     /*
-     * With a descriptor in place, that looks like one kept from an earlier request, FCGX_Accept_r reads from it;
-     * without a socket it can't wait for another.
+     * With a descriptor that looks like one kept from an earlier request, FCGX_Accept_r reads from it. Without a
+     * listening socket it cannot wait for another connection.
      */
     FCGX_InitRequest(request, -1, 0);
     if (!fill_memory(*memory, connection))
@@ -217,7 +218,7 @@ static bool begin(struct fastcgi_exchange *exchange, int *memory)
     request->ipcFd = *memory;
     request->keepConnection = 1;
     if (FCGX_Accept_r(request) < 0) {
-        *memory = -1; /* it was closed */
+        *memory = -1; /* libfcgi has closed it */
         return false;
     }
     request->ipcFd = connection->socket;
@@ -225,62 +226,62 @@ static bool begin(struct fastcgi_exchange *exchange, int *memory)
     return true;
 }
 
-/* Has libfcgi write what is left of the answer, and its end, and forget the request. False if it can't be written. */
+/* Lets libfcgi write the rest of the response and its end, and frees the request. Returns false if the write fails. */
 static bool end_answer(struct fastcgi_exchange *exchange)
 {
     FCGX_Request *request = exchange->request;
     struct deadline deadline;
     bool written;
 
-    set_deadline(exchange, &deadline);
+    set_write_deadline(exchange, &deadline);
     written = FCGX_FClose(request->err) == 0 && FCGX_FClose(request->out) == 0;
     deadline_clear(exchange->server->deadlines, &deadline);
-    FCGX_Free(request, 0); /* FCGX_Finish_r would close the connection where it can't write */
-    for (int reason = 0; reason < CREW_REASONS; reason++)
+    FCGX_Free(request, 0); /* FCGX_Finish_r would close the connection after a failed write */
+    for (int reason = 0; reason < THREAD_POOL_REASONS; reason++)
         fastcgi_resume(exchange, (enum fastcgi_pause) reason);
     return written;
 }
 
-/* Whether nothing of the request is to come any more. */
-static bool is_over(struct connection *connection)
+/* Whether nothing of the request is left to receive. */
+static bool request_is_finished(struct connection *connection)
 {
     return connection_skip(connection) || connection_receive(connection) == CONNECTION_LOST
            || connection_skip(connection);
 }
 
-/* The answer is complete before anyone cares about the rest of the request, which the intake receives. */
-static void finish(struct fastcgi_exchange *exchange)
+/* Completes the response first. The intake receives the rest of the request. */
+static void finish_request(struct fastcgi_exchange *exchange)
 {
     struct connection *connection = exchange->connection;
 
-    if (!end_answer(exchange) || is_over(connection)) {
+    if (!end_answer(exchange) || request_is_finished(connection)) {
         connection_free(connection);
     } else {
         (void) shutdown(connection->socket, SHUT_WR);
-        intake_give_back(exchange->server->intake, connection);
+        intake_drain(exchange->server->intake, connection);
     }
 }
 
-/* Serves the request of a connection. The file in memory is the thread's own. */
-static void serve(void *context, struct connection *connection, int *memory)
+/* Serves the request of a connection. *memory is the memory file of the thread. */
+static void serve_connection(void *context, struct connection *connection, int *memory)
 {
     struct fastcgi_server *server = context;
     FCGX_Request request;
     struct fastcgi_exchange exchange = {.server = server, .connection = connection, .request = &request};
     bool is_large = connection->params.length > KEPT_MEMORY;
 
-    if (!begin(&exchange, memory)) {
+    if (!parse_head(&exchange, memory)) {
         log_event(LOG_ERROR, "no memory for the head of a request");
         connection_free(connection);
         return;
     }
     if (is_large && ftruncate(*memory, 0) != 0)
-        log_event(LOG_WARNING, "the memory of a head can't be freed");
+        log_event(LOG_WARNING, "the memory of a head cannot be freed");
     server->handler(server->context, &exchange);
-    finish(&exchange);
+    finish_request(&exchange);
 }
 
-static void destroy(struct fastcgi_server *server)
+static void free_server(struct fastcgi_server *server)
 {
     deadlines_stop(server->deadlines);
     free(server);
@@ -297,14 +298,15 @@ struct fastcgi_server *fastcgi_start(int socket, int threads, int waits, fastcgi
     if (FCGX_Init() == 0 && server->deadlines != NULL)
         server->intake = intake_start(socket, &intake_limits);
     if (server->intake == NULL) {
-        error_set(err, ERROR_INTERNAL, "FastCGI can't be set up");
-        destroy(server);
+        error_set(err, ERROR_INTERNAL, "FastCGI cannot be set up");
+        free_server(server);
         return NULL;
     }
-    server->crew = crew_new(server->intake, threads, (int[]) {waits, MAX_TRANSFERS}, serve, server);
-    if (crew_start(server->crew))
+    server->threads = thread_pool_new(server->intake, threads, (int[]) {waits, MAX_TRANSFERS}, serve_connection,
+                                      server);
+    if (thread_pool_start(server->threads))
         return server;
-    error_set(err, ERROR_INTERNAL, "%d request threads can't be started", threads);
+    error_set(err, ERROR_INTERNAL, "%d request threads cannot be started", threads);
     if (!fastcgi_stop(server, 1000))
         log_event(LOG_ERROR, "a request thread did not end");
     return NULL;
@@ -312,7 +314,7 @@ struct fastcgi_server *fastcgi_start(int socket, int threads, int waits, fastcgi
 
 void fastcgi_close(struct fastcgi_server *server)
 {
-    crew_close(server->crew);
+    thread_pool_close(server->threads);
     intake_close(server->intake);
 }
 
@@ -321,14 +323,17 @@ bool fastcgi_stop(struct fastcgi_server *server, int grace_ms)
     int64_t deadline = clock_monotonic_ms() + grace_ms;
 
     fastcgi_close(server);
-    if (!crew_stop(server->crew, grace_ms))
+    if (!thread_pool_stop(server->threads, grace_ms))
         return false;
     intake_stop(server->intake, clock_remaining_ms(deadline));
-    destroy(server);
+    free_server(server);
     return true;
 }
 
-/* Likewise where standard input and output are one socket. Not beyond what is announced: the end may never come. */
+/*
+ * Reads the rest of the body, because standard input and output may be one socket. Reads no further than
+ * Content-Length: the end of the input may never come.
+ */
 static void drain_cgi(struct fastcgi_exchange *exchange)
 {
     const char *length = getenv("CONTENT_LENGTH");

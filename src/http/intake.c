@@ -15,34 +15,34 @@
 #include "base/memory.h"
 #include "http/queue.h"
 
-#define DESCRIPTORS 4096  /* that the process should be allowed */
-#define EXHAUSTED_MS 100  /* without an accept, when there was no descriptor or memory for it */
-#define EVENTS 64         /* taken at once, and connections accepted */
-#define LAST_PIECES (2 * CONNECTION_MAX_PARAMS / CONNECTION_PIECE) /* read of a head whose time is over */
+#define DESCRIPTORS 4096  /* file descriptors that the process should be allowed */
+#define EXHAUSTED_MS 100  /* pause of accepts after a lack of descriptors or memory */
+#define EVENTS 64         /* events, and accepted connections, of one round */
+#define LAST_PIECES (2 * CONNECTION_MAX_PARAMS / CONNECTION_PIECE) /* pieces read of an expired head */
 
 struct intake {
     int socket;
     int events; /* epoll */
-    int wake;   /* eventfd: the queue has room again, or something under the lock has changed */
+    int wake;   /* eventfd: the queue has room again, or a member under the lock has changed */
     struct intake_limits limits;
     struct queue queue;
     pthread_t thread;
 
-    /* The thread's alone. */
-    struct connection_list heads;  /* incomplete, the oldest first */
-    struct connection_list drains; /* answered, the oldest first */
-    bool may_have_backlog;         /* connections may wait to be accepted */
-    int64_t accept_after;          /* monotonic; 0: at once */
-    int64_t silent_until;          /* monotonic, when the silent are closed; 0: the intake is not closed */
+    /* For the thread alone. */
+    struct connection_list heads;  /* incomplete heads, the oldest first */
+    struct connection_list drains; /* connections that are drained, the oldest first */
+    bool may_have_backlog;         /* connections may wait for an accept */
+    int64_t accept_after;          /* monotonic; 0: immediately */
+    int64_t silent_until;          /* monotonic, when silent connections are closed; 0: the intake is open */
 
     pthread_mutex_t lock; /* for all below */
-    struct connection_list given_back;
+    struct connection_list answered; /* to be drained */
     bool is_closed;
     bool is_stopping;
     int64_t stop_at; /* monotonic */
 };
 
-static bool watch(struct intake *intake, struct connection *connection)
+static bool watch_connection(struct intake *intake, struct connection *connection)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = connection};
 
@@ -66,49 +66,49 @@ static void drop_head(struct intake *intake, struct connection *connection, cons
     connection_free(connection);
 }
 
-/* A connection that was just accepted: mostly its head has come whole. */
+/* Reads from a new connection. Its head has usually arrived already. */
 static void begin_head(struct intake *intake, struct connection *connection)
 {
-    enum connection_news news;
+    enum connection_result result;
 
     connection->deadline = clock_monotonic_ms() + intake->limits.head_ms;
-    news = connection_receive_head(connection);
-    if (news == CONNECTION_DONE) {
+    result = connection_receive_head(connection);
+    if (result == CONNECTION_COMPLETE) {
         queue_put(&intake->queue, connection);
         return;
     }
     connection_list_append(&intake->heads, connection);
     queue_account(&intake->queue, connection, connection->params.length);
-    if (news == CONNECTION_LOST)
+    if (result == CONNECTION_LOST)
         drop_head(intake, connection, connection->problem);
-    else if (!watch(intake, connection))
+    else if (!watch_connection(intake, connection))
         drop_head(intake, connection, "no memory to watch it");
     else if (intake->heads.count > intake->limits.heads)
-        drop_head(intake, intake->heads.first, "too many others that are incomplete");
+        drop_head(intake, intake->heads.first, "too many incomplete requests");
 }
 
-/* More of a head has come. */
-static enum connection_news continue_head(struct intake *intake, struct connection *connection)
+/* Reads more of a head. */
+static enum connection_result continue_head(struct intake *intake, struct connection *connection)
 {
-    enum connection_news news = connection_receive_head(connection);
+    enum connection_result result = connection_receive_head(connection);
 
-    if (news == CONNECTION_DONE) {
+    if (result == CONNECTION_COMPLETE) {
         (void) epoll_ctl(intake->events, EPOLL_CTL_DEL, connection->socket, NULL);
         connection_list_remove(&intake->heads, connection);
         queue_put(&intake->queue, connection);
-    } else if (news == CONNECTION_LOST) {
+    } else if (result == CONNECTION_LOST) {
         drop_head(intake, connection, connection->problem);
     } else {
         queue_account(&intake->queue, connection, connection->params.length);
     }
-    return news;
+    return result;
 }
 
-/* Closes the oldest of the incomplete heads while all heads together hold too much. */
-static void keep_within_limit(struct intake *intake)
+/* Closes the oldest incomplete heads while all heads hold too many bytes. */
+static void enforce_held_limit(struct intake *intake)
 {
     while (intake->heads.first != NULL && queue_held(&intake->queue) > intake->limits.held)
-        drop_head(intake, intake->heads.first, "all together hold too much");
+        drop_head(intake, intake->heads.first, "the heads of all requests are too large");
 }
 
 static void end_drain(struct intake *intake, struct connection *connection)
@@ -119,10 +119,10 @@ static void end_drain(struct intake *intake, struct connection *connection)
 
 static void continue_drain(struct intake *intake, struct connection *connection)
 {
-    enum connection_news news = connection_receive(connection);
+    enum connection_result result = connection_receive(connection);
 
     connection->drained += connection->input.length;
-    if (connection_skip(connection) || news == CONNECTION_LOST || connection->drained > intake->limits.drain_size)
+    if (connection_skip(connection) || result == CONNECTION_LOST || connection->drained > intake->limits.drain_size)
         end_drain(intake, connection);
 }
 
@@ -131,28 +131,28 @@ static void begin_drain(struct intake *intake, struct connection *connection)
     connection->is_answered = true;
     connection->deadline = clock_monotonic_ms() + intake->limits.drain_ms;
     connection_list_append(&intake->drains, connection);
-    if (!watch(intake, connection))
+    if (!watch_connection(intake, connection))
         end_drain(intake, connection);
     else if (intake->drains.count > intake->limits.drains)
         end_drain(intake, intake->drains.first);
 }
 
-/* Takes what was given back. */
+/* Begins to drain the answered connections. */
 static void begin_drains(struct intake *intake)
 {
     struct connection *connection;
 
     do {
         pthread_mutex_lock(&intake->lock);
-        connection = connection_list_take(&intake->given_back);
+        connection = connection_list_take(&intake->answered);
         pthread_mutex_unlock(&intake->lock);
         if (connection != NULL)
             begin_drain(intake, connection);
     } while (connection != NULL);
 }
 
-/* What an accept that failed means for the next one. */
-static void judge_failed_accept(struct intake *intake)
+/* Decides after a failed accept whether and when to try again. */
+static void handle_accept_error(struct intake *intake)
 {
     switch (errno) {
     case EMFILE:
@@ -161,21 +161,21 @@ static void judge_failed_accept(struct intake *intake)
     case ENOMEM:
         log_event(LOG_ERROR, "no descriptor or memory for a connection");
         if (intake->heads.first != NULL)
-            drop_head(intake, intake->heads.first, "its descriptor is wanted");
-        intake->accept_after = clock_monotonic_ms() + EXHAUSTED_MS; /* until some are given back */
+            drop_head(intake, intake->heads.first, "its descriptor is needed");
+        intake->accept_after = clock_monotonic_ms() + EXHAUSTED_MS; /* until others are released */
         break;
     case EAGAIN:
-    case EBADF: /* and the next two: the socket is no longer one to listen on */
+    case EBADF: /* this and the next two: the socket no longer listens */
     case EINVAL:
     case ENOTSOCK:
         intake->may_have_backlog = false;
         break;
-    default: /* that connection has failed already, but the next one may not */
+    default: /* this connection has failed, but the next may succeed */
         break;
     }
 }
 
-/* Accepts what there is and is wanted; of many, some, so that those that were accepted have their turn as well. */
+/* Accepts connections while threads are free. Limits the number per round, so that accepted ones are served too. */
 static void accept_connections(struct intake *intake)
 {
     int accepted = 0;
@@ -189,21 +189,21 @@ static void accept_connections(struct intake *intake)
         if (socket >= 0)
             begin_head(intake, connection_new(socket));
         else
-            judge_failed_accept(intake);
+            handle_accept_error(intake);
         if (++accepted == EVENTS && intake->accept_after == 0)
             intake->accept_after = clock_monotonic_ms();
     }
 }
 
-/* Closes a head whose time is over, unless its rest has come, as it may have where the process was stopped. */
+/* Closes an expired head, unless its rest has arrived, which can happen after the process was stopped. */
 static void expire_head(struct intake *intake, struct connection *connection)
 {
-    enum connection_news news = CONNECTION_NEWS;
+    enum connection_result result = CONNECTION_RECEIVED;
 
-    for (int i = 0; i < LAST_PIECES && news == CONNECTION_NEWS; i++)
-        news = continue_head(intake, connection);
-    if (news == CONNECTION_QUIET || news == CONNECTION_NEWS)
-        drop_head(intake, connection, "its time is over");
+    for (int i = 0; i < LAST_PIECES && result == CONNECTION_RECEIVED; i++)
+        result = continue_head(intake, connection);
+    if (result == CONNECTION_IDLE || result == CONNECTION_RECEIVED)
+        drop_head(intake, connection, "its time limit has passed");
 }
 
 static void drop_silent_heads(struct intake *intake)
@@ -213,11 +213,11 @@ static void drop_silent_heads(struct intake *intake)
     for (struct connection *connection = intake->heads.first; connection != NULL; connection = next) {
         next = connection->next;
         if (connection_is_silent(connection))
-            drop_head(intake, connection, "the process ends");
+            drop_head(intake, connection, "the process is stopping");
     }
 }
 
-static void expire(struct intake *intake)
+static void close_expired(struct intake *intake)
 {
     int64_t now = clock_monotonic_ms();
 
@@ -227,11 +227,11 @@ static void expire(struct intake *intake)
         end_drain(intake, intake->drains.first);
     if (intake->silent_until != 0 && intake->silent_until <= now) {
         drop_silent_heads(intake);
-        intake->silent_until = INT64_MAX; /* they do not become more */
+        intake->silent_until = INT64_MAX; /* no new ones appear */
     }
 }
 
-static void take_event(struct intake *intake, const struct epoll_event *event)
+static void handle_event(struct intake *intake, const struct epoll_event *event)
 {
     eventfd_t count;
 
@@ -249,7 +249,7 @@ static void take_event(struct intake *intake, const struct epoll_event *event)
     }
 }
 
-/* When the thread has something to do by itself; INT64_MAX: never. */
+/* Returns when the thread must act without an event; INT64_MAX: never. */
 static int64_t next_deadline(const struct intake *intake, int64_t stop_at)
 {
     const int64_t deadlines[] = {
@@ -269,24 +269,24 @@ static int64_t next_deadline(const struct intake *intake, int64_t stop_at)
 }
 
 /*
- * Waits for events and takes them. A connection in hand is freed by its own event alone, as another of the same round
- * may still name it: what closes others comes after them.
+ * Waits for events and handles them. During the loop, a connection is freed only by its own event, because a later
+ * event of the same round may refer to it. Everything that closes other connections follows the loop.
  */
-static void take_events(struct intake *intake, int64_t deadline)
+static void handle_events(struct intake *intake, int64_t deadline)
 {
     struct epoll_event events[EVENTS];
     int count = epoll_wait(intake->events, events, EVENTS, deadline == INT64_MAX ? -1 : clock_remaining_ms(deadline));
 
     for (int i = 0; i < count; i++)
-        take_event(intake, &events[i]);
-    keep_within_limit(intake);
+        handle_event(intake, &events[i]);
+    enforce_held_limit(intake);
     begin_drains(intake);
     accept_connections(intake);
-    expire(intake);
+    close_expired(intake);
 }
 
-/* Notices that the intake was closed. */
-static void begin_to_close(struct intake *intake)
+/* Acts on intake_close. */
+static void stop_accepting(struct intake *intake)
 {
     if (intake->silent_until == 0) {
         (void) epoll_ctl(intake->events, EPOLL_CTL_DEL, intake->socket, NULL);
@@ -295,46 +295,46 @@ static void begin_to_close(struct intake *intake)
     }
 }
 
-/* Whether the thread has to go on. *ret_stop_at is when it has to stop at the latest; 0: it has not been told to. */
-static bool goes_on(struct intake *intake, int64_t *ret_stop_at)
+/* Whether the thread must go on. *ret_stop_at is when it must stop at the latest; 0: it need not stop. */
+static bool must_go_on(struct intake *intake, int64_t *ret_stop_at)
 {
-    bool closed, stopping, given_back;
+    bool closed, stopping, answered;
 
     pthread_mutex_lock(&intake->lock);
     closed = intake->is_closed;
     stopping = intake->is_stopping;
-    given_back = intake->given_back.count > 0;
+    answered = intake->answered.count > 0;
     *ret_stop_at = stopping ? intake->stop_at : 0;
     pthread_mutex_unlock(&intake->lock);
 
     if (closed)
-        begin_to_close(intake);
+        stop_accepting(intake);
     if (closed && intake->heads.count == 0)
         queue_end(&intake->queue);
-    return !stopping || ((given_back || intake->drains.count > 0) && clock_remaining_ms(*ret_stop_at) > 0);
+    return !stopping || ((answered || intake->drains.count > 0) && clock_remaining_ms(*ret_stop_at) > 0);
 }
 
-static void *thread_main(void *argument)
+static void *intake_main(void *argument)
 {
     struct intake *intake = argument;
     int64_t stop_at;
 
-    while (goes_on(intake, &stop_at))
-        take_events(intake, next_deadline(intake, stop_at));
+    while (must_go_on(intake, &stop_at))
+        handle_events(intake, next_deadline(intake, stop_at));
     return NULL;
 }
 
-/* Raises the limit of descriptors as far as it is useful and allowed, and takes no more than a part of them. */
-static void adapt_to_descriptors(struct intake_limits *limits)
+/* Raises the limit of descriptors as far as useful and allowed, and limits the intake to a part of them. */
+static void adapt_to_descriptor_limit(struct intake_limits *limits)
 {
-    struct rlimit wanted, descriptors;
+    struct rlimit limit, descriptors;
     int part;
 
-    if (getrlimit(RLIMIT_NOFILE, &wanted) != 0)
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
-    if (wanted.rlim_cur < DESCRIPTORS) {
-        wanted.rlim_cur = wanted.rlim_max < DESCRIPTORS ? wanted.rlim_max : DESCRIPTORS;
-        (void) setrlimit(RLIMIT_NOFILE, &wanted);
+    if (limit.rlim_cur < DESCRIPTORS) {
+        limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+        (void) setrlimit(RLIMIT_NOFILE, &limit);
     }
     if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0)
         return;
@@ -343,11 +343,11 @@ static void adapt_to_descriptors(struct intake_limits *limits)
     limits->drains = limits->drains < part ? limits->drains : part;
 }
 
-static void destroy(struct intake *intake)
+static void free_intake(struct intake *intake)
 {
     connection_list_free(&intake->heads);
     connection_list_free(&intake->drains);
-    connection_list_free(&intake->given_back);
+    connection_list_free(&intake->answered);
     queue_free(&intake->queue);
     if (intake->events >= 0)
         close(intake->events);
@@ -358,10 +358,10 @@ static void destroy(struct intake *intake)
 }
 
 /*
- * Watches the listening socket for connections that come, not for those that are there: while there is no room, it may
- * have some.
+ * Watches the listening socket edge-triggered: connections may stay in its backlog while no thread is free, and must
+ * not wake the thread again and again.
  */
-static bool set_up_events(struct intake *intake)
+static bool set_up_epoll(struct intake *intake)
 {
     struct epoll_event of_socket = {.events = EPOLLIN | EPOLLET, .data.ptr = &intake->socket};
     struct epoll_event of_wake = {.events = EPOLLIN, .data.ptr = &intake->wake};
@@ -377,15 +377,15 @@ struct intake *intake_start(int socket, const struct intake_limits *limits)
 
     intake->socket = socket;
     intake->limits = *limits;
-    adapt_to_descriptors(&intake->limits);
+    adapt_to_descriptor_limit(&intake->limits);
     intake->may_have_backlog = true;
     pthread_mutex_init(&intake->lock, NULL);
     intake->events = epoll_create1(EPOLL_CLOEXEC);
     intake->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     queue_begin(&intake->queue, intake->wake);
-    if (set_up_events(intake) && pthread_create(&intake->thread, NULL, thread_main, intake) == 0)
+    if (set_up_epoll(intake) && pthread_create(&intake->thread, NULL, intake_main, intake) == 0)
         return intake;
-    destroy(intake);
+    free_intake(intake);
     return NULL;
 }
 
@@ -394,10 +394,10 @@ struct connection *intake_take(struct intake *intake)
     return queue_take(&intake->queue);
 }
 
-void intake_give_back(struct intake *intake, struct connection *connection)
+void intake_drain(struct intake *intake, struct connection *connection)
 {
     pthread_mutex_lock(&intake->lock);
-    connection_list_append(&intake->given_back, connection);
+    connection_list_append(&intake->answered, connection);
     pthread_mutex_unlock(&intake->lock);
     (void) eventfd_write(intake->wake, 1);
 }
@@ -419,5 +419,5 @@ void intake_stop(struct intake *intake, int grace_ms)
     pthread_mutex_unlock(&intake->lock);
     (void) eventfd_write(intake->wake, 1);
     pthread_join(intake->thread, NULL);
-    destroy(intake);
+    free_intake(intake);
 }

@@ -1,8 +1,8 @@
 /*
- * The intake: one thread that accepts connections and reads the heads of their requests, so that a connection which
- * says nothing, or says it slowly, costs a descriptor and a few bytes, and never a thread. A request whose head is
- * complete waits here until a thread takes it. After the answer, the intake receives the rest of a body that nobody
- * wants: unread bytes at the close would make the kernel reset the connection, and the web server lose the answer.
+ * The intake: one thread that accepts connections and reads the heads of their requests. A silent or slow connection
+ * costs a descriptor and a few bytes, but no thread. A request with a complete head waits here until a thread takes it.
+ * After the response, the intake drains the connection: it receives and discards the rest of the body. Otherwise the
+ * kernel would reset the connection because of the unread bytes, and the web server could lose the response.
  */
 #ifndef WAYBILL_HTTP_INTAKE_H
 #define WAYBILL_HTTP_INTAKE_H
@@ -13,37 +13,37 @@
 #include "http/connection.h"
 
 struct intake_limits {
-    int heads;         /* connections whose head is incomplete; beyond it the oldest is closed */
-    size_t held;       /* bytes of all heads that no thread has taken; likewise */
-    int head_ms;       /* for a whole head */
-    int silent_ms;     /* after intake_close, for a connection that has said nothing */
-    int drains;        /* connections whose rest is received; beyond it the oldest is closed */
-    size_t drain_size; /* bytes of the rest of one */
-    int drain_ms;      /* for the rest of one */
+    int heads;         /* connections with an incomplete head; beyond the limit, the oldest is closed */
+    size_t held;       /* bytes of all heads that no thread has taken; beyond the limit, the oldest is closed */
+    int head_ms;       /* time limit of a whole head */
+    int silent_ms;     /* after intake_close, time limit of a connection that has sent nothing */
+    int drains;        /* connections that are drained; beyond the limit, the oldest is closed */
+    size_t drain_size; /* bytes that are drained from one connection */
+    int drain_ms;      /* time limit of one drain */
 };
 
 struct intake;
 
 /*
- * Starts it for a listening socket, which must not block and stays the caller's, and makes sure that the process may
- * have enough descriptors. NULL if it can't be started.
+ * Starts the intake of a listening socket, which must be in non-blocking mode and still belongs to the caller. Raises
+ * the limit of file descriptors if necessary. Returns NULL if the thread cannot start.
  */
 MUST_CHECK struct intake *intake_start(int socket, const struct intake_limits *limits);
 
 /*
- * Waits for a request whose head is complete; the connection becomes the caller's. NULL once the intake is closed and
- * no request comes any more. The intake accepts connections only while more threads wait here than requests do, so
- * that the others stay for processes that share the socket.
+ * Waits for a request with a complete head, and hands over its connection to the caller. Returns NULL once the intake
+ * is closed and has no more requests. The intake accepts connections only while more threads than requests wait, so
+ * that other processes that share the socket get the rest.
  */
 struct connection *intake_take(struct intake *intake);
 
-/* Gives back a connection that was answered, to receive the rest of its request and close it. */
-void intake_give_back(struct intake *intake, struct connection *connection);
+/* Takes over a connection after the response, to drain and close it. */
+void intake_drain(struct intake *intake, struct connection *connection);
 
-/* Accepts no more connections. Those that have sent a part of a head may complete it, within their time. */
+/* Stops accepting connections. Those that have sent a part of a head may complete it, within their time limit. */
 void intake_close(struct intake *intake);
 
-/* Ends the thread, after at most so many milliseconds for what was given back. No call of intake_take may go on. */
+/* Ends the thread, and gives drains up to grace_ms. No thread may be in intake_take. */
 void intake_stop(struct intake *intake, int grace_ms);
 
 #endif

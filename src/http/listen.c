@@ -1,4 +1,5 @@
-/* The sockets of http/fastcgi.h: no FastCGI in here. */
+#include "http/listen.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -10,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "http/fastcgi.h"
 
 #define SOCKET_MODE 0660
 
@@ -22,7 +22,7 @@ enum fastcgi_mode fastcgi_mode(void)
     if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening) {
         int flags = fcntl(STDIN_FILENO, F_GETFL);
 
-        /* Another process that shares the socket may be faster to accept. */
+        /* Another process that shares the socket may accept the connection first. */
         if (flags >= 0)
             (void) fcntl(STDIN_FILENO, F_SETFL, flags | O_NONBLOCK);
         return FASTCGI_LISTENING;
@@ -35,15 +35,15 @@ static bool is_path(const char *address)
     return strchr(address, '/') != NULL;
 }
 
-static int fail(int socket, const char *address, const char *reason, struct error *err)
+static int fail_to_listen(int socket, const char *address, const char *reason, struct error *err)
 {
-    error_set(err, ERROR_CONFIG, "can't listen on %s: %s", address, reason);
+    error_set(err, ERROR_CONFIG, "cannot listen on %s: %s", address, reason);
     if (socket >= 0)
         close(socket);
     return -1;
 }
 
-/* The socket's name of a path. False if it doesn't fit, which is *ret_reason. */
+/* Builds the socket address of a path. Returns false if the path is too long, and sets *ret_reason. */
 static bool name_path(struct sockaddr_un *ret_name, const char *path, const char **ret_reason)
 {
     *ret_name = (struct sockaddr_un) {.sun_family = AF_UNIX};
@@ -54,7 +54,7 @@ static bool name_path(struct sockaddr_un *ret_name, const char *path, const char
     return true;
 }
 
-/* A socket that is connected to this name, or -1 and errno. */
+/* Returns a connected socket, or -1 and errno. */
 static int connect_to(const struct sockaddr *name, socklen_t length)
 {
     int client = socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -68,7 +68,7 @@ static int connect_to(const struct sockaddr *name, socklen_t length)
     return -1;
 }
 
-/* Whether someone accepts connections at this path. */
+/* Whether a process accepts connections at this path. */
 static bool is_served(const struct sockaddr_un *name)
 {
     int probe = connect_to((const struct sockaddr *) name, sizeof(*name));
@@ -86,26 +86,26 @@ static int listen_on_path(const char *path, struct error *err)
     int listener;
 
     if (!name_path(&name, path, &reason))
-        return fail(-1, path, reason, err);
+        return fail_to_listen(-1, path, reason, err);
     if (lstat(path, &status) == 0) {
         if (!S_ISSOCK(status.st_mode))
-            return fail(-1, path, "a file that is no socket is in the way", err);
+            return fail_to_listen(-1, path, "a file that is not a socket exists at this path", err);
         if (is_served(&name))
-            return fail(-1, path, "another process listens there", err);
+            return fail_to_listen(-1, path, "another process listens on it", err);
         (void) unlink(path);
     }
 
-    /* The path is made with the mode of the socket, less the umask: it never has more rights than it should. */
+    /* bind gives the path the mode of the socket minus the umask: the path is never more open than SOCKET_MODE. */
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener < 0 || fchmod(listener, SOCKET_MODE) != 0
         || bind(listener, (struct sockaddr *) &name, sizeof(name)) != 0 || chmod(path, SOCKET_MODE) != 0
         || listen(listener, SOMAXCONN) != 0)
-        return fail(listener, path, strerror(errno), err);
+        return fail_to_listen(listener, path, strerror(errno), err);
     return listener;
 }
 
-/* What HOST:PORT stands for; free it with freeaddrinfo. NULL, and *ret_reason, if it is none. */
-static struct addrinfo *resolve(const char *address, int flags, const char **ret_reason)
+/* Resolves HOST:PORT. Free the list with freeaddrinfo. Returns NULL and sets *ret_reason on failure. */
+static struct addrinfo *resolve_address(const char *address, int flags, const char **ret_reason)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags};
     const char *colon = strrchr(address, ':');
@@ -126,8 +126,8 @@ static struct addrinfo *resolve(const char *address, int flags, const char **ret
     return state == 0 ? found : NULL;
 }
 
-/* A socket that listens on this address, or -1 and errno. */
-static int listen_on(const struct addrinfo *address)
+/* Returns a socket that listens on this address, or -1 and errno. */
+static int listen_on_address(const struct addrinfo *address)
 {
     int listener = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int on = 1;
@@ -147,19 +147,19 @@ static int listen_on(const struct addrinfo *address)
 static int listen_on_port(const char *address, struct error *err)
 {
     const char *reason;
-    struct addrinfo *found = resolve(address, AI_PASSIVE, &reason);
+    struct addrinfo *found = resolve_address(address, AI_PASSIVE, &reason);
     int listener = -1;
 
     if (found == NULL)
-        return fail(-1, address, reason, err);
+        return fail_to_listen(-1, address, reason, err);
     for (const struct addrinfo *each = found; each != NULL; each = each->ai_next) {
-        listener = listen_on(each);
-        /* Beside a process that has the port of one address, the other address would split the callers. */
+        listener = listen_on_address(each);
+        /* If another process uses this port on one address, listening on the next would split the clients. */
         if (listener >= 0 || errno == EADDRINUSE)
             break;
     }
     if (listener < 0)
-        listener = fail(-1, address, strerror(errno), err);
+        listener = fail_to_listen(-1, address, strerror(errno), err);
     freeaddrinfo(found);
     return listener;
 }
@@ -190,7 +190,7 @@ static int connect_to_path(const char *path, const char **ret_reason)
 
 static int connect_to_port(const char *address, const char **ret_reason)
 {
-    struct addrinfo *found = resolve(address, 0, ret_reason);
+    struct addrinfo *found = resolve_address(address, 0, ret_reason);
     int client = -1;
 
     if (found == NULL)
@@ -208,6 +208,6 @@ int fastcgi_connect(const char *address, struct error *err)
     int client = is_path(address) ? connect_to_path(address, &reason) : connect_to_port(address, &reason);
 
     if (client < 0)
-        error_set(err, ERROR_UNAVAILABLE, "can't connect to %s: %s", address, reason);
+        error_set(err, ERROR_UNAVAILABLE, "cannot connect to %s: %s", address, reason);
     return client;
 }

@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 
-/* The end of the element that begins at `text`: the next comma outside quotes, or the end. */
+/* Returns the end of the element that begins at `text`: the next comma outside quotes, or the end of the text. */
 static const char *end_of_element(const char *text)
 {
     bool quoted = false;
@@ -21,7 +21,7 @@ static const char *end_of_element(const char *text)
     return text;
 }
 
-/* Copies from `text` to `end` without the blanks at both ends, cut to what fits. */
+/* Copies from `text` to `end` without leading and trailing whitespace, cut to `size`. */
 static void copy_trimmed(char *out, size_t size, const char *text, const char *end)
 {
     while (text < end && strchr(" \t", *text) != NULL)
@@ -31,7 +31,7 @@ static void copy_trimmed(char *out, size_t size, const char *text, const char *e
     snprintf(out, size, "%.*s", (int) (end - text), text);
 }
 
-/* A count of seconds, as a token or a quoted string. False if it is none. */
+/* Parses a number of seconds, as a token or a quoted string. */
 static bool parse_wait(char *value, int *ret_wait)
 {
     size_t length = strlen(value);

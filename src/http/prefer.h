@@ -1,19 +1,19 @@
-/* The Prefer header (RFC 7240), as far as this service honours it. */
+/* The Prefer header (RFC 7240): the preferences that this service honours. */
 #ifndef WAYBILL_HTTP_PREFER_H
 #define WAYBILL_HTTP_PREFER_H
 
 #include <stdbool.h>
 
-#define HTTP_PREFER_MAX_WAIT 60 /* seconds; more counts as this */
+#define HTTP_PREFER_MAX_WAIT 60 /* seconds; a larger value counts as this */
 
 struct http_prefer {
-    int wait; /* seconds, -1 is no preference */
+    int wait; /* seconds, -1 without the preference */
     bool respond_async;
 };
 
 /*
- * Reads a header's value; NULL is an absent header. Of a preference given twice the first counts, and one that
- * can't be read is ignored (RFC 7240 section 2).
+ * Parses the value of the header; NULL is an absent header. The first of duplicate preferences counts. An invalid
+ * preference is ignored (RFC 7240 section 2).
  */
 struct http_prefer http_prefer_parse(const char *value);
 

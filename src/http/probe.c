@@ -11,7 +11,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "http/fastcgi.h"
+#include "http/listen.h"
 
 /* FastCGI specification, sections 3.3 and 8. */
 #define PROTOCOL_VERSION 1
@@ -27,7 +27,7 @@ enum record {
     STDOUT = 6,
 };
 
-/* A record with up to 65535 bytes. */
+/* Appends a record with at most 65535 bytes. */
 static void add_record(struct buffer *out, enum record type, const char *content, size_t length)
 {
     const char header[HEADER_SIZE] = {
@@ -39,7 +39,7 @@ static void add_record(struct buffer *out, enum record type, const char *content
         buffer_append(out, content, length);
 }
 
-/* A variable whose name and value have less than 128 bytes each. */
+/* Appends a variable. Its name and its value have less than 128 bytes each. */
 static void add_variable(struct buffer *out, const char *name, const char *value)
 {
     const char lengths[] = {(char) strlen(name), (char) strlen(value)};
@@ -49,9 +49,9 @@ static void add_variable(struct buffer *out, const char *name, const char *value
     buffer_append_text(out, value);
 }
 
-static void make_request(struct buffer *out, const char *path)
+static void build_request(struct buffer *out, const char *path)
 {
-    static const char begin[HEADER_SIZE] = {0, RESPONDER}; /* the connection need not stay */
+    static const char begin[HEADER_SIZE] = {0, RESPONDER}; /* no keep-alive */
     struct buffer variables = {0};
 
     add_variable(&variables, "GATEWAY_INTERFACE", "CGI/1.1");
@@ -66,14 +66,14 @@ static void make_request(struct buffer *out, const char *path)
     buffer_free(&variables);
 }
 
-/* The way to the process, which has to answer before the deadline. */
+/* The connection to the process, and the deadline for its response. */
 struct link {
     int socket;
     int64_t deadline; /* monotonic */
 };
 
-/* Waits for the socket. What is there is taken even after the deadline, as by a process that was stopped meanwhile. */
-static bool wait_for(const struct link *link, short events)
+/* Waits for the socket. Available data counts even after the deadline: this process may have been stopped meanwhile. */
+static bool wait_for_link(const struct link *link, short events)
 {
     struct pollfd ready = {.fd = link->socket, .events = events};
     int count;
@@ -84,12 +84,12 @@ static bool wait_for(const struct link *link, short events)
     return count > 0;
 }
 
-static bool send_all(const struct link *link, const struct buffer *data)
+static bool send_request(const struct link *link, const struct buffer *data)
 {
     for (size_t at = 0; at < data->length;) {
         ssize_t sent;
 
-        if (!wait_for(link, POLLOUT))
+        if (!wait_for_link(link, POLLOUT))
             return false;
         sent = send(link->socket, data->data + at, data->length - at, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && (errno == EINTR || errno == EAGAIN))
@@ -101,12 +101,12 @@ static bool send_all(const struct link *link, const struct buffer *data)
     return true;
 }
 
-static bool receive(const struct link *link, char *data, size_t length)
+static bool receive_exactly(const struct link *link, char *data, size_t length)
 {
     while (length > 0) {
         ssize_t got;
 
-        if (!wait_for(link, POLLIN))
+        if (!wait_for_link(link, POLLIN))
             return false;
         got = recv(link->socket, data, length, MSG_DONTWAIT);
         if (got < 0 && (errno == EINTR || errno == EAGAIN))
@@ -119,17 +119,17 @@ static bool receive(const struct link *link, char *data, size_t length)
     return true;
 }
 
-/* Appends what the request writes to standard output, up to its end. */
+/* Appends the content of STDOUT, up to the end of the request. */
 static bool receive_answer(const struct link *link, struct buffer *out)
 {
     char *content = memory_zeroed(1, UINT16_MAX + UINT8_MAX);
     unsigned char header[HEADER_SIZE];
     bool ended = false;
 
-    while (!ended && receive(link, (char *) header, sizeof(header)) && header[0] == PROTOCOL_VERSION) {
+    while (!ended && receive_exactly(link, (char *) header, sizeof(header)) && header[0] == PROTOCOL_VERSION) {
         size_t length = (size_t) header[4] << 8 | header[5];
 
-        if (!receive(link, content, length + header[6]))
+        if (!receive_exactly(link, content, length + header[6]))
             break;
         if (header[1] == STDOUT)
             buffer_append(out, content, length);
@@ -139,7 +139,7 @@ static bool receive_answer(const struct link *link, struct buffer *out)
     return ended;
 }
 
-/* The status of a CGI answer (RFC 3875 section 6.3.3); 0 if it is none. */
+/* Returns the status of a CGI response (RFC 3875 section 6.3.3), or 0. */
 static int read_status(const char *answer)
 {
     static const char status[] = "Status: ";
@@ -147,13 +147,13 @@ static int read_status(const char *answer)
     return strncmp(answer, status, strlen(status)) == 0 ? atoi(answer + strlen(status)) : 0;
 }
 
-static bool ask(const struct link *link, const char *path, struct buffer *answer)
+static bool send_probe(const struct link *link, const char *path, struct buffer *answer)
 {
     struct buffer request = {0};
     bool answered;
 
-    make_request(&request, path);
-    answered = send_all(link, &request) && receive_answer(link, answer);
+    build_request(&request, path);
+    answered = send_request(link, &request) && receive_answer(link, answer);
     buffer_free(&request);
     return answered;
 }
@@ -166,12 +166,12 @@ bool http_probe(const char *address, const char *path, int timeout_ms, int *ret_
 
     if (link.socket < 0)
         return false;
-    if (ask(&link, path, &answer))
+    if (send_probe(&link, path, &answer))
         status = read_status(buffer_text(&answer));
     buffer_free(&answer);
     close(link.socket);
     if (status == 0)
-        return error_set(err, ERROR_UNAVAILABLE, "%s gives no answer in FastCGI", address);
+        return error_set(err, ERROR_UNAVAILABLE, "%s sends no FastCGI response", address);
     *ret_status = status;
     return true;
 }

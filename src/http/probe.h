@@ -1,4 +1,4 @@
-/* Asks a FastCGI process something, as a web server would: for an operator who wants to know whether it answers. */
+/* Sends a request to a FastCGI process, as a web server does, to check that the process responds. */
 #ifndef WAYBILL_HTTP_PROBE_H
 #define WAYBILL_HTTP_PROBE_H
 
@@ -6,9 +6,8 @@
 #include "base/error.h"
 
 /*
- * Sends GET `path` to the process that listens at `address` (as in fastcgi_listen), and waits up to timeout_ms for its
- * whole answer. *ret_status is the status of the answer, whose body is of no interest. ERROR_UNAVAILABLE if there is
- * none.
+ * Sends GET `path` to the process that listens at `address` (as in fastcgi_listen), and waits up to timeout_ms for the
+ * whole response. *ret_status is its HTTP status; its body is ignored. ERROR_UNAVAILABLE without a response.
  */
 MUST_CHECK bool http_probe(const char *address, const char *path, int timeout_ms, int *ret_status, struct error *err);
 

@@ -1,4 +1,4 @@
-/* The query of a request: name=value pairs joined by &, percent-encoded, + for a blank. */
+/* The query of a request: name=value pairs joined by &, percent-encoded, with + for a space. */
 #ifndef WAYBILL_HTTP_QUERY_H
 #define WAYBILL_HTTP_QUERY_H
 
@@ -13,19 +13,19 @@ struct http_query {
     size_t count;
     struct {
         const char *name;
-        const char *value; /* "" where there is no = */
+        const char *value; /* "" without a = */
     } pairs[HTTP_QUERY_MAX_PAIRS];
     char *text; /* what they point into */
 };
 
 /*
- * Decodes a query. ERROR_PARAMETER if a pair is not UTF-8 in percent-encoding, a name comes twice, or there are
- * more than HTTP_QUERY_MAX_PAIRS. End it with http_query_end in any case.
+ * Decodes a query. ERROR_PARAMETER if a pair is not percent-encoded UTF-8, a name occurs twice, or there are more than
+ * HTTP_QUERY_MAX_PAIRS pairs. Call http_query_end in any case.
  */
 MUST_CHECK bool http_query_parse(struct http_query *query, const char *text, struct error *err);
 void http_query_end(struct http_query *query);
 
-/* The value of a name, or NULL. */
+/* Returns the value of a parameter, or NULL. */
 const char *http_query_find(const struct http_query *query, const char *name);
 
 #endif

@@ -17,7 +17,7 @@ void queue_free(struct queue *queue)
     pthread_mutex_destroy(&queue->lock);
 }
 
-static void account(struct queue *queue, struct connection *connection, size_t held)
+static void account_locked(struct queue *queue, struct connection *connection, size_t held)
 {
     queue->held += held - connection->held;
     connection->held = held;
@@ -28,7 +28,7 @@ void queue_account(struct queue *queue, struct connection *connection, size_t he
     if (held == connection->held)
         return;
     pthread_mutex_lock(&queue->lock);
-    account(queue, connection, held);
+    account_locked(queue, connection, held);
     pthread_mutex_unlock(&queue->lock);
 }
 
@@ -56,10 +56,10 @@ bool queue_has_room(struct queue *queue)
 void queue_put(struct queue *queue, struct connection *connection)
 {
     pthread_mutex_lock(&queue->lock);
-    account(queue, connection, connection->params.length + connection->input.length);
+    account_locked(queue, connection, connection->params.length + connection->input.length);
     connection_list_append(&queue->ready, connection);
     pthread_mutex_unlock(&queue->lock);
-    pthread_cond_signal(&queue->changed); /* with the lock free, which the thread takes first */
+    pthread_cond_signal(&queue->changed); /* after the unlock, because the thread that wakes locks first */
 }
 
 struct connection *queue_take(struct queue *queue)
@@ -77,7 +77,7 @@ struct connection *queue_take(struct queue *queue)
     queue->idle--;
     connection = connection_list_take(&queue->ready);
     if (connection != NULL)
-        account(queue, connection, 0);
+        account_locked(queue, connection, 0);
     pthread_mutex_unlock(&queue->lock);
     return connection;
 }

@@ -1,6 +1,6 @@
 /*
- * Requests whose heads are complete, on their way from the intake's thread to those that serve; and the sum of what is
- * held for heads that none of them has taken.
+ * The queue of requests with a complete head, from the intake thread to the threads that serve them. It also counts the
+ * bytes that are held for all heads, complete or not, until a thread takes the request.
  */
 #ifndef WAYBILL_HTTP_QUEUE_H
 #define WAYBILL_HTTP_QUEUE_H
@@ -12,12 +12,12 @@
 #include "http/connection.h"
 
 struct queue {
-    int wake; /* an eventfd of the intake's thread */
+    int wake; /* the eventfd of the intake thread */
     pthread_mutex_t lock; /* for the rest */
     pthread_cond_t changed;
     struct connection_list ready;
     size_t held;
-    int idle;        /* threads that wait here */
+    int idle;        /* threads that wait for a request */
     bool wants_room; /* the intake waits for idle threads */
     bool has_ended;
 };
@@ -25,22 +25,22 @@ struct queue {
 void queue_begin(struct queue *queue, int wake);
 void queue_free(struct queue *queue);
 
-/* Counts what is held for the connection now instead of what was held before. */
+/* Updates the number of bytes that are held for the connection. */
 void queue_account(struct queue *queue, struct connection *connection, size_t held);
 
-/* The bytes that are held for all heads. */
+/* Returns the number of bytes that are held for all heads. */
 size_t queue_held(struct queue *queue);
 
-/* Whether more threads wait than requests do. If not, the next thread that comes to wait adds to the eventfd. */
+/* Whether more threads than requests wait. If not, the next thread that begins to wait signals the eventfd. */
 bool queue_has_room(struct queue *queue);
 
-/* Adds a request, and counts what is held for it. */
+/* Adds a request, and counts the bytes that are held for it. */
 void queue_put(struct queue *queue, struct connection *connection);
 
-/* Waits for a request; it counts no more. NULL once the queue has ended and is empty. */
+/* Waits for a request, which is no longer counted. Returns NULL once the queue has ended and is empty. */
 struct connection *queue_take(struct queue *queue);
 
-/* No more requests come. */
+/* No more requests will be added. */
 void queue_end(struct queue *queue);
 
 #endif

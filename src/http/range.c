@@ -7,14 +7,14 @@
 
 #include "base/clock.h"
 
-static const char blanks[] = " \t";
+static const char whitespace[] = " \t";
 
-/* Whether a list of entity tags has this one, by weak comparison (RFC 9110 section 8.8.3.2). */
+/* Whether a list of entity tags contains this one, by weak comparison (RFC 9110 section 8.8.3.2). */
 static bool list_has_etag(const char *list, const char *etag)
 {
     size_t length = strlen(etag);
 
-    list += strspn(list, blanks);
+    list += strspn(list, whitespace);
     if (strcmp(list, "*") == 0)
         return true;
     while (*list != '\0') {
@@ -43,7 +43,7 @@ static bool is_not_modified(const struct http_conditions *conditions, const stru
            && file->last_modified / 1000 * 1000 <= since;
 }
 
-/* Whether a Range counts: If-Range must name this very file, by strong comparison or by its exact date. */
+/* Whether the Range applies: If-Range must match this file, by strong comparison or by its exact date. */
 static bool range_applies(const struct http_conditions *conditions, const struct http_representation *file)
 {
     int64_t date;
@@ -55,7 +55,7 @@ static bool range_applies(const struct http_conditions *conditions, const struct
     return clock_parse_http_date(conditions->if_range, &date) && date == file->last_modified / 1000 * 1000;
 }
 
-/* A position at the start of *text, which moves behind it; -1 without a digit. One beyond all files is INT64_MAX. */
+/* Parses a position and advances *text past it. Returns -1 without a digit, and INT64_MAX for a larger number. */
 static int64_t take_position(const char **text)
 {
     int64_t position = isdigit((unsigned char) **text) ? 0 : -1;
@@ -65,7 +65,7 @@ static int64_t take_position(const char **text)
     return position;
 }
 
-/* One range of bytes: first-last, first- or -suffix. False if it is anything else. */
+/* Parses one range of bytes: first-last, first- or -suffix. */
 static bool parse_range(const char *range, int64_t *ret_first, int64_t *ret_last)
 {
     if (strncasecmp(range, "bytes=", 6) != 0)
@@ -76,7 +76,7 @@ static bool parse_range(const char *range, int64_t *ret_first, int64_t *ret_last
         return false;
     range++;
     *ret_last = take_position(&range);
-    range += strspn(range, blanks);
+    range += strspn(range, whitespace);
     if (*range != '\0')
         return false;
     if (*ret_first == -1)
@@ -94,7 +94,7 @@ enum http_selection http_select(const struct http_conditions *conditions, const 
     if (conditions->range == NULL || !range_applies(conditions, file) || !parse_range(conditions->range, &first, &last))
         return HTTP_SEND_ALL;
 
-    if (first == -1) { /* the last so many bytes */
+    if (first == -1) { /* a suffix: the last bytes */
         if (last == 0 || file->size == 0)
             return HTTP_NOT_SATISFIABLE;
         first = last < file->size ? file->size - last : 0;

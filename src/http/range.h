@@ -1,11 +1,11 @@
-/* Conditional and range requests for a file (RFC 9110 sections 13 and 14): what part of it to send, if any. */
+/* Conditional and range requests for a file (RFC 9110 sections 13 and 14): which part of the file to send. */
 #ifndef WAYBILL_HTTP_RANGE_H
 #define WAYBILL_HTTP_RANGE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The request's headers; NULL where there is none. */
+/* Headers of the request; NULL for an absent one. */
 struct http_conditions {
     const char *if_none_match;
     const char *if_modified_since;
@@ -13,10 +13,10 @@ struct http_conditions {
     const char *range;
 };
 
-/* The file that was asked for. */
+/* The requested file. */
 struct http_representation {
-    const char *etag;      /* strong, in its quotes */
-    int64_t last_modified; /* milliseconds since 1970; its dates have whole seconds */
+    const char *etag;      /* strong, with its quotes */
+    int64_t last_modified; /* milliseconds since 1970; compared in whole seconds */
     int64_t size;
 };
 
@@ -28,8 +28,8 @@ enum http_selection {
 };
 
 /*
- * Decides, in the order of RFC 9110 section 13.2.2. For HTTP_SEND_PART, *ret_first and *ret_last are the first and
- * the last byte. One range is honoured; several, or one that can't be read, get the whole file.
+ * Evaluates the conditions and the range, in the order of RFC 9110 section 13.2.2. For HTTP_SEND_PART, *ret_first and
+ * *ret_last are the offsets of the first and the last byte. A Range with several ranges, or an invalid one, is ignored.
  */
 enum http_selection http_select(const struct http_conditions *conditions, const struct http_representation *file,
                                 int64_t *ret_first, int64_t *ret_last);

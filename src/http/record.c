@@ -21,12 +21,12 @@ enum type {
 
 #define NO_EVENT ((enum record_event) -1)
 
-static unsigned number(const unsigned char *bytes)
+static unsigned read_uint16(const unsigned char *bytes)
 {
     return (unsigned) bytes[0] << 8 | bytes[1];
 }
 
-static enum record_event refuse(struct record_reader *reader, const char *problem)
+static enum record_event reject_record(struct record_reader *reader, const char *problem)
 {
     reader->phase = RECORD_PHASE_INVALID;
     reader->problem = problem;
@@ -40,16 +40,16 @@ static int type_of(const struct record_reader *reader)
 
 static bool is_management(const struct record_reader *reader)
 {
-    return number(reader->header + 2) == 0;
+    return read_uint16(reader->header + 2) == 0;
 }
 
-/* Whether the content is kept until it is complete, rather than given away piece by piece. */
+/* Whether the content is collected until it is complete, and not passed on in pieces. */
 static bool is_gathered(const struct record_reader *reader)
 {
     return is_management(reader) || type_of(reader) == TYPE_BEGIN_REQUEST;
 }
 
-/* What is wrong with a record of the request, which its header tells; NULL if nothing is. */
+/* Checks the header of a record of the request. Returns the problem, or NULL. */
 static const char *check_order(const struct record_reader *reader)
 {
     int type = type_of(reader);
@@ -61,12 +61,12 @@ static const char *check_order(const struct record_reader *reader)
     }
     if (reader->phase == RECORD_PHASE_BEGIN)
         return "no BEGIN_REQUEST at the start";
-    if ((int) number(reader->header + 2) != reader->request_id)
+    if ((int) read_uint16(reader->header + 2) != reader->request_id)
         return "a record of another request";
     if (type == TYPE_ABORT_REQUEST || (type == TYPE_PARAMS && reader->phase == RECORD_PHASE_PARAMS)
         || (type == TYPE_STDIN && reader->phase == RECORD_PHASE_STDIN))
         return NULL;
-    return "a record of a type that has no place there";
+    return "a record of an unexpected type";
 }
 
 /* The header is complete. */
@@ -74,26 +74,26 @@ static enum record_event begin_record(struct record_reader *reader)
 {
     const char *problem = NULL;
 
-    reader->content_left = number(reader->header + 4);
+    reader->content_left = read_uint16(reader->header + 4);
     reader->padding_left = reader->header[6];
     reader->gathered_length = 0;
     reader->is_open = true;
     if (reader->header[0] != FCGI_VERSION)
-        problem = "another version, or no FastCGI";
+        problem = "another version, or not FastCGI";
     else if (!is_management(reader))
         problem = check_order(reader);
     else if (type_of(reader) == TYPE_BEGIN_REQUEST)
         problem = "a request with the id 0";
     else if (reader->content_left > RECORD_GATHERED_MAX)
         problem = "a management record that is too long";
-    return problem == NULL ? NO_EVENT : refuse(reader, problem);
+    return problem == NULL ? NO_EVENT : reject_record(reader, problem);
 }
 
 static enum record_event begin_request(struct record_reader *reader)
 {
-    if (number(reader->gathered) != ROLE_RESPONDER)
-        return refuse(reader, "a role other than responder");
-    reader->request_id = (int) number(reader->header + 2);
+    if (read_uint16(reader->gathered) != ROLE_RESPONDER)
+        return reject_record(reader, "a role other than responder");
+    reader->request_id = (int) read_uint16(reader->header + 2);
     reader->phase = RECORD_PHASE_PARAMS;
     return NO_EVENT;
 }
@@ -108,18 +108,18 @@ static enum record_event end_record(struct record_reader *reader)
     case TYPE_BEGIN_REQUEST:
         return begin_request(reader);
     case TYPE_ABORT_REQUEST:
-        reader->phase = RECORD_PHASE_OVER;
+        reader->phase = RECORD_PHASE_FINISHED;
         return RECORD_ABORT;
     default:
-        if (number(reader->header + 4) > 0)
+        if (read_uint16(reader->header + 4) > 0)
             return NO_EVENT;
-        reader->phase = type_of(reader) == TYPE_PARAMS ? RECORD_PHASE_STDIN : RECORD_PHASE_OVER;
+        reader->phase = type_of(reader) == TYPE_PARAMS ? RECORD_PHASE_STDIN : RECORD_PHASE_FINISHED;
         return RECORD_STREAM_END;
     }
 }
 
-/* Takes up to `wanted` bytes. */
-static struct record_bytes take(struct record_bytes *bytes, size_t wanted)
+/* Consumes up to `wanted` bytes. */
+static struct record_bytes take_bytes(struct record_bytes *bytes, size_t wanted)
 {
     struct record_bytes taken = {bytes->data, bytes->length < wanted ? bytes->length : wanted};
 
@@ -128,9 +128,9 @@ static struct record_bytes take(struct record_bytes *bytes, size_t wanted)
     return taken;
 }
 
-static enum record_event read_header(struct record_reader *reader, struct record_bytes *bytes)
+static enum record_event read_record_header(struct record_reader *reader, struct record_bytes *bytes)
 {
-    struct record_bytes part = take(bytes, RECORD_HEADER_SIZE - reader->header_length);
+    struct record_bytes part = take_bytes(bytes, RECORD_HEADER_SIZE - reader->header_length);
 
     if (part.length > 0)
         memcpy(reader->header + reader->header_length, part.data, part.length);
@@ -138,10 +138,10 @@ static enum record_event read_header(struct record_reader *reader, struct record
     return reader->header_length < RECORD_HEADER_SIZE ? RECORD_NEEDS_MORE : begin_record(reader);
 }
 
-static enum record_event read_content(struct record_reader *reader, struct record_bytes *bytes,
+static enum record_event read_record_content(struct record_reader *reader, struct record_bytes *bytes,
                                       struct record_bytes *ret_content)
 {
-    struct record_bytes part = take(bytes, reader->content_left);
+    struct record_bytes part = take_bytes(bytes, reader->content_left);
 
     if (part.length == 0)
         return RECORD_NEEDS_MORE;
@@ -152,14 +152,14 @@ static enum record_event read_content(struct record_reader *reader, struct recor
         return NO_EVENT;
     }
     if (type_of(reader) == TYPE_ABORT_REQUEST)
-        return NO_EVENT; /* it should have none */
+        return NO_EVENT; /* it should have no content */
     *ret_content = part;
     return RECORD_CONTENT;
 }
 
-static enum record_event read_padding(struct record_reader *reader, struct record_bytes *bytes)
+static enum record_event read_record_padding(struct record_reader *reader, struct record_bytes *bytes)
 {
-    reader->padding_left -= (unsigned) take(bytes, reader->padding_left).length;
+    reader->padding_left -= (unsigned) take_bytes(bytes, reader->padding_left).length;
     if (reader->padding_left > 0)
         return RECORD_NEEDS_MORE;
     reader->header_length = 0;
@@ -173,42 +173,42 @@ enum record_event record_read(struct record_reader *reader, struct record_bytes 
 
     if (reader->phase == RECORD_PHASE_INVALID)
         return RECORD_INVALID;
-    if (reader->phase == RECORD_PHASE_OVER)
+    if (reader->phase == RECORD_PHASE_FINISHED)
         return RECORD_STREAM_END;
     while (event == NO_EVENT) {
         if (reader->header_length < RECORD_HEADER_SIZE)
-            event = read_header(reader, bytes);
+            event = read_record_header(reader, bytes);
         else if (reader->content_left > 0)
-            event = read_content(reader, bytes, ret_content);
+            event = read_record_content(reader, bytes, ret_content);
         else if (reader->is_open)
             event = end_record(reader);
         else
-            event = read_padding(reader, bytes);
+            event = read_record_padding(reader, bytes);
     }
     return event;
 }
 
-/* Takes the length of a name or a value. False if it is cut off. */
+/* Consumes the length of a name or a value. Returns false if it is incomplete. */
 static bool take_length(struct record_bytes *bytes, size_t *ret_length)
 {
     const unsigned char *at = (const unsigned char *) bytes->data;
     size_t size = bytes->length > 0 && at[0] >= 0x80 ? 4 : 1;
 
-    if (take(bytes, size).length < size)
+    if (take_bytes(bytes, size).length < size)
         return false;
-    *ret_length = size == 1 ? at[0] : (size_t) (at[0] & 0x7f) << 24 | (size_t) at[1] << 16 | number(at + 2);
+    *ret_length = size == 1 ? at[0] : (size_t) (at[0] & 0x7f) << 24 | (size_t) at[1] << 16 | read_uint16(at + 2);
     return true;
 }
 
-/* Takes a pair, or just its name. False if it is cut off. */
+/* Consumes a pair. Returns false if it is incomplete. */
 static bool take_pair(struct record_bytes *bytes, struct record_bytes *ret_name)
 {
     size_t name_length = 0, value_length = 0;
 
     if (!take_length(bytes, &name_length) || !take_length(bytes, &value_length))
         return false;
-    *ret_name = take(bytes, name_length);
-    return ret_name->length == name_length && take(bytes, value_length).length == value_length;
+    *ret_name = take_bytes(bytes, name_length);
+    return ret_name->length == name_length && take_bytes(bytes, value_length).length == value_length;
 }
 
 size_t record_whole_params(const char *data, size_t length, int *ret_pairs)
@@ -234,7 +234,7 @@ static void append_record(struct buffer *out, int type, int request_id, const ch
     buffer_append(out, content, length);
 }
 
-/* Appends the pair that answers a name, if the name is one of the three that there are. */
+/* Appends the pair that answers a name, if it is one of the three known names. */
 static void append_value(struct buffer *out, struct record_bytes name)
 {
     static const struct {

@@ -1,7 +1,7 @@
 /*
- * The records that a web server sends on a connection (FastCGI specification, section 3.3), taken apart and checked as
- * their bytes come, in pieces of any length. Nothing here reads or writes a descriptor. A connection carries one
- * request for a responder: BEGIN_REQUEST, the stream PARAMS, the stream STDIN, and management records anywhere.
+ * Parses and checks the records that a web server sends on a connection (FastCGI specification, section 3.3), in pieces
+ * of any length. Nothing here reads or writes a descriptor. A connection carries one request for a responder:
+ * BEGIN_REQUEST, the stream PARAMS, the stream STDIN, and management records anywhere.
  */
 #ifndef WAYBILL_HTTP_RECORD_H
 #define WAYBILL_HTTP_RECORD_H
@@ -13,38 +13,38 @@
 #include "base/buffer.h"
 
 #define RECORD_HEADER_SIZE 8
-#define RECORD_GATHERED_MAX 256 /* the longest content of a management record that is answered */
-#define RECORD_MAX_PAIRS 4096   /* of a request's parameters */
+#define RECORD_GATHERED_MAX 256 /* largest content of a management record */
+#define RECORD_MAX_PAIRS 4096   /* parameters of a request */
 
-/* Bytes that belong to another. */
+/* A view of bytes that belong to another object. */
 struct record_bytes {
     const char *data;
     size_t length;
 };
 
 enum record_event {
-    RECORD_NEEDS_MORE, /* all bytes are taken, and more have to come */
-    RECORD_CONTENT,    /* content of PARAMS or, after their end, of STDIN */
-    RECORD_STREAM_END, /* the end of PARAMS or STDIN; after STDIN no bytes are taken any more */
-    RECORD_MANAGEMENT, /* a management record, to be answered with record_answer */
-    RECORD_ABORT,      /* the web server gives up the request; no bytes are taken any more */
-    RECORD_INVALID,    /* not such a request; `problem` says why, and no bytes are taken any more */
+    RECORD_NEEDS_MORE, /* all bytes are consumed; more must follow */
+    RECORD_CONTENT,    /* content of PARAMS or, after its end, of STDIN */
+    RECORD_STREAM_END, /* the end of PARAMS or STDIN; after STDIN no more bytes are consumed */
+    RECORD_MANAGEMENT, /* a management record; record_answer answers it */
+    RECORD_ABORT,      /* the web server aborts the request; no more bytes are consumed */
+    RECORD_INVALID,    /* an invalid request, see `problem`; no more bytes are consumed */
 };
 
 enum record_phase {
     RECORD_PHASE_BEGIN,
     RECORD_PHASE_PARAMS,
     RECORD_PHASE_STDIN,
-    RECORD_PHASE_OVER,
+    RECORD_PHASE_FINISHED,
     RECORD_PHASE_INVALID,
 };
 
-/* The state between two pieces; all zero at the start. */
+/* The state between two pieces. Initialize it with zeros. */
 struct record_reader {
     enum record_phase phase;
     unsigned char header[RECORD_HEADER_SIZE];
-    unsigned header_length; /* bytes of the header that have come */
-    bool is_open;           /* the record's end has not been told */
+    unsigned header_length; /* bytes of the header received */
+    bool is_open;           /* the end of the record was not reported yet */
     unsigned content_left;
     unsigned padding_left;
     int request_id; /* known after RECORD_PHASE_BEGIN */
@@ -53,21 +53,22 @@ struct record_reader {
     const char *problem; /* NULL until RECORD_INVALID; for the log */
 };
 
-/* Takes bytes from the front of *bytes up to the next event. RECORD_CONTENT sets *ret_content to a part of *bytes. */
+/*
+ * Consumes bytes from the front of *bytes up to the next event. RECORD_CONTENT sets *ret_content to a part of *bytes.
+ */
 enum record_event record_read(struct record_reader *reader, struct record_bytes *bytes,
                               struct record_bytes *ret_content);
 
-/* Appends the record that answers the management record which has just been read. */
+/* Appends the record that answers the last management record. */
 void record_answer(const struct record_reader *reader, struct buffer *out);
 
 /*
- * How many bytes of the content of PARAMS the pairs take that are whole, up to RECORD_MAX_PAIRS of them; *ret_pairs is
- * their number. libfcgi must get no other: it believes the lengths, and ends the process where it can't get as much
- * memory.
+ * Returns how many bytes of the content of PARAMS consist of whole pairs, at most RECORD_MAX_PAIRS of them; *ret_pairs
+ * is their number. libfcgi must get no others: it trusts the lengths, and exits if it cannot allocate the memory.
  */
 size_t record_whole_params(const char *data, size_t length, int *ret_pairs);
 
-/* Appends the records BEGIN_REQUEST and PARAMS, with its end, of a request with this content of PARAMS. */
+/* Appends the records of a head: BEGIN_REQUEST, PARAMS with this content, and the end of PARAMS. */
 void record_append_head(struct buffer *out, int request_id, const char *params, size_t length);
 
 #endif

@@ -10,9 +10,9 @@
 #include "base/memory.h"
 
 #define CHUNK (128 * 1024)
-#define SMALL (64 * 1024)        /* a body that the socket's buffer takes at once, however slow the other side reads */
-#define SLOWEST_RATE (16 * 1024) /* bytes a second at which a body may be read */
-#define SLOWEST_START_MS 60000   /* besides */
+#define SMALL (64 * 1024)        /* size of a body that fits into the buffer of the socket */
+#define SLOWEST_RATE (16 * 1024) /* bytes per second: a slower reader is disconnected */
+#define SLOWEST_START_MS 60000   /* in addition */
 
 void http_response_begin(struct http_response *response)
 {
@@ -134,7 +134,7 @@ static bool sends_body(const struct http_response *response, const struct http_r
     return request->method != HTTP_HEAD && !response->offloaded && !has_no_body(response->status);
 }
 
-static bool send_all(struct http_response *response, const struct http_request *request)
+static bool send_response(struct http_response *response, const struct http_request *request)
 {
     struct fastcgi_exchange *exchange = request->exchange;
     struct buffer head = {0};
@@ -155,14 +155,14 @@ static bool send_all(struct http_response *response, const struct http_request *
     return fastcgi_write(exchange, buffer_text(&response->body), response->body.length);
 }
 
-/* Makes it the answer of a request that can't be answered now. */
-static void refuse(struct http_response *response, const struct http_request *request)
+/* Replaces the response by an error: too many responses are sent slowly. */
+static void replace_by_busy_error(struct http_response *response, const struct http_request *request)
 {
     struct error err;
 
     http_response_end(response);
     http_response_begin(response);
-    error_set(&err, ERROR_UNAVAILABLE, "too many answers are read slowly; try again");
+    error_set(&err, ERROR_UNAVAILABLE, "too many responses are read slowly; try again");
     http_response_error(response, &err, request);
 }
 
@@ -171,9 +171,9 @@ bool http_response_send(struct http_response *response, const struct http_reques
     struct fastcgi_exchange *exchange = request->exchange;
     bool is_large = sends_body(response, request) && response->length > SMALL;
 
-    /* The pause lasts until libfcgi has written the end as well, for which a slow reader may leave no room. */
+    /* The pause lasts until libfcgi has written the end as well, which may block on a slow reader too. */
     if (is_large && !fastcgi_pause(exchange, FASTCGI_TRANSFER))
-        refuse(response, request);
+        replace_by_busy_error(response, request);
     fastcgi_allow(exchange, SLOWEST_START_MS + response->length * 1000 / SLOWEST_RATE);
-    return send_all(response, request);
+    return send_response(response, request);
 }

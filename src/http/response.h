@@ -1,4 +1,4 @@
-/* An answer in the making, and its way to the web server. */
+/* A response, and how it is sent to the web server. */
 #ifndef WAYBILL_HTTP_RESPONSE_H
 #define WAYBILL_HTTP_RESPONSE_H
 
@@ -14,11 +14,11 @@ struct http_response {
     int status;
     struct buffer headers; /* complete lines */
     struct buffer body;
-    int file; /* a descriptor to send `length` bytes of from `offset`; -1: the body above is sent */
+    int file; /* a descriptor: `length` bytes from `offset` are sent; -1: the body above is sent */
     int64_t offset;
     int64_t length;
-    bool offloaded; /* the web server sends the body, and says how long it is */
-    struct error error; /* for the log, where the answer is an error */
+    bool offloaded; /* the web server sends the body and its Content-Length */
+    struct error error; /* for the log, if the response is an error */
 };
 
 void http_response_begin(struct http_response *response);
@@ -26,30 +26,30 @@ void http_response_begin(struct http_response *response);
 /* Closes the file and frees the rest. */
 void http_response_end(struct http_response *response);
 
-/* Adds a header. The value must have no control characters: it is ours, or checked. */
+/* Adds a header. The caller ensures that the value has no control characters. */
 void http_response_header(struct http_response *response, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* Makes it an answer of text of this media type. The body's bytes are moved into the response. */
+/* Sets a body of this media type. The bytes of `body` are moved into the response. */
 void http_response_text(struct http_response *response, int status, const char *type, struct buffer *body);
 
-/* Makes it an answer of this JSON value, which it frees. */
+/* Sets a JSON value as the body, and frees the value. */
 void http_response_json(struct http_response *response, int status, struct json_object *value);
 
-/* Makes it the answer that an error gets: {"error_code","error_msg","request_id"}. */
+/* Sets the response of an error: {"error_code","error_msg","request_id"}. */
 void http_response_error(struct http_response *response, const struct error *err, const struct http_request *request);
 
-/* The same, as members added to those that `value` has; it is freed. */
+/* The same; the members are added to `value`, which is freed. */
 void http_response_error_with(struct http_response *response, const struct error *err,
                               const struct http_request *request, struct json_object *value);
 
-/* Makes it an answer of a part of a file. The descriptor becomes the response's. */
+/* Sets a part of a file as the body. The response takes over the descriptor. */
 void http_response_file(struct http_response *response, int status, int file, int64_t offset, int64_t length);
 
-/* Has the web server send the file instead: `header` names it by a directory and a file. */
+/* Lets the web server send the file: the header has the path of the file in the directory. */
 void http_response_offload(struct http_response *response, const char *header, const char *directory,
                            const char *file);
 
-/* Sends it, without the body for HEAD. False if the web server is gone or the file can't be read. */
+/* Sends the response, without the body for HEAD. Returns false if the connection or the file fails. */
 MUST_CHECK bool http_response_send(struct http_response *response, const struct http_request *request);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 
-/* Whether the path has the pattern's form. */
+/* Whether the path matches the pattern. */
 static bool path_fits(const char *pattern, const char *path)
 {
     while (*pattern != '\0') {
@@ -25,7 +25,7 @@ static bool path_fits(const char *pattern, const char *path)
     return *path == '\0';
 }
 
-/* Of a path that fits. */
+/* Copies the captured segments of a path that matches. */
 static void capture(struct http_match *match, const char *pattern, const char *path)
 {
     size_t count = 0;

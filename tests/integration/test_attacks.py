@@ -115,7 +115,7 @@ def test_silent_connections(target, crowd, count, data):
     count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200)
     crowd(count, data)
     target.expect_prompt_answers()
-    assert target.process.log_text().count("too many others") >= count - HEADS, "more are kept than may be"
+    assert target.process.log_text().count("too many incomplete requests") >= count - HEADS, "more are kept than may be"
 
 
 def test_heads_that_trickle(target, crowd):
@@ -162,7 +162,7 @@ def test_heads_that_stay_large(target, crowd):
     piece = fcgi.record(fcgi.PARAMS, b"\x80\0\xff\xf0\0" + b"x" * 0xFFF0)
     crowd(100, fcgi.begin() + piece * 7)
     target.expect_prompt_answers()
-    eventually(lambda: "all together hold too much" in target.process.log_text(), "some are closed")
+    eventually(lambda: "the heads of all requests are too large" in target.process.log_text(), "some are closed")
     expect_small(target.process, before, 100)
 
 

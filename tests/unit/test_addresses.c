@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "http/fastcgi.h"
+#include "http/listen.h"
 #include "scratch.h"
 
 #define NOT_OURS "192.0.2.1"  /* for documentation (RFC 5737): no machine has it */

@@ -1,4 +1,4 @@
-/* The threads of http/fastcgi.c and http/crew.c, by requests on a real socket. */
+/* The threads of http/fastcgi.c and http/thread_pool.c, by requests on a real socket. */
 #include "http/fastcgi.h"
 
 #include <dirent.h>
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "http/listen.h"
 #include "leap.h"
 #include "peer.h"
 #include "scratch.h"
@@ -444,7 +445,10 @@ static void reads_a_large_body(void)
     end(&setting);
 }
 
-/* The answer and its end come at once, though the body goes on; it is received a while, and by no thread that serves. */
+/*
+ * The response and its end arrive although the body goes on. The intake receives the body for a while, and no serving
+ * thread does.
+ */
 static void answers_before_the_body_ends(void)
 {
     struct setting setting;
@@ -637,8 +641,8 @@ static void closes_silent_connections(void)
     assert_true(peer_is_open(later));
     end(&setting);
     peer_expect_end(later);
-    assert_int_equal(peer_count_log("its time is over"), 1);
-    assert_int_equal(peer_count_log("the process ends"), 1);
+    assert_int_equal(peer_count_log("its time limit has passed"), 1);
+    assert_int_equal(peer_count_log("the process is stopping"), 1);
     peer_release_log();
     close(silent);
     close(later);

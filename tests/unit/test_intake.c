@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "check.h"
-#include "http/fastcgi.h"
+#include "http/listen.h"
 #include "leap.h"
 #include "peer.h"
 #include "scratch.h"
@@ -175,7 +175,7 @@ static void closes_the_oldest_of_too_many(void)
     for (int i = 0; i < 4; i++)
         peers[i] = connect_silently(&setting);
     peer_expect_end(peers[0]);
-    assert_int_equal(peer_count_log("too many others that are incomplete"), 1);
+    assert_int_equal(peer_count_log("too many incomplete requests"), 1);
     for (int i = 1; i < 4; i++)
         assert_true(peer_is_open(peers[i]));
     for (int i = 0; i < 4; i++)
@@ -203,7 +203,7 @@ static void bounds_what_heads_hold(void)
     peer_expect_end(peers[0]);
     expect_service(&setting, "AFTERWARDS");
     assert_true(peer_is_open(peers[1]) && peer_is_open(peers[2]));
-    assert_int_equal(peer_count_log("all together hold too much"), 1);
+    assert_int_equal(peer_count_log("the heads of all requests are too large"), 1);
 
     /* What was taken or closed counts no more. */
     for (int i = 1; i < 3; i++) {
@@ -245,7 +245,7 @@ static void closes_a_head_whose_time_is_over(void)
     peer_expect_end(half);
     expect_service(&setting, "AFTERWARDS");
     assert_true(peer_is_open(later));
-    assert_int_equal(peer_count_log("its time is over"), 2);
+    assert_int_equal(peer_count_log("its time limit has passed"), 2);
     close(silent);
     close(half);
     close(later);
@@ -314,20 +314,20 @@ static void refuses_what_is_no_request(void)
     int peer;
 
     begin(&setting, &wide);
-    expect_refusal(peer_connect(setting.path), "another version, or no FastCGI");
+    expect_refusal(peer_connect(setting.path), "another version, or not FastCGI");
     peer = connect_silently(&setting);
-    expect_refusal(peer, "another version, or no FastCGI");
+    expect_refusal(peer, "another version, or not FastCGI");
 
     peer = peer_connect(setting.path);
     PEER_SEND(peer, PEER_BEGIN "\1\4\0\1\0\12\0\0" "\377\377\377\377\377\377\377\377ab" PEER_PARAMS_END);
     peer_expect_end(peer);
-    assert_int_equal(peer_count_log("a parameter longer than what is there"), 1);
+    assert_int_equal(peer_count_log("a parameter is longer than the head"), 1);
     close(peer);
 
     peer = peer_connect(setting.path);
     PEER_SEND(peer, PEER_BEGIN "\1\2\0\1\0\0\0\0");
     peer_expect_end(peer);
-    assert_int_equal(peer_count_log("given up by the web server"), 1);
+    assert_int_equal(peer_count_log("aborted by the web server"), 1);
     close(peer);
 
     close(connect_silently(&setting));
@@ -520,7 +520,7 @@ static void takes_the_descriptor_of_a_silent_one(void)
     connection_free(taken(&setting));
     end_shortage(&shortage);
     peer_expect_end(silent);
-    assert_int_equal(peer_count_log("its descriptor is wanted"), 1);
+    assert_int_equal(peer_count_log("its descriptor is needed"), 1);
     close(silent);
     close(peer);
     end(&setting);
@@ -532,7 +532,7 @@ static int give_back_one(struct setting *setting)
     int peer = peer_connect(setting->path);
 
     peer_send_head(peer, "A", "x");
-    intake_give_back(setting->intake, taken(setting));
+    intake_drain(setting->intake, taken(setting));
     return peer;
 }
 
@@ -635,7 +635,7 @@ static void closes(void)
     intake_close(setting.intake);
     leap_ahead(100);
     peer_expect_end(silent);
-    assert_int_equal(peer_count_log("the process ends"), 1);
+    assert_int_equal(peer_count_log("the process is stopping"), 1);
     assert_true(peer_is_open(half));
     expect_calm();
     PEER_SEND(half, "\1\0\10\0\0" "\0\1\0\0\0\0\0\0" PEER_PARAMS_END);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "check.h"
 #include "http/fastcgi.h"
+#include "http/listen.h"
 #include "scratch.h"
 
 static int listen_at(const char *address)
@@ -96,12 +97,12 @@ static void leaves_other_files(void)
     char *link = scratch_path("link");
     struct buffer bytes = {0};
 
-    check_no_listening(path, "no socket");
+    check_no_listening(path, "is not a socket");
     assert_int_equal(symlink(path, link), 0);
-    check_no_listening(link, "no socket");
+    check_no_listening(link, "is not a socket");
     scratch_read(path, &bytes);
     assert_string_equal(buffer_text(&bytes), "precious");
-    check_no_listening(scratch_directory(), "no socket");
+    check_no_listening(scratch_directory(), "is not a socket");
     buffer_free(&bytes);
     free(path);
     free(link);

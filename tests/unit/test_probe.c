@@ -14,7 +14,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "check.h"
-#include "http/fastcgi.h"
+#include "http/listen.h"
 #include "scratch.h"
 
 /* Records of FastCGI: version, type, request id, length, padding, reserved. */
@@ -102,7 +102,7 @@ static void understands(const void *row)
         assert_int_equal(status, server.answer->status);
     } else {
         assert_false(answered);
-        check_refusal(&err, ERROR_UNAVAILABLE, "no answer in FastCGI");
+        check_refusal(&err, ERROR_UNAVAILABLE, "no FastCGI response");
         assert_int_equal(status, -1);
     }
     buffer_free(&server.request);
@@ -163,7 +163,7 @@ static void does_not_wait_for_drops(void)
 
     assert_int_equal(pthread_create(&thread, NULL, drip, &listener), 0);
     assert_false(http_probe(path, "/healthz/ready", 1000, &status, &err));
-    check_refusal(&err, ERROR_UNAVAILABLE, "no answer in FastCGI");
+    check_refusal(&err, ERROR_UNAVAILABLE, "no FastCGI response");
     pthread_join(thread, NULL);
     fastcgi_unlisten(listener, path);
     free(path);

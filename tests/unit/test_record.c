@@ -39,7 +39,7 @@ static void feed(struct reading *reading, const char *data, size_t length)
             break;
         case RECORD_STREAM_END:
             buffer_append_text(&reading->told, "/");
-            if (reading->reader.phase == RECORD_PHASE_OVER)
+            if (reading->reader.phase == RECORD_PHASE_FINISHED)
                 return;
             break;
         case RECORD_MANAGEMENT:
@@ -78,8 +78,8 @@ static const struct stream_case {
     {"an abort in the parameters", BYTES(BEGIN "\1\4\0\1\0\1\0\0a" "\1\2\0\1\0\0\0\0"), "a!"},
     {"an abort in the body", BYTES(BEGIN PARAMS_END "\1\5\0\1\0\1\0\0a" "\1\2\0\1\0\1\0\0x"), "/a!"},
     {"a part of a header", BYTES(BEGIN "\1\4\0"), ""},
-    {"another version", BYTES("\2\1\0\1\0\10\0\0"), "?another version, or no FastCGI"},
-    {"a later version", BYTES(BEGIN PARAMS_END "\0\5\0\1\0\0\0\0"), "/?another version, or no FastCGI"},
+    {"another version", BYTES("\2\1\0\1\0\10\0\0"), "?another version, or not FastCGI"},
+    {"a later version", BYTES(BEGIN PARAMS_END "\0\5\0\1\0\0\0\0"), "/?another version, or not FastCGI"},
     {"an authorizer", BYTES("\1\1\0\1\0\10\0\0" "\0\2\0\0\0\0\0\0"), "?a role other than responder"},
     {"a role of two bytes", BYTES("\1\1\0\1\0\10\0\0" "\1\1\0\0\0\0\0\0"), "?a role other than responder"},
     {"a short begin", BYTES("\1\1\0\1\0\7\0\0"), "?a BEGIN_REQUEST of a wrong length"},
@@ -91,10 +91,10 @@ static const struct stream_case {
     {"an abort first", BYTES("\1\2\0\1\0\0\0\0"), "?no BEGIN_REQUEST at the start"},
     {"another request", BYTES(BEGIN "\1\4\0\2\0\0\0\0"), "?a record of another request"},
     {"another request's high byte", BYTES(BEGIN "\1\4\1\1\0\0\0\0"), "?a record of another request"},
-    {"a body first", BYTES(BEGIN STDIN_END), "?a record of a type that has no place there"},
-    {"parameters twice", BYTES(BEGIN PARAMS_END PARAMS_END), "/?a record of a type that has no place there"},
-    {"a filter's data", BYTES(BEGIN PARAMS_END "\1\10\0\1\0\0\0\0"), "/?a record of a type that has no place there"},
-    {"an answer", BYTES(BEGIN "\1\6\0\1\0\0\0\0"), "?a record of a type that has no place there"},
+    {"a body first", BYTES(BEGIN STDIN_END), "?a record of an unexpected type"},
+    {"parameters twice", BYTES(BEGIN PARAMS_END PARAMS_END), "/?a record of an unexpected type"},
+    {"a filter's data", BYTES(BEGIN PARAMS_END "\1\10\0\1\0\0\0\0"), "/?a record of an unexpected type"},
+    {"an answer", BYTES(BEGIN "\1\6\0\1\0\0\0\0"), "?a record of an unexpected type"},
     {"a long management record", BYTES("\1\11\0\0\1\1\0\0"), "?a management record that is too long"},
 };
 
@@ -106,7 +106,7 @@ static void reads(const void *row)
     for (size_t piece = 1; piece <= c->length + 1; piece++) {
         struct reading reading = {0};
 
-        for (size_t at = 0; at < c->length && reading.reader.phase < RECORD_PHASE_OVER; at += piece) {
+        for (size_t at = 0; at < c->length && reading.reader.phase < RECORD_PHASE_FINISHED; at += piece) {
             /* A copy of its own, so that a sanitizer notices each byte too many that is looked at. */
             size_t length = c->length - at < piece ? c->length - at : piece;
             char *copy = memory_copy_bytes(c->data + at, length);
@@ -162,7 +162,7 @@ static void survives_changed_bytes(void)
         memcpy(bad, good, sizeof(bad));
         for (unsigned changes = next_random(&state) % 5; changes > 0; changes--)
             bad[next_random(&state) % sizeof(bad)] = (char) next_random(&state);
-        for (size_t at = 0; at < sizeof(bad) && reading.reader.phase < RECORD_PHASE_OVER;) {
+        for (size_t at = 0; at < sizeof(bad) && reading.reader.phase < RECORD_PHASE_FINISHED;) {
             size_t length = 1 + next_random(&state) % (sizeof(bad) - at);
 
             feed(&reading, bad + at, length);

@@ -1,0 +1,33 @@
+/* The sockets of a FastCGI process: to listen on, and to connect to. Nothing here knows the protocol. */
+#ifndef WAYBILL_HTTP_LISTEN_H
+#define WAYBILL_HTTP_LISTEN_H
+
+#include "base/compiler.h"
+#include "base/error.h"
+
+/* How the process was started, as its file descriptor 0 shows (FastCGI specification, section 2.2). */
+enum fastcgi_mode {
+    FASTCGI_LISTENING, /* descriptor 0 is a listening socket */
+    FASTCGI_CGI,       /* a web server runs it as a CGI program */
+    FASTCGI_NEITHER,
+};
+
+enum fastcgi_mode fastcgi_mode(void);
+
+/*
+ * Opens a listening socket. `address` is either a path, which contains a `/`, or HOST:PORT. A path gets the mode 0660;
+ * a socket that no process listens on is replaced. For HOST:PORT, the socket listens on the first address of the host
+ * that this machine has. Returns -1 on failure (ERROR_CONFIG), such as a port in use. Close it with fastcgi_unlisten.
+ */
+MUST_CHECK int fastcgi_listen(const char *address, struct error *err);
+
+/* Closes the socket and removes its path. */
+void fastcgi_unlisten(int socket, const char *address);
+
+/*
+ * Connects to such an address. If the host has several addresses, uses the first that accepts. Returns -1 on failure
+ * (ERROR_UNAVAILABLE).
+ */
+MUST_CHECK int fastcgi_connect(const char *address, struct error *err);
+
+#endif
