@@ -1,4 +1,4 @@
-/* Bytes that grow. Always followed by a NUL that length does not count. */
+/* A growing buffer of bytes. A NUL follows the bytes; the length does not count it. */
 #ifndef WAYBILL_BASE_BUFFER_H
 #define WAYBILL_BASE_BUFFER_H
 
@@ -21,13 +21,13 @@ void buffer_append_text(struct buffer *buffer, const char *text);
 void buffer_printf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 void buffer_vprintf(struct buffer *buffer, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
 
-/* The text so far: "" when nothing was appended. Valid until the next call that changes the buffer. */
+/* Returns the content as text, "" if nothing was appended. It is valid until the next call that changes the buffer. */
 const char *buffer_text(const struct buffer *buffer);
 
-/* Empties it and keeps its memory. */
+/* Empties the buffer and keeps its memory. */
 void buffer_clear(struct buffer *buffer);
 
-/* Frees its memory and leaves it empty. */
+/* Frees the memory of the buffer, which is empty afterwards. */
 void buffer_free(struct buffer *buffer);
 
 #endif

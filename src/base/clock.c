@@ -69,10 +69,10 @@ void clock_format_iso8601(char out[CLOCK_ISO8601_SIZE], int64_t instant)
     snprintf(out + length, CLOCK_ISO8601_SIZE - length, ".%03dZ", (int) (instant % 1000));
 }
 
-/* The programs never leave the C locale, so the names of days and months are the RFC's. */
+/* The programs stay in the C locale, so the names of days and months are those of the RFC. */
 static const char http_date_format[] = "%a, %d %b %Y %H:%M:%S GMT";
 
-/* Read as well (RFC 9110 section 5.6.7): the forms of RFC 850 and of asctime. */
+/* The two older formats (RFC 9110 section 5.6.7): RFC 850 and asctime. */
 static const char *const http_date_formats[] = {http_date_format, "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
 
 void clock_format_http_date(char out[CLOCK_HTTP_DATE_SIZE], int64_t instant)
@@ -97,7 +97,7 @@ bool clock_parse_http_date(const char *text, int64_t *ret_instant)
             continue;
         seconds = timegm(&tm);
         if (tm.tm_mday != day)
-            return false; /* 31 February, which timegm takes for 3 March */
+            return false; /* 31 February, which timegm converts to 3 March */
         *ret_instant = (int64_t) seconds * 1000;
         return true;
     }

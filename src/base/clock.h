@@ -1,4 +1,4 @@
-/* Time: instants are milliseconds since 1970-01-01T00:00:00Z, spans are milliseconds. */
+/* Time. Instants are in milliseconds since 1970-01-01T00:00:00Z, durations in milliseconds. */
 #ifndef WAYBILL_BASE_CLOCK_H
 #define WAYBILL_BASE_CLOCK_H
 
@@ -13,16 +13,16 @@
 /* The last instant that PostgreSQL's timestamptz can hold: 294276-12-31T23:59:59.999Z. */
 #define CLOCK_MAX_MS INT64_C(9224318015999999)
 
-/* Now. */
+/* Returns the current time. */
 int64_t clock_now_ms(void);
 
-/* A clock that is never set; for deadlines. */
+/* Returns the time of the monotonic clock, for deadlines. */
 int64_t clock_monotonic_ms(void);
 
-/* Milliseconds from now to a deadline of the monotonic clock, at least 0 and at most INT_MAX. */
+/* Returns the milliseconds until a deadline of the monotonic clock: at least 0, at most INT_MAX. */
 int clock_remaining_ms(int64_t deadline);
 
-/* The monotonic instant so many milliseconds from now, and a condition variable whose timed waits go by that clock. */
+/* Returns the monotonic time `ms` milliseconds from now. Timed waits of the condition variable use the same clock. */
 struct timespec clock_timespec_after(int ms);
 void clock_init_condition(pthread_cond_t *condition);
 
@@ -32,10 +32,10 @@ void clock_format_iso8601(char out[CLOCK_ISO8601_SIZE], int64_t instant);
 /* Writes an instant as Fri, 03 Apr 2026 08:15:00 GMT (RFC 9110 section 5.6.7). */
 void clock_format_http_date(char out[CLOCK_HTTP_DATE_SIZE], int64_t instant);
 
-/* Reads such a date, or one in the two older forms of that section, with milliseconds of 0. False if it is none. */
+/* Parses such a date, or one in the two older formats of that section. Returns false if it is invalid. */
 bool clock_parse_http_date(const char *text, int64_t *ret_instant);
 
-/* Reads a span such as 90s, 15m, 12h, 30d or 4w, of 1 s to 100 years. False if it is none. */
+/* Parses a duration such as 90s, 15m, 12h, 30d or 4w, of 1 s to 100 years. Returns false if it is invalid. */
 bool clock_parse_span(const char *text, int64_t *ret_span);
 
 #endif

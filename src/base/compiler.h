@@ -1,7 +1,7 @@
 #ifndef WAYBILL_BASE_COMPILER_H
 #define WAYBILL_BASE_COMPILER_H
 
-/* What a prototype can tell the compiler (GCC and Clang). */
+/* Attributes of prototypes (GCC and Clang). */
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
 #define NORETURN __attribute__((noreturn))

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* libcrypto fails here only when memory or the kernel's random numbers are out of reach. */
-static void require(int good)
+/* libcrypto fails here only without memory or without random numbers of the kernel. */
+static void check_libcrypto(int good)
 {
     if (good != 1) {
         fputs("waybill: libcrypto failed\n", stderr);
@@ -18,19 +18,19 @@ struct digest *digest_new(void)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
 
-    require(context != NULL);
-    require(EVP_DigestInit_ex(context, EVP_sha256(), NULL));
+    check_libcrypto(context != NULL);
+    check_libcrypto(EVP_DigestInit_ex(context, EVP_sha256(), NULL));
     return (struct digest *) context;
 }
 
 void digest_update(struct digest *digest, const void *data, size_t length)
 {
-    require(EVP_DigestUpdate((EVP_MD_CTX *) digest, data, length));
+    check_libcrypto(EVP_DigestUpdate((EVP_MD_CTX *) digest, data, length));
 }
 
 void digest_finish(struct digest *digest, unsigned char out[SHA256_SIZE])
 {
-    require(EVP_DigestFinal_ex((EVP_MD_CTX *) digest, out, NULL));
+    check_libcrypto(EVP_DigestFinal_ex((EVP_MD_CTX *) digest, out, NULL));
 }
 
 void digest_free(struct digest *digest)
@@ -40,12 +40,12 @@ void digest_free(struct digest *digest)
 
 void digest_sha256(const void *data, size_t length, unsigned char out[SHA256_SIZE])
 {
-    require(EVP_Digest(data, length, out, NULL, EVP_sha256(), NULL));
+    check_libcrypto(EVP_Digest(data, length, out, NULL, EVP_sha256(), NULL));
 }
 
 void random_bytes(void *out, size_t length)
 {
-    require(RAND_bytes(out, (int) length));
+    check_libcrypto(RAND_bytes(out, (int) length));
 }
 
 void random_uuid(char out[TEXT_UUID_LENGTH + 1])

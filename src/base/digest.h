@@ -1,4 +1,4 @@
-/* SHA-256 and random numbers, by OpenSSL's libcrypto. */
+/* SHA-256 and random numbers, from OpenSSL's libcrypto. */
 #ifndef WAYBILL_BASE_DIGEST_H
 #define WAYBILL_BASE_DIGEST_H
 
@@ -8,17 +8,17 @@
 
 #define SHA256_SIZE 32
 
-/* A SHA-256 in the making. */
+/* An incremental SHA-256. */
 struct digest;
 
 struct digest *digest_new(void);
 void digest_update(struct digest *digest, const void *data, size_t length);
-void digest_finish(struct digest *digest, unsigned char out[SHA256_SIZE]); /* once */
-void digest_free(struct digest *digest); /* NULL is fine */
+void digest_finish(struct digest *digest, unsigned char out[SHA256_SIZE]); /* call it once */
+void digest_free(struct digest *digest); /* NULL is allowed */
 
 void digest_sha256(const void *data, size_t length, unsigned char out[SHA256_SIZE]);
 
-/* Bytes that nobody can guess. */
+/* Fills `out` with cryptographically secure random bytes. */
 void random_bytes(void *out, size_t length);
 
 /* A random UUID (RFC 9562 version 4) in lower case. */

@@ -3,14 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ZLIB_CONST /* it does not write to its input */
+#define ZLIB_CONST /* zlib does not write to its input */
 #include <zlib.h>
 
 #include "base/memory.h"
 
-#define LEVEL 4       /* on a CSV half again as fast as the default, for a few hundredths more bytes */
+#define LEVEL 4       /* for CSV: 1.5 times as fast as the default level, with a few percent more bytes */
 #define WINDOW_BITS 15
-#define AS_GZIP 16    /* added to the window's bits it asks for gzip's header and trailer */
+#define AS_GZIP 16    /* added to the window bits: zlib writes the header and the trailer of gzip */
 #define MEMORY_LEVEL 8
 
 struct gzip {
@@ -20,8 +20,8 @@ struct gzip {
     unsigned char output[32 * 1024];
 };
 
-/* zlib fails here only when memory is out of reach. */
-static void require(bool good)
+/* zlib fails here only without memory. */
+static void check_zlib(bool good)
 {
     if (!good) {
         fputs("waybill: zlib failed\n", stderr);
@@ -35,14 +35,14 @@ struct gzip *gzip_new(gzip_sink sink, void *context)
 
     gzip->sink = sink;
     gzip->context = context;
-    require(deflateInit2(&gzip->stream, LEVEL, Z_DEFLATED, WINDOW_BITS + AS_GZIP, MEMORY_LEVEL, Z_DEFAULT_STRATEGY)
+    check_zlib(deflateInit2(&gzip->stream, LEVEL, Z_DEFLATED, WINDOW_BITS + AS_GZIP, MEMORY_LEVEL, Z_DEFAULT_STRATEGY)
             == Z_OK);
     gzip->stream.next_out = gzip->output;
     gzip->stream.avail_out = sizeof(gzip->output);
     return gzip;
 }
 
-/* Passes on what has been made. */
+/* Passes the pending output to the sink. */
 static bool pass_on(struct gzip *gzip, struct error *err)
 {
     size_t length = sizeof(gzip->output) - gzip->stream.avail_out;
@@ -60,7 +60,7 @@ bool gzip_write(struct gzip *gzip, const char *data, size_t length, struct error
         gzip->stream.next_in = (const unsigned char *) data;
         gzip->stream.avail_in = piece;
         while (gzip->stream.avail_in > 0) {
-            require(deflate(&gzip->stream, Z_NO_FLUSH) == Z_OK);
+            check_zlib(deflate(&gzip->stream, Z_NO_FLUSH) == Z_OK);
             if (gzip->stream.avail_out == 0 && !pass_on(gzip, err))
                 return false;
         }
@@ -76,7 +76,7 @@ bool gzip_end(struct gzip *gzip, struct error *err)
 
     do {
         state = deflate(&gzip->stream, Z_FINISH);
-        require(state == Z_OK || state == Z_STREAM_END);
+        check_zlib(state == Z_OK || state == Z_STREAM_END);
         if (!pass_on(gzip, err))
             return false;
     } while (state != Z_STREAM_END);
@@ -87,6 +87,6 @@ void gzip_free(struct gzip *gzip)
 {
     if (gzip == NULL)
         return;
-    (void) deflateEnd(&gzip->stream); /* it objects if the stream was not ended */
+    (void) deflateEnd(&gzip->stream); /* it returns an error if the stream was not ended */
     free(gzip);
 }

@@ -1,4 +1,4 @@
-/* gzip (RFC 1952) of a stream of bytes, by zlib. */
+/* gzip compression (RFC 1952) of a stream of bytes, by zlib. */
 #ifndef WAYBILL_BASE_GZIP_H
 #define WAYBILL_BASE_GZIP_H
 
@@ -10,19 +10,19 @@
 
 struct gzip;
 
-/* Takes all `length` bytes, or fills err and returns false. */
+/* Consumes all `length` bytes, or fills err and returns false. */
 typedef bool (*gzip_sink)(void *context, const char *data, size_t length, struct error *err);
 
-/* Begins a stream that goes to the sink. Free it with gzip_free. */
+/* Begins a stream, whose output goes to the sink. Free it with gzip_free. */
 struct gzip *gzip_new(gzip_sink sink, void *context);
 
-/* Compresses these bytes; what of the stream is done by then goes to the sink. False if the sink failed. */
+/* Compresses the bytes. The sink receives compressed output when there is some. Returns false if the sink fails. */
 MUST_CHECK bool gzip_write(struct gzip *gzip, const char *data, size_t length, struct error *err);
 
-/* Ends the stream, once: all of it has gone to the sink then. False if the sink failed. */
+/* Ends the stream and passes the rest of it to the sink. Call it once. Returns false if the sink fails. */
 MUST_CHECK bool gzip_end(struct gzip *gzip, struct error *err);
 
-/* NULL is fine. */
+/* NULL is allowed. */
 void gzip_free(struct gzip *gzip);
 
 #endif

@@ -21,7 +21,7 @@ void log_configure(enum log_level level, enum log_format wanted_format)
     format = wanted_format;
 }
 
-/* What can still be written; the rest is kept for what ends a value and the line. */
+/* Returns the room that is left, without the reserve for the ends of a value and of the line. */
 static size_t room_in(const struct log_line *line)
 {
     size_t end = sizeof(line->text) - strlen("\"}\n");
@@ -29,7 +29,7 @@ static size_t room_in(const struct log_line *line)
     return line->length < end ? end - line->length : 0;
 }
 
-/* All of it or nothing: a cut must not fall into an escape or a character. False if it has no room. */
+/* Appends all of it or nothing, so that no escape and no character is cut. Returns false if there is no room. */
 static bool put(struct log_line *line, const char *data, size_t length)
 {
     if (length > room_in(line))
@@ -44,7 +44,7 @@ static bool put_text(struct log_line *line, const char *text)
     return put(line, text, strlen(text));
 }
 
-/* How many bytes of the value's next character can stand in the log; 0 if they must be escaped, one by one. */
+/* Returns the length of the next character of the value if it may appear in the log; 0 if it must be escaped. */
 static size_t plain_size(const char *value, size_t length)
 {
     uint32_t code_point = 0;
@@ -67,7 +67,7 @@ static bool needs_quotes(const char *value, size_t length)
     return false;
 }
 
-/* Writes what stands for a character that can't: returns how many bytes of the value it was. */
+/* Writes the escape of the next character. Returns the number of bytes of the value that it replaces. */
 static size_t escape(char out[8], const char *value, size_t length)
 {
     uint32_t code_point = 0;
@@ -77,11 +77,11 @@ static size_t escape(char out[8], const char *value, size_t length)
         snprintf(out, 8, "\\x%02x", (unsigned char) *value);
         return 1;
     }
-    snprintf(out, 8, "\\u%04x", (unsigned) (size == 0 ? 0xFFFD : code_point)); /* a control is below U+00A0 */
+    snprintf(out, 8, "\\u%04x", (unsigned) (size == 0 ? 0xFFFD : code_point)); /* control characters are below U+00A0 */
     return size == 0 ? 1 : size;
 }
 
-/* Writes the next character of the value as it stands in quotes. False if it has no room. */
+/* Appends the next character of the value in its quoted form. Returns false if there is no room. */
 static bool put_quoted(struct log_line *line, const char *value, size_t length, size_t *ret_size)
 {
     char escaped[8] = {'\\', *value, '\0'};
@@ -94,7 +94,7 @@ static bool put_quoted(struct log_line *line, const char *value, size_t length, 
     return put_text(line, escaped);
 }
 
-/* A value that is too long is cut. */
+/* Appends a value. A value that is too long is cut. */
 static void put_value(struct log_line *line, const char *value)
 {
     size_t length = strlen(value);
@@ -109,7 +109,7 @@ static void put_value(struct log_line *line, const char *value)
     line->text[line->length++] = '"';
 }
 
-/* False if the line has no room for a field. */
+/* Begins a field. Returns false if the line has no room for it. */
 static bool put_key(struct log_line *line, const char *key)
 {
     if (room_in(line) < strlen(key) + strlen(",\"\":") + 24)
@@ -173,7 +173,7 @@ void log_end(struct log_line *line)
         ssize_t n = write(STDERR_FILENO, line->text + written, line->length - written);
 
         if (n <= 0)
-            break; /* nowhere to say so */
+            break; /* there is no place to report it */
         written += (size_t) n;
     }
 }

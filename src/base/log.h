@@ -1,6 +1,6 @@
 /*
- * The log: one line per event on standard error, as key=value text or as a JSON object, written with one call
- * so that the lines of threads and processes never mix. A line is built field by field:
+ * The log: one line per event on standard error, as key=value text or as a JSON object. Each line is written with one
+ * call, so that lines of threads and processes do not mix. A line is built field by field:
  *
  *     struct log_line line;
  *     log_begin(&line, LOG_INFO, "request served");
@@ -8,8 +8,8 @@
  *     log_number(&line, "status", 200);
  *     log_end(&line);
  *
- * Values are quoted and escaped, so that no value can look like a field or a line; in JSON, bytes that are not UTF-8
- * become U+FFFD. Keys are ours: lower case and underscores.
+ * Values are quoted and escaped, so that a value cannot look like a field or a line. In JSON, bytes that are not UTF-8
+ * become U+FFFD. Keys are constants of the program: lower case and underscores.
  */
 #ifndef WAYBILL_BASE_LOG_H
 #define WAYBILL_BASE_LOG_H
@@ -38,16 +38,16 @@ struct log_line {
     char text[4096];
 };
 
-/* Sets what is logged from now on, and how. Call it before the first thread starts; until then LOG_INFO, as text. */
+/* Sets the level and the format. Call it before the first thread starts. The default is LOG_INFO as text. */
 void log_configure(enum log_level level, enum log_format format);
 
 void log_begin(struct log_line *line, enum log_level level, const char *event);
-void log_text(struct log_line *line, const char *key, const char *value); /* NULL leaves the field out */
+void log_text(struct log_line *line, const char *key, const char *value); /* NULL omits the field */
 void log_number(struct log_line *line, const char *key, int64_t value);
-void log_error(struct log_line *line, const struct error *err); /* its name, message and detail */
+void log_error(struct log_line *line, const struct error *err); /* adds the name, message and detail of the error */
 void log_end(struct log_line *line);
 
-/* A line without fields. */
+/* Logs a line without fields. */
 void log_event(enum log_level level, const char *event);
 
 #endif

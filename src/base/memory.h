@@ -1,13 +1,13 @@
 /*
- * Memory that is there or ends the process: a service that can't get a few kilobytes can't answer
- * either, and its supervisor starts it again with its queue intact in PostgreSQL.
+ * Memory allocation that ends the process on failure. A service without a few kilobytes of memory cannot respond
+ * either. Its supervisor restarts it, and the queue of tasks is in PostgreSQL.
  */
 #ifndef WAYBILL_BASE_MEMORY_H
 #define WAYBILL_BASE_MEMORY_H
 
 #include <stddef.h>
 
-/* Like their namesakes of the C library, but never return NULL. Free with free(). */
+/* Like calloc, realloc, strdup and strndup, but they never return NULL. Free the memory with free(). */
 void *memory_zeroed(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 void *memory_resize(void *old, size_t size) __attribute__((returns_nonnull));
 char *memory_copy_text(const char *text) __attribute__((malloc, returns_nonnull));

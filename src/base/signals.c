@@ -9,7 +9,7 @@
 
 static const struct kept {
     int signal;
-    const char *name; /* NULL: it ends the process */
+    const char *name; /* NULL: the signal ends the process */
 } kept[] = {
     {SIGTERM, NULL}, {SIGINT, NULL}, {SIGHUP, "SIGHUP"}, {SIGUSR1, "SIGUSR1"}, {SIGUSR2, "SIGUSR2"},
 };
@@ -21,7 +21,7 @@ static void fill(sigset_t *set)
         sigaddset(set, kept[i].signal);
 }
 
-/* The name of one that is ignored; NULL for one that ends the process. */
+/* Returns the name of a signal that is ignored; NULL for one that ends the process. */
 static const char *ignored_name(int signal)
 {
     for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
@@ -50,7 +50,7 @@ void signals_wait(void)
     while (sigwait(&set, &received) == 0 && (ignored = ignored_name(received)) != NULL) {
         struct log_line line;
 
-        log_begin(&line, LOG_WARNING, "signal ignored: the configuration is read at the start only");
+        log_begin(&line, LOG_WARNING, "signal ignored: the configuration is read only at the start");
         log_text(&line, "signal", ignored);
         log_end(&line);
     }

@@ -1,11 +1,12 @@
 /*
- * The signals of a process that serves: SIGTERM and SIGINT end it in good order. SIGHUP, SIGUSR1 and SIGUSR2, by which
- * other programs read their configuration or open their logs anew, are logged and ignored. SIGQUIT keeps its meaning.
+ * The signals of a long-running process. SIGTERM and SIGINT stop it in order. SIGHUP, SIGUSR1 and SIGUSR2, which let
+ * other programs reread their configuration or reopen their logs, are logged and ignored. SIGQUIT has its default
+ * effect.
  */
 #ifndef WAYBILL_BASE_SIGNALS_H
 #define WAYBILL_BASE_SIGNALS_H
 
-/* Keeps them for signals_wait, in all threads that are started from now on; SIGPIPE is ignored. */
+/* Blocks these signals, for signals_wait, in this thread and in all threads started later. Ignores SIGPIPE. */
 void signals_block(void);
 
 /* Waits for SIGTERM or SIGINT, and logs the others. */

@@ -70,7 +70,7 @@ void text_trim_partial_utf8(char *text)
     size_t length = strlen(text);
     size_t start = length;
 
-    /* Back to the last byte that begins a character: at most three continuation bytes follow it. */
+    /* Go back to the byte that begins the last character: at most three continuation bytes follow it. */
     while (start > 0 && length - start < 3 && ((unsigned char) text[start - 1] & 0xC0) == 0x80)
         start--;
     if (start > 0 && (unsigned char) text[start - 1] >= 0xC0
@@ -115,7 +115,7 @@ static int hex_value(char c)
     return -1;
 }
 
-bool text_percent_decode(char *text, bool plus_is_blank)
+bool text_percent_decode(char *text, bool plus_is_space)
 {
     char *to = text;
     size_t count;
@@ -130,7 +130,7 @@ bool text_percent_decode(char *text, bool plus_is_blank)
             *to++ = (char) (high << 4 | low);
             from += 2;
         } else {
-            *to++ = *from == '+' && plus_is_blank ? ' ' : *from;
+            *to++ = *from == '+' && plus_is_space ? ' ' : *from;
         }
     }
     *to = '\0';

@@ -1,4 +1,4 @@
-/* Text of the outside world: UTF-8, percent-encoding, UUIDs, numbers, and quoting it in messages. */
+/* Text from outside: UTF-8, percent-encoding, UUIDs, numbers, and how messages quote it. */
 #ifndef WAYBILL_BASE_TEXT_H
 #define WAYBILL_BASE_TEXT_H
 
@@ -10,42 +10,41 @@
 #define TEXT_EXCERPT_SIZE 128
 
 /*
- * How many bytes the well-formed UTF-8 character at `text` has (RFC 3629: no surrogates, no overlong
- * forms, at most U+10FFFF), or 0 if there is none within `length` bytes. Its code point goes to
- * *ret_code_point, which may be NULL.
+ * Returns the length of the well-formed UTF-8 character at `text` (RFC 3629: no surrogates, no overlong forms, at most
+ * U+10FFFF), or 0 if there is none within `length` bytes. *ret_code_point is its code point; the pointer may be NULL.
  */
 size_t text_utf8_decode(const char *text, size_t length, uint32_t *ret_code_point);
 
-/* Counts the characters of `length` bytes. False if they are not UTF-8: then *ret_count is untouched. */
+/* Counts the characters in `length` bytes. Returns false if they are not UTF-8. */
 bool text_utf8_count(const char *text, size_t length, size_t *ret_count);
 
-/* True for C0, DEL and C1. */
+/* Whether it is a control character: C0, DEL or C1. */
 bool text_is_control(uint32_t code_point);
 
-/* Removes a character at the end that a cut left incomplete. */
+/* Removes an incomplete character at the end. */
 void text_trim_partial_utf8(char *text);
 
 /*
- * Writes `length` bytes to `out` as a message quotes them: in double quotes, control characters, quotes,
- * backslashes and what is not UTF-8 as \xNN, cut with ... when long. Returns out.
+ * Writes `length` bytes to `out` in the form that messages use: in double quotes; control characters, quotes,
+ * backslashes and invalid UTF-8 as \xNN; a long text is cut and ends with "...". Returns out.
  */
 const char *text_excerpt(char out[TEXT_EXCERPT_SIZE], const char *text, size_t length);
 
 /*
- * Decodes %NN in place, and '+' to a blank if plus_is_blank. False if a % is not followed by two hex
- * digits, or if the result holds a NUL byte or is not UTF-8: then the text is in no useful state.
+ * Decodes %NN in place, and '+' to a space if plus_is_space. Returns false if a % is not followed by two hex digits, or
+ * if the result has a NUL byte or is not UTF-8; the text is undefined then.
  */
-bool text_percent_decode(char *text, bool plus_is_blank);
+bool text_percent_decode(char *text, bool plus_is_space);
 
-/* True for 36 characters of lower-case 8-4-4-4-12 hex (RFC 9562), as this service makes them. */
+/* Whether it is a UUID in lower case (RFC 9562), as this service generates them. */
 bool text_is_uuid(const char *text);
 
-/* Writes 2 * length hex digits, lower case, and a NUL. */
+/* Writes 2 * length hex digits in lower case, and a NUL. */
 void text_hex(char *out, const unsigned char *data, size_t length);
 
 /*
- * Reads all of `text` as a decimal number of one to `max_digits` digits, no sign, no blanks.
- * False if it is not; then *ret_number is untouched. max_digits is at most 18.
+ * Parses the whole text as a decimal number of 1 to `max_digits` digits, without sign and whitespace. max_digits is at
+ * most 18. Returns false if it is invalid.
  */
 bool text_parse_digits(const char *text, size_t max_digits, int64_t *ret_number);
 

@@ -11,27 +11,27 @@
 #include "base/gzip.h"
 #include "base/memory.h"
 
-#define FILE_MODE 0640 /* the web server reads it through its group, whatever the umask is */
+#define FILE_MODE 0640 /* regardless of the umask: the web server reads the file through its group */
 #define GZIP_SUFFIX ".gz"
 #define PART_SUFFIX ".part"
 #define PROBE_NAME "probe" PART_SUFFIX
-#define WRITE_BACK (8 * 1024 * 1024) /* bytes after which the disk is set to work: little is left to fsync */
+#define WRITE_BACK (8 * 1024 * 1024) /* bytes after which writing to disk begins, so that fsync has little left to do */
 
-/* One of the files that an export makes. */
+/* One of the files of an export. */
 struct output {
-    int fd; /* -1: there is none, or no more to write */
+    int fd; /* -1: not open */
     int64_t size;
     int64_t written_back;
     bool published;
     char name[EXPORT_FILE_NAME_SIZE];
-    char part[EXPORT_FILE_NAME_SIZE + sizeof(PART_SUFFIX)]; /* "" where the file has no name */
+    char part[EXPORT_FILE_NAME_SIZE + sizeof(PART_SUFFIX)]; /* "" if the file has no name */
 };
 
 struct export_file {
     int directory;
     struct output plain;
-    struct output twin; /* what gzip makes of the other */
-    struct gzip *gzip;  /* NULL: there is no twin */
+    struct output compressed; /* the gzip variant */
+    struct gzip *gzip;        /* NULL: there is no gzip variant */
     struct digest *digest;
     unsigned char sha256[SHA256_SIZE];
 };
@@ -41,19 +41,19 @@ void export_file_name(char out[EXPORT_FILE_NAME_SIZE], const char *file_id, enum
     snprintf(out, EXPORT_FILE_NAME_SIZE, "%s%s", file_id, form == EXPORT_FILE_GZIP ? GZIP_SUFFIX : "");
 }
 
-static bool fail(struct error *err, const char *what)
+static bool fail_storage(struct error *err, const char *what)
 {
     int reason = errno;
 
     if (reason == ENOSPC || reason == EDQUOT)
-        error_set(err, ERROR_STORAGE, "there is no space left for the file; free some or export fewer rows");
+        error_set(err, ERROR_STORAGE, "no space is left for the file; free some space or export fewer rows");
     else
-        error_set(err, ERROR_STORAGE, "the file can't be written to the service's storage");
+        error_set(err, ERROR_STORAGE, "the file cannot be written to the storage of the service");
     return error_detail(err, "%s: %s", what, strerror(reason));
 }
 
-/* Without a name if the file system can; /proc is what gives it one later. */
-static bool open_nameless(struct output *output, int directory)
+/* Opens a file without a name, if the file system supports that and /proc is there to name it later. */
+static bool open_unnamed(struct output *output, int directory)
 {
     char path[32];
 
@@ -75,14 +75,14 @@ static bool open_part(struct output *output, int directory, struct error *err)
     if (output->fd >= 0)
         return true;
     output->part[0] = '\0';
-    return fail(err, "create");
+    return fail_storage(err, "create");
 }
 
 static bool open_output(struct output *output, int directory, struct error *err)
 {
-    if (!open_nameless(output, directory) && !open_part(output, directory, err))
+    if (!open_unnamed(output, directory) && !open_part(output, directory, err))
         return false;
-    return fchmod(output->fd, FILE_MODE) == 0 ? true : fail(err, "fchmod");
+    return fchmod(output->fd, FILE_MODE) == 0 ? true : fail_storage(err, "fchmod");
 }
 
 static bool write_output(struct output *output, const char *data, size_t length, struct error *err)
@@ -93,14 +93,14 @@ static bool write_output(struct output *output, const char *data, size_t length,
         if (written < 0) {
             if (errno == EINTR)
                 continue;
-            return fail(err, "write");
+            return fail_storage(err, "write");
         }
         data += written;
         length -= (size_t) written;
         output->size += written;
     }
     if (output->size - output->written_back >= WRITE_BACK) {
-        /* A hint: what goes wrong is reported by fsync. */
+        /* A hint. fsync reports errors. */
         (void) sync_file_range(output->fd, output->written_back, output->size - output->written_back,
                                SYNC_FILE_RANGE_WRITE);
         output->written_back = output->size;
@@ -108,28 +108,28 @@ static bool write_output(struct output *output, const char *data, size_t length,
     return true;
 }
 
-static bool write_twin(void *context, const char *data, size_t length, struct error *err)
+static bool write_compressed(void *context, const char *data, size_t length, struct error *err)
 {
     struct export_file *file = context;
 
-    return write_output(&file->twin, data, length, err);
+    return write_output(&file->compressed, data, length, err);
 }
 
 struct export_file *export_file_begin(const char *directory, const char *file_id, bool gzip, struct error *err)
 {
     struct export_file *file = memory_zeroed(1, sizeof(*file));
 
-    file->plain.fd = file->twin.fd = -1;
+    file->plain.fd = file->compressed.fd = -1;
     file->digest = digest_new();
     export_file_name(file->plain.name, file_id, EXPORT_FILE_PLAIN);
-    export_file_name(file->twin.name, file_id, EXPORT_FILE_GZIP);
+    export_file_name(file->compressed.name, file_id, EXPORT_FILE_GZIP);
     if (gzip)
-        file->gzip = gzip_new(write_twin, file);
+        file->gzip = gzip_new(write_compressed, file);
     file->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file->directory < 0)
-        fail(err, directory);
+        fail_storage(err, directory);
     else if (open_output(&file->plain, file->directory, err)
-             && (!gzip || open_output(&file->twin, file->directory, err)))
+             && (!gzip || open_output(&file->compressed, file->directory, err)))
         return file;
 
     export_file_free(file);
@@ -145,10 +145,10 @@ bool export_file_write(struct export_file *file, const char *data, size_t length
 
 static bool sync_output(const struct output *output, struct error *err)
 {
-    return fsync(output->fd) == 0 ? true : fail(err, "fsync");
+    return fsync(output->fd) == 0 ? true : fail_storage(err, "fsync");
 }
 
-static bool give_name(struct output *output, int directory)
+static bool link_name(struct output *output, int directory)
 {
     char path[32];
 
@@ -166,23 +166,23 @@ static bool publish_output(struct output *output, int directory, struct error *e
 {
     int fd = output->fd;
 
-    if (!give_name(output, directory))
-        return fail(err, "publish");
+    if (!link_name(output, directory))
+        return fail_storage(err, "publish");
     output->published = true;
     output->fd = -1;
-    return close(fd) == 0 ? true : fail(err, "close");
+    return close(fd) == 0 ? true : fail_storage(err, "close");
 }
 
 bool export_file_publish(struct export_file *file, struct error *err)
 {
     digest_finish(file->digest, file->sha256);
-    if ((file->gzip == NULL || (gzip_end(file->gzip, err) && sync_output(&file->twin, err)))
+    if ((file->gzip == NULL || (gzip_end(file->gzip, err) && sync_output(&file->compressed, err)))
         && sync_output(&file->plain, err)
-        && (file->gzip == NULL || publish_output(&file->twin, file->directory, err))
+        && (file->gzip == NULL || publish_output(&file->compressed, file->directory, err))
         && publish_output(&file->plain, file->directory, err)) {
         if (fsync(file->directory) == 0)
             return true;
-        fail(err, "fsync of the directory");
+        fail_storage(err, "fsync of the directory");
     }
     export_file_unpublish(file);
     return false;
@@ -195,7 +195,7 @@ int64_t export_file_size(const struct export_file *file)
 
 int64_t export_file_gzip_size(const struct export_file *file)
 {
-    return file->twin.size;
+    return file->compressed.size;
 }
 
 void export_file_sha256(const struct export_file *file, unsigned char out[SHA256_SIZE])
@@ -213,10 +213,10 @@ static void unpublish_output(struct output *output, int directory)
 void export_file_unpublish(struct export_file *file)
 {
     unpublish_output(&file->plain, file->directory);
-    unpublish_output(&file->twin, file->directory);
+    unpublish_output(&file->compressed, file->directory);
 }
 
-static void drop_output(struct output *output, int directory)
+static void discard_output(struct output *output, int directory)
 {
     if (output->part[0] != '\0')
         (void) unlinkat(directory, output->part, 0);
@@ -228,8 +228,8 @@ void export_file_free(struct export_file *file)
 {
     if (file == NULL)
         return;
-    drop_output(&file->plain, file->directory);
-    drop_output(&file->twin, file->directory);
+    discard_output(&file->plain, file->directory);
+    discard_output(&file->compressed, file->directory);
     if (file->directory >= 0)
         close(file->directory);
     gzip_free(file->gzip);
@@ -250,7 +250,7 @@ int export_file_open(const char *directory, const char *file_id, enum export_fil
         if (parent >= 0 && errno == ENOENT)
             error_set(err, ERROR_NOT_FOUND, "there is no such file");
         else
-            error_set(err, ERROR_STORAGE, "the file can't be read from the service's storage");
+            error_set(err, ERROR_STORAGE, "the file cannot be read from the storage of the service");
         error_detail(err, "%s: %s", parent >= 0 ? name : directory, strerror(errno));
     }
     if (parent >= 0)
@@ -258,13 +258,13 @@ int export_file_open(const char *directory, const char *file_id, enum export_fil
     return fd;
 }
 
-/* Removes a name, if it is there: then *removed becomes true. */
+/* Removes a name if it exists, and then sets *removed. */
 static bool remove_name(int directory, const char *name, bool *removed, struct error *err)
 {
     if (unlinkat(directory, name, 0) == 0)
         *removed = true;
     else if (errno != ENOENT)
-        return fail(err, name);
+        return fail_storage(err, name);
     return true;
 }
 
@@ -286,7 +286,7 @@ bool export_file_remove(const char *directory, const char *file_id, bool *ret_re
     bool done;
 
     if (parent < 0)
-        return fail(err, directory);
+        return fail_storage(err, directory);
     done = remove_form(parent, file_id, EXPORT_FILE_PLAIN, &removed, err)
            && remove_form(parent, file_id, EXPORT_FILE_GZIP, &removed, err);
     close(parent);
@@ -303,15 +303,15 @@ bool export_file_probe(const char *directory, struct error *err)
     int fd;
 
     if (parent < 0)
-        return fail(err, directory);
+        return fail_storage(err, directory);
     fd = openat(parent, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, FILE_MODE);
     if (fd < 0) {
-        /* Always the same name: should one be left behind, the next probe removes it. */
+        /* The name is always the same: if a file is left, the next probe removes it. */
         fd = openat(parent, PROBE_NAME, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
         named = fd >= 0;
     }
     if (fd < 0 || write(fd, "", 1) != 1)
-        fail(err, fd < 0 ? directory : "write");
+        fail_storage(err, fd < 0 ? directory : "write");
     else
         good = true;
     if (named)

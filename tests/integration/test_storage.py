@@ -5,8 +5,8 @@ import os
 import pytest
 from faults import ASYNC, BODY, Orders, eventually, expect_right_file, fleet, mounted_tmpfs  # noqa: F401
 
-FULL = "there is no space left for the file"
-FAILED = "the file can't be written to the service's storage"
+FULL = "no space is left for the file"
+FAILED = "the file cannot be written to the storage of the service"
 ROWS = 5000  # about a MiB
 SIZE = 4 << 20
 

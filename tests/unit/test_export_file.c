@@ -174,23 +174,23 @@ static const struct fault_case {
     {"write-ENOSPC", {.write = ENOSPC}, "space"},
     {"write-ENOSPC-later", {.write = ENOSPC, .write_short = 3, .write_at = 2}, "space"},
     {"write-EDQUOT", {.write = EDQUOT}, "space"},
-    {"write-EIO", {.write = EIO}, "can't be written"},
-    {"write-EIO-later", {.write = EIO, .write_short = 3, .write_at = 3}, "can't be written"},
-    {"fsync-EIO", {.fsync_file = EIO}, "can't be written"},
+    {"write-EIO", {.write = EIO}, "cannot be written"},
+    {"write-EIO-later", {.write = EIO, .write_short = 3, .write_at = 3}, "cannot be written"},
+    {"fsync-EIO", {.fsync_file = EIO}, "cannot be written"},
     {"fsync-ENOSPC", {.fsync_file = ENOSPC}, "space"},
     {"fsync-EDQUOT", {.fsync_file = EDQUOT}, "space"},
-    {"close-EIO", {.close = EIO}, "can't be written"},
+    {"close-EIO", {.close = EIO}, "cannot be written"},
     {"close-ENOSPC", {.close = ENOSPC}, "space"},
-    {"fsync-directory-EIO", {.fsync_directory = EIO}, "can't be written"},
-    {"link-EEXIST", {.linkat = EEXIST, .renameat = EEXIST}, "can't be written"},
-    {"no-link", {.linkat = EACCES, .renameat = EACCES}, "can't be written"},
+    {"fsync-directory-EIO", {.fsync_directory = EIO}, "cannot be written"},
+    {"link-EEXIST", {.linkat = EEXIST, .renameat = EEXIST}, "cannot be written"},
+    {"no-link", {.linkat = EACCES, .renameat = EACCES}, "cannot be written"},
     {"no-link-ENOSPC", {.linkat = ENOSPC, .renameat = ENOSPC}, "space"},
     {"part-write-ENOSPC", {.no_tmpfile = EOPNOTSUPP, .write = ENOSPC}, "space"},
-    {"part-write-EIO", {.no_tmpfile = EOPNOTSUPP, .write = EIO}, "can't be written"},
-    {"part-close-EIO", {.no_tmpfile = EOPNOTSUPP, .close = EIO}, "can't be written"},
-    {"part-fsync-EIO", {.no_tmpfile = EOPNOTSUPP, .fsync_file = EIO}, "can't be written"},
-    {"part-fsync-directory-EIO", {.no_tmpfile = EOPNOTSUPP, .fsync_directory = EIO}, "can't be written"},
-    {"part-no-rename", {.no_tmpfile = EOPNOTSUPP, .renameat = EACCES}, "can't be written"},
+    {"part-write-EIO", {.no_tmpfile = EOPNOTSUPP, .write = EIO}, "cannot be written"},
+    {"part-close-EIO", {.no_tmpfile = EOPNOTSUPP, .close = EIO}, "cannot be written"},
+    {"part-fsync-EIO", {.no_tmpfile = EOPNOTSUPP, .fsync_file = EIO}, "cannot be written"},
+    {"part-fsync-directory-EIO", {.no_tmpfile = EOPNOTSUPP, .fsync_directory = EIO}, "cannot be written"},
+    {"part-no-rename", {.no_tmpfile = EOPNOTSUPP, .renameat = EACCES}, "cannot be written"},
 };
 
 /* After a failure nothing is left, and the message has neither a path nor the system's words. */
@@ -265,7 +265,7 @@ static void one_part_at_a_time(void)
     file = begin_file(directory, ID, false);
     write_text(file, "first");
     assert_null(export_file_begin(directory, ID, false, &err));
-    check_refusal(&err, ERROR_STORAGE, "can't be written");
+    check_refusal(&err, ERROR_STORAGE, "cannot be written");
     check_has(directory, ID ".part", "first");
     publish(file);
     check_published(directory, ID, file, "first");
@@ -426,12 +426,12 @@ static const struct probe_case {
     {"probe-no-O_TMPFILE", {.no_tmpfile = EOPNOTSUPP}, NULL},
     {"probe-old-kernel", {.no_tmpfile = EISDIR}, NULL},
     {"probe-EINVAL", {.no_tmpfile = EINVAL}, NULL},
-    {"probe-EROFS", {.no_tmpfile = EROFS, .openat = EROFS}, "can't be written"},
-    {"probe-EMFILE", {.open = EMFILE}, "can't be written"},
+    {"probe-EROFS", {.no_tmpfile = EROFS, .openat = EROFS}, "cannot be written"},
+    {"probe-EMFILE", {.open = EMFILE}, "cannot be written"},
     {"probe-no-inode", {.open = ENOSPC}, "space"},
     {"probe-write-ENOSPC", {.write = ENOSPC}, "space"},
     {"probe-write-EDQUOT", {.write = EDQUOT}, "space"},
-    {"probe-write-EIO", {.write = EIO}, "can't be written"},
+    {"probe-write-EIO", {.write = EIO}, "cannot be written"},
 };
 
 /* The descriptor that would come next: it tells whether one was left open. */
@@ -488,7 +488,7 @@ static void probe_writes(void)
     setrlimit(RLIMIT_FSIZE, &before);
     signal(SIGXFSZ, SIG_DFL);
     assert_false(good);
-    check_refusal(&err, ERROR_STORAGE, "can't be written");
+    check_refusal(&err, ERROR_STORAGE, "cannot be written");
     free(directory);
 }
 

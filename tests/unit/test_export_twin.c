@@ -134,7 +134,7 @@ static void needs_its_mode(void)
     for (int parts = 0; parts < 2; parts++) {
         faults = (struct faults) {.fchmod = EPERM, .no_tmpfile = parts ? EOPNOTSUPP : 0};
         assert_null(export_file_begin(directory, ID, true, &err));
-        check_refusal(&err, ERROR_STORAGE, "can't be written");
+        check_refusal(&err, ERROR_STORAGE, "cannot be written");
         assert_int_equal(scratch_count(directory), 0);
     }
     faults_clear();
@@ -180,16 +180,16 @@ static const struct fault_case {
     const char *message;
 } fault_cases[] = {
     {"write-ENOSPC", {.write = ENOSPC, .write_at = 1}, "space"},
-    {"write-EIO", {.write = EIO, .write_at = 1}, "can't be written"},
-    {"fsync-EIO", {.fsync_file = EIO}, "can't be written"},
-    {"fsync-EIO-of-the-second", {.fsync_file = EIO, .calls_before = 1}, "can't be written"},
-    {"fsync-directory-EIO", {.fsync_directory = EIO}, "can't be written"},
-    {"close-EIO", {.close = EIO}, "can't be written"},
-    {"no-link", {.linkat = EACCES, .renameat = EACCES}, "can't be written"},
-    {"no-link-of-the-second", {.linkat = EACCES, .renameat = EACCES, .calls_before = 3}, "can't be written"},
+    {"write-EIO", {.write = EIO, .write_at = 1}, "cannot be written"},
+    {"fsync-EIO", {.fsync_file = EIO}, "cannot be written"},
+    {"fsync-EIO-of-the-second", {.fsync_file = EIO, .calls_before = 1}, "cannot be written"},
+    {"fsync-directory-EIO", {.fsync_directory = EIO}, "cannot be written"},
+    {"close-EIO", {.close = EIO}, "cannot be written"},
+    {"no-link", {.linkat = EACCES, .renameat = EACCES}, "cannot be written"},
+    {"no-link-of-the-second", {.linkat = EACCES, .renameat = EACCES, .calls_before = 3}, "cannot be written"},
     {"part-no-rename", {.no_tmpfile = EOPNOTSUPP, .renameat = ENOSPC}, "space"},
     {"part-no-rename-of-the-second", {.no_tmpfile = EOPNOTSUPP, .renameat = ENOSPC, .calls_before = 3}, "space"},
-    {"part-write-EIO", {.no_tmpfile = EOPNOTSUPP, .write = EIO, .write_at = 1}, "can't be written"},
+    {"part-write-EIO", {.no_tmpfile = EOPNOTSUPP, .write = EIO, .write_at = 1}, "cannot be written"},
 };
 
 /* A failure leaves neither. */
@@ -222,7 +222,7 @@ static void needs_both(void)
     buffer_printf(&path, "%s/" ID ".gz.part", "needs-both");
     part = scratch_write(buffer_text(&path), "another's", 9);
     assert_null(export_file_begin(directory, ID, true, &err));
-    check_refusal(&err, ERROR_STORAGE, "can't be written");
+    check_refusal(&err, ERROR_STORAGE, "cannot be written");
     assert_int_equal(scratch_count(directory), 1);
     assert_int_equal(access(part, F_OK), 0);
     faults_clear();
