@@ -1,8 +1,8 @@
--- The inventory: one row a container.
+-- The inventory: one row for each container.
 
 CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA waybill;
 
--- Text is compared and ordered bytewise: collation C.
+-- Text is compared and sorted bytewise: collation C.
 CREATE TABLE waybill.container (
     project_id            text COLLATE "C" NOT NULL,
     container_id          text COLLATE "C" NOT NULL,
@@ -26,11 +26,11 @@ CREATE TABLE waybill.container (
     PRIMARY KEY (project_id, container_id)
 );
 
-COMMENT ON TABLE waybill.container IS 'The inventory that Waybill exports, one row a container';
+COMMENT ON TABLE waybill.container IS 'The inventory that Waybill exports, one row for each container';
 
--- What a quantity is equal by: 'q' and its plain number for a decimal number with an optional
--- suffix, 't' and the text itself for anything else. So quantity_key('1Gi') =
--- quantity_key('1024 Mi'), and no text is ever equal to a number.
+-- Quantities are equal if their keys are: 'q' and the plain number for a decimal number with an
+-- optional suffix, 't' and the text itself for anything else. For example, quantity_key('1Gi') =
+-- quantity_key('1024 Mi'). A text never equals a number.
 CREATE FUNCTION waybill.quantity_key(value text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE
@@ -55,8 +55,8 @@ RETURN CASE
     ELSE 't' OPERATOR(pg_catalog.||) value
 END;
 
--- The primary key gives a project's rows in the order of an export. These find the rows of one
--- filter alone; where a filter matches much of a project, the planner walks the primary key.
+-- The primary key returns the rows of a project in the order of an export. Each of these indexes finds
+-- the rows of one filter. If a filter matches many rows of a project, the planner uses the primary key.
 CREATE INDEX container_enterprise_project ON waybill.container (project_id, enterprise_project_id, container_id);
 CREATE INDEX container_cluster_container  ON waybill.container (project_id, cluster_container);
 CREATE INDEX container_cluster_type       ON waybill.container (project_id, cluster_type);
@@ -70,7 +70,7 @@ CREATE INDEX container_create_time        ON waybill.container (project_id, crea
 CREATE INDEX container_cpu_limit          ON waybill.container (project_id, waybill.quantity_key(cpu_limit));
 CREATE INDEX container_memory_limit       ON waybill.container (project_id, waybill.quantity_key(memory_limit));
 
--- Patterns that don't begin with their literal part ("*nginx*") are found by their trigrams.
+-- Trigram indexes serve patterns that begin with a wildcard ("*nginx*").
 CREATE INDEX container_cluster_name_trgm   ON waybill.container USING gin (cluster_name waybill.gin_trgm_ops);
 CREATE INDEX container_container_name_trgm ON waybill.container USING gin (container_name waybill.gin_trgm_ops);
 CREATE INDEX container_image_name_trgm     ON waybill.container USING gin (image_name waybill.gin_trgm_ops);

@@ -1,4 +1,4 @@
--- Who may call: tokens are kept by their SHA-256 alone.
+-- The tokens of callers. Only the SHA-256 of a token is stored.
 
 CREATE TABLE waybill.access_token (
     token_id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -11,7 +11,8 @@ CREATE TABLE waybill.access_token (
     revoke_time         timestamptz
 );
 
-COMMENT ON COLUMN waybill.access_token.enterprise_projects IS 'What the token may see of its project; NULL is all';
-COMMENT ON COLUMN waybill.access_token.expire_time IS 'NULL is never';
+COMMENT ON COLUMN waybill.access_token.enterprise_projects IS
+    'The enterprise projects that the token may see; NULL means all';
+COMMENT ON COLUMN waybill.access_token.expire_time IS 'NULL means never';
 
 GRANT SELECT ON waybill.access_token TO waybill_service;

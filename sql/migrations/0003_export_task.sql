@@ -1,4 +1,4 @@
--- The tasks, and with them the queue: a task is claimed with FOR UPDATE SKIP LOCKED.
+-- The tasks, which are also the queue: a task is claimed with FOR UPDATE SKIP LOCKED.
 
 CREATE TABLE waybill.export_task (
     task_id               uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -31,10 +31,13 @@ CREATE TABLE waybill.export_task (
     CHECK ((state IN ('success', 'failure')) = (finish_time IS NOT NULL))
 );
 
-COMMENT ON COLUMN waybill.export_task.enterprise_project_id IS 'As the request gave it, all_granted_eps included';
-COMMENT ON COLUMN waybill.export_task.enterprise_projects IS 'What that came to when it was accepted; NULL is all';
-COMMENT ON COLUMN waybill.export_task.request IS 'The body as accepted';
-COMMENT ON COLUMN waybill.export_task.lease IS 'The claim that runs it: only its holder may finish it';
+COMMENT ON COLUMN waybill.export_task.enterprise_project_id IS
+    'The value in the request, which may be all_granted_eps';
+COMMENT ON COLUMN waybill.export_task.enterprise_projects IS
+    'The enterprise projects that the task exports; NULL means all';
+COMMENT ON COLUMN waybill.export_task.request IS 'The accepted body';
+COMMENT ON COLUMN waybill.export_task.lease IS
+    'The claim of the process that runs the task; only its holder may end the task';
 
 CREATE INDEX export_task_unfinished ON waybill.export_task (create_time) WHERE state IN ('queued', 'running');
 CREATE INDEX export_task_unfinished_of_project ON waybill.export_task (project_id) WHERE state IN ('queued', 'running');

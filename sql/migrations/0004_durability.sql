@@ -1,4 +1,4 @@
--- What keeps the queue fair, the directory of the files clean, and the counters of all processes together.
+-- A fair queue, a directory without abandoned files, and counters of all processes.
 
 ALTER TABLE waybill.export_task
     ADD start_time timestamptz(3),
@@ -6,25 +6,25 @@ ALTER TABLE waybill.export_task
     ADD CHECK (state = 'success' OR NOT file_removed);
 
 COMMENT ON COLUMN waybill.export_task.lease IS
-    'The claim that runs it: only its holder may finish it, and its file will have this name';
-COMMENT ON COLUMN waybill.export_task.start_time IS 'Of the last claim';
-COMMENT ON COLUMN waybill.export_task.file_removed IS 'Its file has expired and is, or is about to be, removed';
+    'The claim of the process that runs the task; only its holder may end the task, and its file has this name';
+COMMENT ON COLUMN waybill.export_task.start_time IS 'Start of the last claim';
+COMMENT ON COLUMN waybill.export_task.file_removed IS 'The file has expired and was removed, or will be soon';
 
--- A claim looks at the first tasks of each project that waits, at what runs, and at when a project had its last turn.
+-- A claim reads the first queued task of each project, the running tasks, and the last start of each project.
 DROP INDEX waybill.export_task_unfinished;
 CREATE INDEX export_task_queued ON waybill.export_task (project_id, create_time) WHERE state = 'queued';
 CREATE INDEX export_task_running ON waybill.export_task (project_id) WHERE state = 'running';
 CREATE INDEX export_task_turn ON waybill.export_task (project_id, start_time DESC) WHERE start_time IS NOT NULL;
 
--- Which files there are, and which rows are due for removal.
+-- For housekeeping: the existing files, and the rows to remove.
 CREATE INDEX export_task_file ON waybill.export_task (expire_time) INCLUDE (file_size)
     WHERE state = 'success' AND NOT file_removed;
 CREATE INDEX export_task_ended ON waybill.export_task (finish_time) INCLUDE (state)
     WHERE state IN ('success', 'failure');
 
--- Names in the directory that no task holds any more. A task gives one up in the transaction that ends its claim or
--- removes its row, whoever does so; housekeeping removes what has the name. A claim that was given up may still be
--- writing somewhere (a stopped process, a host cut off), so its name is remembered for a while.
+-- Names in the directory that no task holds any more. The transaction that ends a claim or removes a task also inserts
+-- the name here, and housekeeping removes the file. The process of an abandoned claim may still be writing (a stopped
+-- process, a disconnected host), so the name is kept for a while.
 CREATE TABLE waybill.discarded_file (
     file_id     uuid PRIMARY KEY,
     forget_time timestamptz NOT NULL
@@ -57,7 +57,7 @@ CREATE TRIGGER file_deleted AFTER DELETE ON waybill.export_task FOR EACH ROW
     WHEN (OLD.file_id IS NOT NULL AND NOT OLD.file_removed)
     EXECUTE FUNCTION waybill.discard_file('file');
 
--- Counters, each under its name with its labels as GET /metrics shows it.
+-- Counters, each under its name and labels as in GET /metrics.
 CREATE TABLE waybill.counter (
     name  text COLLATE "C" PRIMARY KEY,
     value double precision NOT NULL

@@ -1,10 +1,11 @@
--- The compressed twin of a file, which has the file's name and .gz, and goes with it; and what `waybill check` reads.
+-- The gzip variant of a file: its name is that of the file and .gz, and it is removed with the file. Privileges for
+-- `waybill check`.
 
 ALTER TABLE waybill.export_task
     ADD gzip_size bigint,
     ADD CHECK (gzip_size IS NULL OR state = 'success');
 
-COMMENT ON COLUMN waybill.export_task.gzip_size IS 'Of the file''s compressed twin; NULL: it has none';
+COMMENT ON COLUMN waybill.export_task.gzip_size IS 'Size of the gzip variant; NULL without one';
 
 DROP INDEX waybill.export_task_file;
 CREATE INDEX export_task_file ON waybill.export_task (expire_time) INCLUDE (file_size, gzip_size)

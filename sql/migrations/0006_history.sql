@@ -1,8 +1,8 @@
--- Lists, metrics and housekeeping must not depend on how many tasks there have been.
+-- The cost of lists, metrics and housekeeping must not depend on the number of old tasks.
 
--- Tallies: nothing counts the tasks themselves. The sum over all rows of a tally is exact in every snapshot: each
--- change of a task adds its difference as a row, in its own transaction, and waits for nobody. Housekeeping folds
--- these rows (src/export/retention.c).
+-- Tallies replace counting the tasks. The sum over all rows of a tally is exact in every snapshot: each change of a
+-- task inserts its difference as a row in the same transaction, and waits for no lock. Housekeeping folds these rows
+-- (src/export/retention.c).
 CREATE TABLE waybill.task_tally (
     project_id            text COLLATE "C" NOT NULL,
     enterprise_project_id text COLLATE "C" NOT NULL,
@@ -17,8 +17,9 @@ CREATE TABLE waybill.ended_tally (
     file_bytes bigint NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
-COMMENT ON TABLE waybill.task_tally IS 'Sums up to the number of tasks with these columns';
-COMMENT ON TABLE waybill.ended_tally IS 'Sums up to the number of ended tasks and the bytes of their files';
+COMMENT ON TABLE waybill.task_tally IS 'The sum over rows is the number of tasks with these values';
+COMMENT ON TABLE waybill.ended_tally IS
+    'The sums over all rows are the numbers of ended tasks and the bytes of their files';
 
 CREATE INDEX task_tally_of_project ON waybill.task_tally (project_id, enterprise_project_id);
 CREATE INDEX task_tally_unfolded ON waybill.task_tally (project_id) WHERE NOT folded;
@@ -27,7 +28,7 @@ CREATE FUNCTION waybill.file_bytes(task waybill.export_task) RETURNS bigint LANG
 RETURN CASE WHEN task.state = 'success' AND NOT task.file_removed
             THEN coalesce(task.file_size, 0) + coalesce(task.gzip_size, 0) ELSE 0 END;
 
--- Of one row. A claim and the renewal of a lease change nothing that is tallied and call nothing.
+-- For one row. A claim and the renewal of a lease do not change what is tallied, and do not call it.
 CREATE FUNCTION waybill.tally_task() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
     IF TG_OP = 'UPDATE' THEN
@@ -50,7 +51,7 @@ BEGIN
 END
 $$;
 
--- Of all rows that a statement deletes: a purge deletes many.
+-- For all rows that a statement deletes: a purge deletes many.
 CREATE FUNCTION waybill.tally_deleted() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
     INSERT INTO waybill.task_tally (project_id, enterprise_project_id, enterprise_projects, tasks)
@@ -87,7 +88,7 @@ CREATE TRIGGER task_deleted AFTER DELETE ON waybill.export_task REFERENCING OLD 
 CREATE TRIGGER task_truncated AFTER TRUNCATE ON waybill.export_task
     FOR EACH STATEMENT EXECUTE FUNCTION waybill.tally_truncated();
 
--- The triggers keep others from changing tasks until all this is committed.
+-- Creating the triggers locks the table against changes until this migration is committed.
 INSERT INTO waybill.task_tally (project_id, enterprise_project_id, enterprise_projects, tasks, folded)
 SELECT project_id, enterprise_project_id, enterprise_projects, count(*), true FROM waybill.export_task GROUP BY 1, 2, 3;
 INSERT INTO waybill.ended_tally (success, failure, file_bytes)
@@ -95,14 +96,13 @@ SELECT count(*) FILTER (WHERE state = 'success'), count(*) FILTER (WHERE state =
        coalesce(sum(waybill.file_bytes(task)), 0)
 FROM waybill.export_task task;
 
--- A page of a list is read in its order, of a whole project or of one enterprise project.
+-- For a page of a list, in its order: of a whole project, or of one enterprise project.
 DROP INDEX waybill.export_task_of_project;
 CREATE INDEX export_task_of_project ON waybill.export_task (project_id, create_time DESC, task_id);
 CREATE INDEX export_task_of_enterprise_project
     ON waybill.export_task (project_id, enterprise_project_id, create_time DESC, task_id);
 
--- Housekeeping finds what it removes, and nothing else: files in the order in which they expire, or make room for newer
--- ones, and tasks that have no file any more.
+-- For housekeeping: files in the order in which they expire or make room for newer ones, and tasks without a file.
 DROP INDEX waybill.export_task_file;
 CREATE INDEX export_task_file ON waybill.export_task (expire_time) WHERE state = 'success' AND NOT file_removed;
 CREATE INDEX export_task_file_age ON waybill.export_task (finish_time, task_id)
