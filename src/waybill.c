@@ -13,24 +13,24 @@ static const struct {
     const char *usage;
 } commands[] = {
     {"migrate", cli_migrate,
-     "  migrate [--sql-dir DIR]           bring the database's schema up to this version\n"},
+     "  migrate [--sql-dir DIR]           upgrade the schema of the database to this version\n"},
     {"check", cli_check,
      "  check [--socket PATH|HOST:PORT] [--sql-dir DIR]\n"
-     "                                    see whether all that the service needs is there\n"},
+     "                                    check every prerequisite of the service\n"},
     {"token", cli_token,
      "  token create --project P [--enterprise-project LIST|all] [--expires 30d] [--name TEXT]\n"
-     "                                    make a token and print it, this once\n"
-     "  token list [--project P]          show tokens, without their secrets\n"
-     "  token revoke ID                   end a token\n"},
+     "                                    create a token and print it, only once\n"
+     "  token list [--project P]          list tokens, without their secrets\n"
+     "  token revoke ID                   revoke a token\n"},
     {"task", cli_task,
      "  task list [--project P] [--state queued|running|success|failure] [--limit N]\n"
-     "                                    show tasks, newest first\n"
-     "  task show ID                      show all of a task\n"
+     "                                    list tasks, newest first\n"
+     "  task show ID                      show all details of a task\n"
      "  task cancel ID                    end an unfinished task as a failure\n"
      "  task retry ID                     queue a failed task again\n"
-     "  task purge                        remove what has expired, now\n"},
+     "  task purge                        remove expired files and tasks now\n"},
     {"worker", worker_run,
-     "  worker                            run exports, and serve no requests, until SIGTERM\n"},
+     "  worker                            run exports until SIGTERM, without serving requests\n"},
 };
 
 static void print_usage(FILE *stream)
@@ -41,9 +41,9 @@ static void print_usage(FILE *stream)
     fputs("  --version, --help\n", stream);
 }
 
-static int report(const struct error *err)
+static int report_error(const struct error *err)
 {
-    /* The operator may see the detail; it says more than the message that callers of the service get. */
+    /* The operator may see the detail, which callers of the service never get. */
     if (err->detail[0] == '\0')
         fprintf(stderr, "waybill: %s\n", err->message);
     else if (err->code == ERROR_INTERNAL)
@@ -55,17 +55,17 @@ static int report(const struct error *err)
     return error_info(err->code)->exit_status;
 }
 
-static int run(cli_run command, int argc, char **argv, const char *config_path)
+static int run_command(cli_run command, int argc, char **argv, const char *config_path)
 {
     struct error err;
     struct config *config = config_read(config_path, &err);
     int status = 0;
 
     if (config == NULL)
-        return report(&err);
+        return report_error(&err);
     optind = 1;
     if (!command(argc, argv, config, &err))
-        status = report(&err);
+        status = report_error(&err);
     config_free(config);
     if (status == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
         perror("waybill");
@@ -103,7 +103,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; optind < argc && i < ARRAY_SIZE(commands); i++) {
         if (strcmp(argv[optind], commands[i].name) == 0)
-            return run(commands[i].run, argc - optind, argv + optind, config_path);
+            return run_command(commands[i].run, argc - optind, argv + optind, config_path);
     }
     print_usage(stderr);
     return 2;

@@ -1,4 +1,4 @@
-/* waybill.fcgi: the service. Wiring only: options, configuration, signals, threads. */
+/* waybill.fcgi, the service. It connects the parts: options, configuration, signals, threads. */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "http/fastcgi.h"
 #include "http/listen.h"
 
-#define IDLE_MS 200 /* that a thread with nothing in hand may take to end */
+#define IDLE_MS 200 /* time for an idle thread to end */
 
 static const char usage[] =
     "usage: waybill.fcgi [--config FILE] [--listen PATH|HOST:PORT]\n"
@@ -25,7 +25,7 @@ struct arguments {
     const char *listen;
 };
 
-/* What the process is made of, in the order in which it is started. */
+/* The parts of the process, in the order of their start. */
 struct service {
     struct config *config;
     struct engine *engine;
@@ -34,7 +34,7 @@ struct service {
     struct fastcgi_server *server;
 };
 
-static int fail(const struct error *err)
+static int fail_to_start(const struct error *err)
 {
     struct log_line line;
 
@@ -44,7 +44,7 @@ static int fail(const struct error *err)
     return error_info(err->code)->exit_status;
 }
 
-/* -1 to go on, else the exit status. */
+/* Returns the exit status, or -1 to go on. */
 static int parse_arguments(int argc, char **argv, struct arguments *ret)
 {
     static const struct option options[] = {
@@ -102,7 +102,7 @@ static int serve_cgi(struct service *service)
     struct error err;
 
     if (!start_engine(service, ENGINE_ALONE, &err))
-        return fail(&err);
+        return fail_to_start(&err);
     fastcgi_serve_cgi(api_serve, &service->api);
     if (!engine_stop(service->engine, service->config->grace * 1000))
         _exit(0);
@@ -130,7 +130,7 @@ static bool start(struct service *service, struct error *err)
         return false;
     service->server = fastcgi_start(service->socket, config->request_threads, config->waiting_requests, api_serve,
                                     &service->api, err);
-    signal(SIGPIPE, SIG_IGN); /* libfcgi has set handlers of its own */
+    signal(SIGPIPE, SIG_IGN); /* libfcgi has installed its own handlers */
     if (service->server != NULL)
         return true;
     if (engine_stop(service->engine, 0))
@@ -138,24 +138,24 @@ static bool start(struct service *service, struct error *err)
     return false;
 }
 
-/* Ends them within the grace time. True if all have ended. */
+/* Stops the threads within the grace time. Returns true if all have ended. */
 static bool stop(struct service *service)
 {
     int grace_ms = service->config->grace * 1000;
     int64_t deadline = clock_monotonic_ms() + (grace_ms > IDLE_MS ? grace_ms : IDLE_MS);
     bool requests_ended, exports_ended;
 
-    /* Requests in hand go on meanwhile, but those that wait for an export: they are answered now. */
+    /* Requests in progress go on. Requests that wait for an export are answered now. */
     fastcgi_close(service->server);
     exports_ended = engine_stop(service->engine, grace_ms);
     requests_ended = fastcgi_stop(service->server, clock_remaining_ms(deadline));
     if (!requests_ended || !exports_ended)
-        return false; /* what their threads use must stay */
+        return false; /* everything that the threads use must stay */
     engine_free(service->engine);
     return true;
 }
 
-/* Serves until a signal says stop. `address` is NULL for the socket on descriptor 0. */
+/* Serves until a signal stops the process. `address` is NULL for the socket on descriptor 0. */
 static int serve_socket(struct service *service, const char *address)
 {
     struct error err;
@@ -164,7 +164,7 @@ static int serve_socket(struct service *service, const char *address)
     if (!start(service, &err)) {
         if (address != NULL)
             fastcgi_unlisten(service->socket, address);
-        return fail(&err);
+        return fail_to_start(&err);
     }
     log_with_address("started", address);
     signals_wait();
@@ -173,15 +173,15 @@ static int serve_socket(struct service *service, const char *address)
     if (address != NULL)
         fastcgi_unlisten(service->socket, address);
     if (!all_ended) {
-        log_event(LOG_WARNING, "stopped with work in hand");
+        log_event(LOG_WARNING, "stopped with work in progress");
         _exit(0);
     }
     log_event(LOG_INFO, "stopped");
     return 0;
 }
 
-/* Finds out how the process is meant to serve, and does so. */
-static int serve(struct service *service, const char *address)
+/* Determines how the process must serve, and serves. */
+static int serve_as_started(struct service *service, const char *address)
 {
     enum fastcgi_mode mode = FASTCGI_LISTENING;
     struct error err;
@@ -192,7 +192,7 @@ static int serve(struct service *service, const char *address)
     } else {
         service->socket = fastcgi_listen(address, &err);
         if (service->socket < 0)
-            return fail(&err);
+            return fail_to_start(&err);
     }
     switch (mode) {
     case FASTCGI_LISTENING:
@@ -202,7 +202,8 @@ static int serve(struct service *service, const char *address)
     case FASTCGI_NEITHER:
         break;
     }
-    fputs("waybill.fcgi: descriptor 0 is no listening socket; start it from a web server or with --listen\n", stderr);
+    fputs("waybill.fcgi: descriptor 0 is not a listening socket; start it from a web server or with --listen\n",
+          stderr);
     return 2;
 }
 
@@ -211,16 +212,16 @@ int main(int argc, char **argv)
     struct arguments arguments = {0};
     struct service service = {.socket = STDIN_FILENO};
     struct error err;
-    /* The arguments of a CGI program are what a caller wrote into the query (RFC 3875 section 4.4). */
+    /* A web server may build the arguments of a CGI program from the query of a request (RFC 3875 section 4.4). */
     int status = getenv("GATEWAY_INTERFACE") != NULL ? -1 : parse_arguments(argc, argv, &arguments);
 
     if (status >= 0)
         return status;
     service.config = config_read(arguments.config_path, &err);
     if (service.config == NULL)
-        return fail(&err);
+        return fail_to_start(&err);
     log_configure((enum log_level) service.config->log_level, (enum log_format) service.config->log_format);
-    status = serve(&service, arguments.listen != NULL ? arguments.listen : service.config->listen);
+    status = serve_as_started(&service, arguments.listen != NULL ? arguments.listen : service.config->listen);
     config_free(service.config);
     return status;
 }

@@ -13,7 +13,7 @@ bool worker_run(int argc, char **argv, const struct config *config, struct error
     if (argc > 1)
         return error_set(err, ERROR_USAGE, "worker: unexpected argument %s", argv[1]);
     if (config->export_threads == 0)
-        return error_set(err, ERROR_CONFIG, "[export] threads is 0: there is nothing for a worker to do");
+        return error_set(err, ERROR_CONFIG, "[export] threads is 0: a worker would have nothing to do");
     log_configure((enum log_level) config->log_level, (enum log_format) config->log_format);
     signals_block();
     engine = engine_start(config, ENGINE_THREADS, err);
@@ -23,7 +23,7 @@ bool worker_run(int argc, char **argv, const struct config *config, struct error
     signals_wait();
     log_event(LOG_INFO, "worker stopping");
     if (!engine_stop(engine, config->grace * 1000)) {
-        log_event(LOG_WARNING, "stopped with work in hand");
+        log_event(LOG_WARNING, "stopped with work in progress");
         _exit(0);
     }
     engine_free(engine);

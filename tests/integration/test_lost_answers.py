@@ -237,7 +237,7 @@ def test_a_success_that_comes_after_its_process_has_ended(pair):
     log = back.log_text()
     assert log.count('event="the end of the export was not recorded"') == 1, log
     assert log.count('event="export abandoned"') == 1, log
-    assert "stopped with work in hand" not in log, log
+    assert "stopped with work in progress" not in log, log
     assert pair.made.task(task_id, "state", "attempts") == ("running", 1)
     success.release()
     pair.expect_success(task_id)
@@ -253,7 +253,7 @@ def test_an_end_that_cannot_be_recorded(pair):
     pair.end_back()
     log = back.log_text()
     assert log.count('event="the end of the export was not recorded"') == 1, log
-    assert "stopped with work in hand" not in log, log
+    assert "stopped with work in progress" not in log, log
     assert len(os.listdir(pair.made.site.files)) == 1
     pair.start_another()
     pair.expect_success(task_id, attempts=2)

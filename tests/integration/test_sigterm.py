@@ -67,7 +67,7 @@ def test_a_request_in_hand_takes_no_time_from_the_exports(fleet):  # noqa: F811
     log = process.log_text()
     assert log.count('event="export handed back"') == 2, log
     assert log.find("event=stopping") < log.rfind('event="export handed back"') \
-        < log.find('event="stopped with work in hand"'), log
+        < log.find('event="stopped with work in progress"'), log
 
 
 def test_sigterm_hands_back_to_a_process_that_is_there(fleet):  # noqa: F811

@@ -129,7 +129,7 @@ def test_the_last_counts_beside_a_request_in_hand(fleet):  # noqa: F811
             assert process.client.request("GET", "/healthz/live").status == 200
         made.processes.pop("one").stop()
     log = process.log_text()
-    assert 'event="stopped with work in hand"' in log, log
+    assert 'event="stopped with work in progress"' in log, log
     assert made.site.sql("SELECT sum(value) FROM waybill.counter WHERE name LIKE %s",
                          "waybill_http_requests_total%") == [(log.count("event=request"),)]
 
