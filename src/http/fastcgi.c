@@ -30,9 +30,7 @@ static const struct intake_limits intake_limits = {
     .held = 16 * 1024 * 1024,
     .head_ms = 60000,
     .silent_ms = 100,
-    .drains = 1024,
-    .drain_size = MAX_UNREAD,
-    .drain_ms = 2000,
+    .drains = {.connections = 1024, .size = MAX_UNREAD, .ms = 2000},
 };
 
 _Static_assert(FASTCGI_MAX_VARIABLES == RECORD_MAX_PAIRS && FASTCGI_MAX_BYTES == CONNECTION_MAX_PARAMS, "as promised");

@@ -30,7 +30,7 @@ struct intake {
 
     /* For the thread alone. */
     struct connection_list heads;  /* incomplete heads, the oldest first */
-    struct connection_list drains; /* connections that are drained, the oldest first */
+    struct drains drains;
     bool may_have_backlog;         /* connections may wait for an accept */
     int64_t accept_after;          /* monotonic; 0: immediately */
     int64_t silent_until;          /* monotonic, when silent connections are closed; 0: the intake is open */
@@ -111,34 +111,8 @@ static void enforce_held_limit(struct intake *intake)
         drop_head(intake, intake->heads.first, "the heads of all requests are too large");
 }
 
-static void end_drain(struct intake *intake, struct connection *connection)
-{
-    connection_list_remove(&intake->drains, connection);
-    connection_free(connection);
-}
-
-static void continue_drain(struct intake *intake, struct connection *connection)
-{
-    enum connection_result result = connection_receive(connection);
-
-    connection->drained += connection->input.length;
-    if (connection_skip(connection) || result == CONNECTION_LOST || connection->drained > intake->limits.drain_size)
-        end_drain(intake, connection);
-}
-
-static void begin_drain(struct intake *intake, struct connection *connection)
-{
-    connection->is_answered = true;
-    connection->deadline = clock_monotonic_ms() + intake->limits.drain_ms;
-    connection_list_append(&intake->drains, connection);
-    if (!watch_connection(intake, connection))
-        end_drain(intake, connection);
-    else if (intake->drains.count > intake->limits.drains)
-        end_drain(intake, intake->drains.first);
-}
-
 /* Begins to drain the answered connections. */
-static void begin_drains(struct intake *intake)
+static void start_drains(struct intake *intake)
 {
     struct connection *connection;
 
@@ -146,8 +120,10 @@ static void begin_drains(struct intake *intake)
         pthread_mutex_lock(&intake->lock);
         connection = connection_list_take(&intake->answered);
         pthread_mutex_unlock(&intake->lock);
-        if (connection != NULL)
-            begin_drain(intake, connection);
+        if (connection != NULL && !watch_connection(intake, connection))
+            connection_free(connection);
+        else if (connection != NULL)
+            drains_add(&intake->drains, connection);
     } while (connection != NULL);
 }
 
@@ -223,8 +199,7 @@ static void close_expired(struct intake *intake)
 
     while (intake->heads.first != NULL && intake->heads.first->deadline <= now)
         expire_head(intake, intake->heads.first);
-    while (intake->drains.first != NULL && intake->drains.first->deadline <= now)
-        end_drain(intake, intake->drains.first);
+    drains_close_expired(&intake->drains, now);
     if (intake->silent_until != 0 && intake->silent_until <= now) {
         drop_silent_heads(intake);
         intake->silent_until = INT64_MAX; /* no new ones appear */
@@ -243,7 +218,7 @@ static void handle_event(struct intake *intake, const struct epoll_event *event)
         struct connection *connection = event->data.ptr;
 
         if (connection->is_answered)
-            continue_drain(intake, connection);
+            drains_receive(&intake->drains, connection);
         else
             (void) continue_head(intake, connection);
     }
@@ -254,7 +229,7 @@ static int64_t next_deadline(const struct intake *intake, int64_t stop_at)
 {
     const int64_t deadlines[] = {
         intake->heads.first != NULL ? intake->heads.first->deadline : 0,
-        intake->drains.first != NULL ? intake->drains.first->deadline : 0,
+        intake->drains.list.first != NULL ? intake->drains.list.first->deadline : 0,
         intake->heads.first != NULL ? intake->silent_until : 0,
         intake->accept_after,
         stop_at,
@@ -280,7 +255,7 @@ static void handle_events(struct intake *intake, int64_t deadline)
     for (int i = 0; i < count; i++)
         handle_event(intake, &events[i]);
     enforce_held_limit(intake);
-    begin_drains(intake);
+    start_drains(intake);
     accept_connections(intake);
     close_expired(intake);
 }
@@ -311,7 +286,7 @@ static bool must_go_on(struct intake *intake, int64_t *ret_stop_at)
         stop_accepting(intake);
     if (closed && intake->heads.count == 0)
         queue_end(&intake->queue);
-    return !stopping || ((answered || intake->drains.count > 0) && clock_remaining_ms(*ret_stop_at) > 0);
+    return !stopping || ((answered || intake->drains.list.count > 0) && clock_remaining_ms(*ret_stop_at) > 0);
 }
 
 static void *intake_main(void *argument)
@@ -340,13 +315,13 @@ static void adapt_to_descriptor_limit(struct intake_limits *limits)
         return;
     part = descriptors.rlim_cur < DESCRIPTORS ? (int) descriptors.rlim_cur / 4 + 1 : DESCRIPTORS / 4;
     limits->heads = limits->heads < part ? limits->heads : part;
-    limits->drains = limits->drains < part ? limits->drains : part;
+    limits->drains.connections = limits->drains.connections < part ? limits->drains.connections : part;
 }
 
 static void free_intake(struct intake *intake)
 {
     connection_list_free(&intake->heads);
-    connection_list_free(&intake->drains);
+    connection_list_free(&intake->drains.list);
     connection_list_free(&intake->answered);
     queue_free(&intake->queue);
     if (intake->events >= 0)
@@ -378,6 +353,7 @@ struct intake *intake_start(int socket, const struct intake_limits *limits)
     intake->socket = socket;
     intake->limits = *limits;
     adapt_to_descriptor_limit(&intake->limits);
+    intake->drains.limits = intake->limits.drains;
     intake->may_have_backlog = true;
     pthread_mutex_init(&intake->lock, NULL);
     intake->events = epoll_create1(EPOLL_CLOEXEC);

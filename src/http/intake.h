@@ -11,15 +11,14 @@
 
 #include "base/compiler.h"
 #include "http/connection.h"
+#include "http/drains.h"
 
 struct intake_limits {
     int heads;         /* connections with an incomplete head; beyond the limit, the oldest is closed */
     size_t held;       /* bytes of all heads that no thread has taken; beyond the limit, the oldest is closed */
     int head_ms;       /* time limit of a whole head */
     int silent_ms;     /* after intake_close, time limit of a connection that has sent nothing */
-    int drains;        /* connections that are drained; beyond the limit, the oldest is closed */
-    size_t drain_size; /* bytes that are drained from one connection */
-    int drain_ms;      /* time limit of one drain */
+    struct drain_limits drains;
 };
 
 struct intake;

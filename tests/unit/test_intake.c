@@ -28,8 +28,8 @@
 #define VALUES "\1\12\0\0\0\22\0\0" "\17\1FCGI_MPXS_CONNS0"
 
 static const struct intake_limits wide = {
-    .heads = 100, .held = 1 << 24, .head_ms = LONG_MS, .silent_ms = LONG_MS, .drains = 100, .drain_size = 1 << 24,
-    .drain_ms = LONG_MS,
+    .heads = 100, .held = 1 << 24, .head_ms = LONG_MS, .silent_ms = LONG_MS,
+    .drains = {.connections = 100, .size = 1 << 24, .ms = LONG_MS},
 };
 
 /* An intake and a thread that takes what it has, one after the other. */
@@ -565,9 +565,9 @@ static void drains_within_limits(void)
     struct setting setting;
     int slow, large, peers[3];
 
-    limits.drain_ms = 2000;
-    limits.drain_size = 100000;
-    limits.drains = 2;
+    limits.drains.ms = 2000;
+    limits.drains.size = 100000;
+    limits.drains.connections = 2;
     begin(&setting, &limits);
     large = give_back_one(&setting);
     slow = give_back_one(&setting);
