@@ -1,20 +1,19 @@
--- A sample inventory: containers as a retail company's clusters have them.
+-- A sample inventory: the containers in the clusters of a retail company.
 --
 --     psql -d waybill -U waybill_owner -v rows=10000 -f sql/sample.sql
 --
 -- Variables: rows (default 10000), project (default demo) and surplus (default 0).
 --
--- Row n is made from the project and n alone, by way of a hash: the same at every run, whatever
--- `rows` is. So a run with more rows adds the missing ones. `surplus` is the highest n that an
--- earlier run may have left: rows beyond `rows` up to that one are removed. Rows that are there
--- already, and rows from elsewhere, stay as they are.
+-- Row n is computed from a hash of the project and n, so it is the same in every run, for any `rows`. A run with more
+-- rows adds the missing ones. `surplus` is the highest n that an earlier run may have inserted: the script removes
+-- the rows after `rows` up to `surplus`. Other existing rows remain unchanged.
 
 \set ON_ERROR_STOP on
 \if :{?rows}    \else \set rows 10000   \endif
 \if :{?project} \else \set project demo \endif
 \if :{?surplus} \else \set surplus 0    \endif
 
--- The hash of row n; in hexadecimal it is the container_id.
+-- The hash of row n. Its hexadecimal form is the container_id.
 \set hash 'sha256(convert_to(:''project'' || ''/'' || n, ''UTF8''))'
 
 BEGIN;
@@ -39,8 +38,8 @@ WITH cluster (cluster_no, cluster_name, cluster_type, registry) AS (
         (11, 'k8s-ecs-ci',           'self_built_hw',  'swr.eu-west-101.myhuaweicloud.com/ci'),
         (12, 'aks-sandbox',          'azure',          'retailsandbox.azurecr.io')
 ),
--- The draws: each takes bytes of its own from the hash, none of those that the order of the
--- container ids depends on. OFFSET 0 has the hash computed once a row.
+-- The random draws. Each uses its own bytes of the hash, but not the first bytes, which determine the order of the
+-- container ids. OFFSET 0 makes PostgreSQL compute the hash once for each row.
 draw AS (
     SELECT
         n,
@@ -64,8 +63,8 @@ draw AS (
         SELECT n, :hash AS h FROM generate_series(1, :rows) AS n OFFSET 0
     ) AS hashed
 ),
--- What the draws stand for. A squared share favours the low numbers: most containers are in the
--- first clusters, of the first applications, and young.
+-- The meaning of the draws. A squared share favours low numbers: most containers are in the first clusters, belong to
+-- the first applications, and are young.
 chosen AS (
     SELECT
         n,
@@ -94,7 +93,7 @@ chosen AS (
         CASE WHEN risk < 58 THEN low % 9    ELSE 0 END AS low_risk,
         CASE WHEN risk < 40 THEN medium % 6 ELSE 0 END AS medium_risk,
         CASE WHEN risk < 20 THEN high % 4   ELSE 0 END AS high_risk,
-        -- What was isolated had a reason.
+        -- Every isolated container has a fatal risk.
         CASE WHEN status >= 253 THEN 1 + fatal % 3
              WHEN risk < 5      THEN fatal % 2
              ELSE 0
@@ -124,9 +123,9 @@ placed AS (
                'inventory', 'shipping', 'accounts', 'recommendation', 'notification', 'invoicing',
                'warehouse', 'reviews', 'media', 'fraud', 'loyalty', 'analytics', 'reporting',
                'support', 'suppliers', 'returns'])[1 + app_no] AS app,
-        -- One release of an application in a cluster; a few pods are still at the one before.
+        -- An application has one release in a cluster. A few pods still have the previous one.
         3 + (app_no * 5 + coalesce(chosen.cluster_no, 0) * 3) % 7 - is_behind::integer AS release,
-        -- Which way of writing its limits an application has in a cluster.
+        -- The notation of the limits of an application in a cluster.
         app_no * 2 + length(role) + coalesce(chosen.cluster_no, 0) * 3 AS limits_no
     FROM chosen
     LEFT JOIN cluster USING (cluster_no)
@@ -149,7 +148,7 @@ SELECT
         ELSE registry || '/' || app || '-' || role
              || ':' || 1 + app_no % 4 || '.' || release || '.' || (app_no * 7 + release) % 12
     END,
-    -- As Kubernetes names pods: by replica set and suffix, by ordinal, or by suffix alone.
+    -- Kubernetes names pods by replica set and suffix, by ordinal, or by suffix only.
     CASE
         WHEN cluster_name IS NULL THEN NULL
         WHEN is_stateful THEN app || '-' || role || '-' || n / 1000
@@ -172,7 +171,7 @@ SELECT
     fatal_risk,
     restart_count,
     create_time,
-    -- Limits as people write them: one size in several ways, and often none at all.
+    -- Limits as people write them: one size in several notations, and often no limit.
     CASE
         WHEN NOT is_limited THEN NULL
         WHEN is_daemon THEN '100m'

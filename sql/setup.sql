@@ -1,17 +1,19 @@
--- Prepares a database for Waybill. Run it once, as a superuser, connected to that database:
+-- Prepares a database for Waybill. Run this script once as a superuser, connected to that database:
 --
 --     psql -d waybill -f sql/setup.sql
 --
--- It makes the two roles and the schema; `waybill migrate` then does the rest as waybill_owner.
--- Running it again changes nothing. How the roles log in (password, peer, certificate) is the
--- site's to say: ALTER ROLE and pg_hba.conf.
+-- The script creates the two roles and the schema. `waybill migrate` then creates the tables as waybill_owner.
+-- Running the script again changes nothing. Configure how the roles log in (password, peer, certificate) with
+-- ALTER ROLE and pg_hba.conf.
 --
--- Where users of the system log in under their own names (peer), two variables name logins that
--- have the rights of a role, and no others. A login that exists already keeps those that it has:
+-- If operating system users log in under their own names (peer), two variables name login roles that become members
+-- of the two roles and have no other privileges. An existing login role keeps its privileges:
 --
 --     psql -d waybill -v service_login=waybill -v owner_login=root -f sql/setup.sql
 --
--- What owner_login makes must be the role's: owner_conninfo = dbname=waybill options=-crole=waybill_owner
+-- waybill_owner must own the objects that owner_login creates. Set this in the configuration:
+--
+--     owner_conninfo = dbname=waybill options=-crole=waybill_owner
 
 \set ON_ERROR_STOP on
 
@@ -23,8 +25,8 @@ SELECT 'CREATE ROLE waybill_service LOGIN'
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'waybill_service')
 \gexec
 
--- The owner may add to the database (the migrations need the extension pg_trgm); the service role
--- may connect, and gets each further right by name in a migration.
+-- The owner needs CREATE on the database, because the migrations create the extension pg_trgm. The service role needs
+-- CONNECT. The migrations grant its other privileges.
 REVOKE ALL ON DATABASE :"DBNAME" FROM PUBLIC;
 GRANT CONNECT, CREATE ON DATABASE :"DBNAME" TO waybill_owner;
 GRANT CONNECT ON DATABASE :"DBNAME" TO waybill_service;
