@@ -1,11 +1,11 @@
-# What tools/quickstart and tools/check share, to be sourced by bash.
+# Functions for the bash scripts in tools, which source this file.
 # shellcheck shell=bash
 
-# The tools that Debian's packages bring come first, before others of the same name.
+# Prefer the programs of Debian's packages to others of the same name.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 export LC_ALL=C.UTF-8
 
-# What `make` and `make install` need.
+# The packages for `make` and `make install`.
 # shellcheck disable=SC2034
 BUILD_PACKAGES=(
 	gcc libc6-dev make autoconf automake pkg-config
@@ -17,7 +17,7 @@ die() {
 	exit 1
 }
 
-# pg_bindir: where the programs of the newest PostgreSQL are, if it is 15 or later.
+# pg_bindir: prints the directory of the programs of the newest PostgreSQL. Fails if it is older than 15.
 pg_bindir() {
 	local dir version newest=14
 	for dir in /usr/lib/postgresql/*/bin; do
@@ -30,8 +30,8 @@ pg_bindir() {
 	((newest > 14)) && echo "/usr/lib/postgresql/$newest/bin"
 }
 
-# missing_packages PACKAGE...: those that aren't installed, one a line. Any PostgreSQL from 15 on
-# will do for postgresql.
+# missing_packages PACKAGE...: prints the packages that are not installed, one on each line. Any PostgreSQL of at least
+# version 15 satisfies postgresql.
 missing_packages() {
 	local package installed
 	installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true)
@@ -48,12 +48,10 @@ as_root() {
 	if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
-# install_packages LOG PACKAGE...: installs what is missing and no more; the network is used only
-# if something is.
+# install_packages LOG PACKAGE...: installs the missing packages. Uses the network only if a package is missing.
 #
-# Debian's web servers, postgresql and prometheus start a server of their own when they are installed. Nobody asked
-# for those, so they are kept from starting, now and at the next boot; where such a package was there
-# before, nothing about it is changed.
+# Debian's packages of web servers, postgresql and prometheus start a server when they are installed. This function
+# prevents that, now and at the next boot. It does not change packages that were installed before.
 install_packages() {
 	local log=$1 missing scratch status=0
 	shift
@@ -62,16 +60,16 @@ install_packages() {
 
 	command -v apt-get >/dev/null || die "these Debian packages are missing: ${missing//$'\n'/ }"
 	((EUID == 0)) || command -v sudo >/dev/null ||
-		die "this needs root once, and sudo is not here: apt-get install ${missing//$'\n'/ }"
+		die "root privileges are needed, and sudo is not installed: apt-get install ${missing//$'\n'/ }"
 
-	# One at a time on this machine, as several homes may be set up at once.
+	# One installation at a time, because several scripts may run concurrently on this machine.
 	exec 8</var/lib/dpkg
 	flock 8
 	missing=$(missing_packages "$@")
 	if [ -n "$missing" ]; then
 		echo "Installing packages: ${missing//$'\n'/ }"
 		scratch=$(mktemp -d)
-		# pg_createcluster reads this for the cluster that comes with the package.
+		# pg_createcluster reads this file when the package creates its cluster.
 		echo "start_conf = 'disabled'" >"$scratch/createcluster.conf"
 		# shellcheck disable=SC2086
 		apt_install "$scratch" $missing >>"$log" 2>&1 || status=$?
@@ -105,8 +103,8 @@ apt_install() {
 	return $status
 }
 
-# source_files DIRECTORY: the project's own files in a checkout or a copy of one, by their paths in
-# it, sorted. What a build or a test leaves there is not among them.
+# source_files DIRECTORY: prints the sorted relative paths of the project's files in a checkout or a copy of one. Files
+# that builds and tests create are not among them.
 source_files() (
 	cd "$1" || exit
 	entries=()
@@ -120,20 +118,20 @@ source_files() (
 		LC_ALL=C sort
 )
 
-# source_sums DIRECTORY: checksum and path of each of source_files.
+# source_sums DIRECTORY: prints the checksum and path of each of source_files.
 source_sums() (
 	cd "$1" || exit
 	source_files . | xargs -r -d '\n' sha256sum
 )
 
-# copy_sources CHECKOUT TO: brings a copy of a checkout's own files up to date. Only what differs is
-# written, and dated now, so that make sees what to build again.
+# copy_sources CHECKOUT TO: updates a copy of the project's files. Only files that differ are written, with the current
+# time, so that make rebuilds their targets.
 copy_sources() {
 	local from=$1 to=$2 have want
 	mkdir -p "$to"
 	have=$(source_sums "$to")
 	want=$(source_sums "$from")
-	# A line is a checksum, two characters and the path.
+	# Each line has a checksum, two characters and the path.
 	comm -23 <(cut -c67- <<<"$have") <(cut -c67- <<<"$want") | (cd "$to" && xargs -r -d '\n' rm -f --)
 	comm -13 <(sort <<<"$have") <(sort <<<"$want") | cut -c67- |
 		tar -C "$from" -c --verbatim-files-from -T - | tar -C "$to" -x --touch --no-same-owner

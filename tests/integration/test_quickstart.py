@@ -232,7 +232,7 @@ def test_a_home_that_cannot_be_is_refused(home, name):
     bad = os.path.join(home, name)
     done = Quickstart(bad).run()
     assert done.returncode == 1
-    assert "WAYBILL_HOME can't be" in done.stderr
+    assert "WAYBILL_HOME cannot be" in done.stderr
     assert not os.path.exists(bad)
 
 
@@ -247,10 +247,10 @@ def test_a_checkout_that_the_servers_cannot_enter():
         shutil.copytree(os.path.join(TOP, "tools"), os.path.join(closed, "checkout", "tools"))
         quickstart, var = Quickstart(None, os.path.join(closed, "checkout")), os.path.join(closed, "checkout", "var")
         said = quickstart.start("stop")
-        other = re.match(r"The home is (/var/tmp/waybill-0-[0-9a-f]{12}) and not (.*?): .*can't enter", said)
+        other = re.match(r"The home is (/var/tmp/waybill-0-[0-9a-f]{12}) instead of (.*?): .*cannot enter", said)
         assert other and other[2] == var
         assert not os.path.exists(other[1])
         assert quickstart.start("stop") == said
         quickstart.home = var
-        assert "can't enter" in quickstart.run().stderr
+        assert "cannot enter" in quickstart.run().stderr
         assert not os.path.exists(var)
