@@ -1,18 +1,18 @@
 /*
- * Preloaded into waybill.fcgi, it makes calls on files below the directory FAULTS_BELOW go wrong as the file
- * FAULTS_ORDERS says at that moment: one order a line, "CALL WHAT [FROM]".
+ * A library preloaded into waybill.fcgi. It makes calls on files below the directory FAULTS_BELOW fail as the file
+ * FAULTS_ORDERS says at that moment. Each line of that file is one order, "CALL WHAT [FROM]":
  *
- *     write short           every write takes half of what it is given
+ *     write short           every write takes half of its data
  *     write ERROR FROM      a write fails once the file has FROM bytes
- *     fsync ERROR           of a file; syncdir is that of a directory
+ *     fsync ERROR           fsync of a file fails; syncdir is fsync of a directory
  *     publish ERROR         the link or the rename that gives a file its name fails
- *     remove ERROR          a file can't be removed
- *     remove slow           each takes a tenth of a second
- *     tmpfile ERROR         a file without a name can't be opened
+ *     remove ERROR          a file cannot be removed
+ *     remove slow           each removal takes a tenth of a second
+ *     tmpfile ERROR         a file without a name cannot be opened
  *     CALL stop, CALL kill  the process stops, or kills itself, right after the call has succeeded (write: once the
  *                           file has FROM bytes)
- *     create stop           it stops before it sends the statement that makes a task, within its transaction if it has
- *                           one; claim is the one that claims a task
+ *     create stop           the process stops before it sends the statement that makes a task, within the transaction
+ *                           if there is one; claim does the same for the statement that claims a task
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -52,7 +52,7 @@ static int error_number(const char *name)
     abort();
 }
 
-/* What is ordered for a call at the moment; errno stays as it is. */
+/* Returns the current order for a call. errno is preserved. */
 static struct order ordered(const char *call)
 {
     const char *path = getenv("FAULTS_ORDERS");
@@ -108,13 +108,13 @@ static int fail_with(int error)
     return -1;
 }
 
-/* After a call that has succeeded. */
+/* Ends a call that has succeeded. */
 static void end_of_call(const struct order *order)
 {
     int saved = errno;
 
     if (order->action == STOP || order->action == KILL)
-        raise(order->action == STOP ? SIGSTOP : SIGKILL); /* before this thread goes on */
+        raise(order->action == STOP ? SIGSTOP : SIGKILL); /* before this thread continues */
     errno = saved;
 }
 
@@ -198,7 +198,7 @@ int renameat(int from_directory, const char *from, int to_directory, const char 
     return result;
 }
 
-/* Of libpq. */
+/* From libpq. */
 int PQsendQueryParams(void *connection, const char *command, int count, const unsigned *types,
                       const char *const *values, const int *lengths, const int *formats, int result_format);
 

@@ -7,22 +7,22 @@
 #include "base/buffer.h"
 #include "http/fastcgi.h"
 
-/* Sets a variable for the requests to come; NULL removes it. */
+/* Sets a variable for all later requests. NULL removes it. */
 void cgi_variable(const char *name, const char *value);
 
-/* Removes all that cgi_variable has set. */
+/* Removes every variable that cgi_variable set. */
 void cgi_clear(void);
 
-/* Serves a request with this body. What the handler writes is appended to `out`. */
+/* Serves one request with this body and appends what the handler writes to `out`. */
 void cgi_serve(fastcgi_handler handler, void *context, const char *body, size_t length, struct buffer *out);
 
-/* Likewise, with what can be read from `path`. */
+/* Like cgi_serve, but the body is read from `path`. */
 void cgi_serve_from(fastcgi_handler handler, void *context, const char *path, struct buffer *out);
 
-/* The value of a header line in what a handler has written; NULL if there is none. To be freed. */
+/* Returns the value of a header line in a handler's output, NULL if there is none. The caller frees it. */
 char *cgi_header(const struct buffer *out, const char *name);
 
-/* The body in what a handler has written: what follows the empty line. */
+/* Returns the body in a handler's output: the bytes after the empty line. */
 const char *cgi_body(const struct buffer *out, size_t *ret_length);
 
 #endif

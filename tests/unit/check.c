@@ -28,7 +28,7 @@ static void run_check(void **state)
         check->run(check->row);
 }
 
-/* A name is one line, and without the # that begins a directive in TAP. */
+/* Makes a name on one line, without the # that begins a TAP directive. */
 static void make_name(char out[MAX_NAME], const char *function, const char *label)
 {
     size_t used = (size_t) snprintf(out, MAX_NAME, "%s%s", function, label == NULL ? "" : ": ");

@@ -1,4 +1,4 @@
-/* What a gzip file holds. */
+/* Decompresses gzip data. */
 #ifndef WAYBILL_TESTS_UNIT_GUNZIP_H
 #define WAYBILL_TESTS_UNIT_GUNZIP_H
 
@@ -6,7 +6,7 @@
 
 #include "base/buffer.h"
 
-/* Appends what the bytes, one whole gzip member and nothing else, stand for. The test fails if they are none. */
+/* Decompresses exactly one whole gzip member and appends the result. Any other input fails the test. */
 void gunzip(const char *data, size_t length, struct buffer *out);
 
 #endif

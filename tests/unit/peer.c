@@ -68,7 +68,7 @@ void peer_send_body(int peer, const char *data, size_t length)
     send_record(peer, 5, data, length);
 }
 
-/* False at the end. */
+/* Returns false at the end of the stream. */
 static bool receive(int peer, char *data, size_t size)
 {
     struct pollfd input = {.fd = peer, .events = POLLIN};
@@ -127,7 +127,7 @@ bool peer_is_open(int peer)
 int peer_threads(void)
 {
     DIR *tasks = opendir("/proc/self/task");
-    int count = -2; /* . and .. */
+    int count = -2; /* do not count . and .. */
 
     assert_non_null(tasks);
     while (readdir(tasks) != NULL)

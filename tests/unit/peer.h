@@ -1,11 +1,11 @@
-/* The web server's side of FastCGI connections, and other things that tests of the threads behind them need. */
+/* The web server's side of FastCGI connections, and other helpers for tests of the threads that serve them. */
 #ifndef WAYBILL_TESTS_UNIT_PEER_H
 #define WAYBILL_TESTS_UNIT_PEER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PEER_AT_MOST_MS 60000 /* that a fault alone can reach */
+#define PEER_AT_MOST_MS 60000 /* reached only if there is a bug */
 
 #define PEER_BEGIN "\1\1\0\1\0\10\0\0" "\0\1\0\0\0\0\0\0"
 #define PEER_PARAMS_END "\1\4\0\1\0\0\0\0"
@@ -14,31 +14,31 @@
 /* Connects to the socket at the path. */
 int peer_connect(const char *path);
 
-/* Sends all of it; PEER_SEND a literal. The first returns false where the other side takes no more. */
+/* Sends all the data; PEER_SEND sends a literal. peer_try_to_send returns false if the other side takes no more. */
 bool peer_try_to_send(int peer, const char *data, size_t length);
 void peer_send(int peer, const char *data, size_t length);
 #define PEER_SEND(peer, literal) peer_send((peer), (literal), sizeof(literal) - 1)
 
-/* Sends the records of a head with one parameter, up to the end of PARAMS. */
+/* Sends the records of a request's head with one parameter, up to the end of PARAMS. */
 void peer_send_head(int peer, const char *name, const char *value);
 
 /* Sends `length` bytes of the body, at most 65535, as one record. */
 void peer_send_body(int peer, const char *data, size_t length);
 
-/* Reads all of an answer to its END_REQUEST; what it wrote goes to `out`, with a NUL. False if it ends before. */
+/* Reads a response up to END_REQUEST into `out`, NUL-terminated. Returns false if the stream ends earlier. */
 bool peer_answer(int peer, char *out, size_t size);
 
-/* Waits until the other side has closed, or shut down, the connection, and drops what comes before. */
+/* Waits until the other side closes or shuts down the connection, and discards the data that arrives before. */
 void peer_expect_end(int peer);
 
-/* Whether it has done so already, with nothing before it. */
+/* Returns whether the connection is still open. Data that arrives fails the test. */
 bool peer_is_open(int peer);
 
-/* The threads of this process; and waits until there are so many. */
+/* Returns the number of threads of this process. peer_await_threads waits until there are `count`. */
 int peer_threads(void);
 void peer_await_threads(int count);
 
-/* Sends standard error to a file of scratch; ends it and counts the lines that contain the text. */
+/* Redirects standard error to a scratch file. peer_count_log ends that and counts the lines that contain the text. */
 void peer_catch_log(void);
 int peer_count_log(const char *text);
 void peer_release_log(void);

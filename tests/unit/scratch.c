@@ -11,7 +11,7 @@
 #include "check.h"
 
 static char *directory;
-static pid_t owner; /* a forked child leaves it alone */
+static pid_t owner; /* a forked child does not remove the directory */
 
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)
 {

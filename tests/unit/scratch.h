@@ -1,4 +1,4 @@
-/* A directory for the files of one test program, removed when it ends. */
+/* A directory for the files of one test program, removed when the program ends. */
 #ifndef WAYBILL_TESTS_UNIT_SCRATCH_H
 #define WAYBILL_TESTS_UNIT_SCRATCH_H
 
@@ -6,19 +6,19 @@
 
 #include "base/buffer.h"
 
-/* Its path. */
+/* Returns the directory's path. */
 const char *scratch_directory(void);
 
-/* The path of something in it; to be freed. */
+/* Returns the path of an entry in the directory; the caller frees it. */
 char *scratch_path(const char *name);
 
-/* Writes a file in it, over one that is there. Its path; to be freed. */
+/* Writes a file in the directory and replaces an existing one. Returns its path; the caller frees it. */
 char *scratch_write(const char *name, const char *data, size_t length);
 
-/* Appends what a file has. The test fails if it can't be read. */
+/* Appends the content of a file. A file that cannot be read fails the test. */
 void scratch_read(const char *path, struct buffer *out);
 
-/* How many entries a directory has, without . and .. */
+/* Returns the number of entries of a directory, without . and .. */
 size_t scratch_count(const char *directory);
 
 #endif

@@ -1,4 +1,4 @@
-/* The addresses of http/listen.c: hosts with several of them, and the mode of a socket's path. */
+/* The addresses of http/listen.c: hosts with several addresses, and the mode of a socket's path. */
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -14,11 +14,11 @@
 #include "http/listen.h"
 #include "scratch.h"
 
-#define NOT_OURS "192.0.2.1"  /* for documentation (RFC 5737): no machine has it */
+#define NOT_OURS "192.0.2.1"  /* reserved for documentation (RFC 5737): no machine has it */
 #define NO_FAMILY "no family" /* an address of a family that the kernel does not know */
 #define HOST "host.example"
 
-/* What HOST resolves to. */
+/* The addresses that HOST resolves to. */
 static const char *host_addresses[4];
 /* The mode of a path after bind. */
 static mode_t mode_after_bind;
@@ -65,7 +65,7 @@ int __wrap_bind(int socket, const struct sockaddr *address, socklen_t length)
     return state;
 }
 
-/* Makes HOST stand for these; NULL leaves them out. */
+/* Makes HOST resolve to these addresses; NULL entries are left out. */
 static void resolve_to(const char *const addresses[3])
 {
     size_t count = 0;
@@ -87,7 +87,7 @@ static int port_of(int listener)
     return ntohs(name.sin_port);
 }
 
-/* A socket that listens on this address and a free port, which goes to *ret_port. */
+/* Opens a socket that listens on this address and a free port, which goes to *ret_port. */
 static int listen_at(const char *host, int *ret_port)
 {
     char address[64];
@@ -144,7 +144,7 @@ static void listens_on_the_first_that_works(const void *row)
     }
 }
 
-/* A second process on a port is refused, though the host has another address. */
+/* A second process cannot bind a port in use, even if the host has another address. */
 static void refuses_a_port_in_use(void)
 {
     static const char *const addresses[3] = {"127.0.0.1", "127.0.0.2"};
@@ -189,10 +189,10 @@ static void connects_to_the_first_that_accepts(const void *row)
 static const struct mode_case {
     const char *name;
     mode_t umask;
-    mode_t made; /* by bind */
+    mode_t made; /* the mode that bind gives */
 } mode_cases[] = {{"umask 0", 0, 0660}, {"umask 022", 022, 0640}, {"umask 077", 077, 0600}};
 
-/* The path never has more rights than 0660, and has these in the end. */
+/* The path never has a wider mode than 0660, and has 0660 at the end. */
 static void a_path_has_its_mode(const void *row)
 {
     const struct mode_case *c = row;

@@ -51,7 +51,7 @@ static void prints(void)
     buffer_free(&buffer);
 }
 
-/* At every length: the growth hides no off-by-one. */
+/* Every length, to find off-by-one errors in growth. */
 static void grows_by_bytes(void)
 {
     struct buffer buffer = {0};

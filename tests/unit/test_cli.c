@@ -1,4 +1,4 @@
-/* The arguments of waybill's subcommands: bad ones are refused before a database is asked, good ones get that far. */
+/* The arguments of waybill's subcommands: bad ones are refused before the database is used, good ones get that far. */
 #include "cli/cli.h"
 
 #include <fcntl.h>
@@ -28,7 +28,7 @@
 static const struct arguments_case {
     const char *label;
     const char *arguments[MAX_ARGUMENTS];
-    const char *refusal; /* NULL: they are good */
+    const char *refusal; /* NULL: the arguments are good */
 } token_cases[] = {
     {"no action", {"token"}, "token: one of create, list, revoke is required"},
     {"unknown action", {"token", "drop"}, "token: one of create, list, revoke is required"},
@@ -41,17 +41,17 @@ static const struct arguments_case {
     {"create, empty project", {"token", "create", "--project", ""}, "--project must have 1 to 256 characters"},
     {"create, 256 characters", {"token", "create", "--project", N256}, NULL},
     {"create, 257 characters", {"token", "create", "--project", N257}, "--project must have 1 to 256 characters"},
-    {"create, no UTF-8", {"token", "create", "--project", "\xFF"}, "--project must have 1 to 256 characters"},
+    {"create, invalid UTF-8", {"token", "create", "--project", "\xFF"}, "--project must have 1 to 256 characters"},
     {"create, empty name in the list", {"token", "create", "--project", "p", "--enterprise-project", "a,,b"},
      "1 to 256"},
     {"create, empty list", {"token", "create", "--project", "p", "--enterprise-project", ""}, "1 to 256"},
     {"create, list ends in a comma", {"token", "create", "--project", "p", "--enterprise-project", "a,"}, "1 to 256"},
     {"create, long name in the list", {"token", "create", "--project", "p", "--enterprise-project", "a," N257},
      "1 to 256"},
-    {"create, no span", {"token", "create", "--project", "p", "--expires", "soon"}, "--expires must be"},
-    {"create, empty span", {"token", "create", "--project", "p", "--expires", ""}, "--expires must be"},
-    {"create, span of nothing", {"token", "create", "--project", "p", "--expires", "0d"}, "--expires must be"},
-    {"create, span of one second", {"token", "create", "--project", "p", "--expires", "1s"}, NULL},
+    {"create, bad duration", {"token", "create", "--project", "p", "--expires", "soon"}, "--expires must be"},
+    {"create, empty duration", {"token", "create", "--project", "p", "--expires", ""}, "--expires must be"},
+    {"create, duration of nothing", {"token", "create", "--project", "p", "--expires", "0d"}, "--expires must be"},
+    {"create, duration of one second", {"token", "create", "--project", "p", "--expires", "1s"}, NULL},
     {"create, unknown option", {"token", "create", "--project", "p", "--force"}, ""},
     {"create, argument", {"token", "create", "--project", "p", "q"}, "unexpected argument q"},
     {"list", {"token", "list"}, NULL},
@@ -117,7 +117,7 @@ static const struct arguments_case {
     {"migrate, argument", {"migrate", "x"}, "unexpected argument x"},
 };
 
-/* There is no PostgreSQL at this place. */
+/* No PostgreSQL listens here. */
 static const char conf[] = "[database]\nconninfo = host=/no/such/directory dbname=x\n";
 
 static struct config *read_config(const char *text, size_t length)
@@ -172,7 +172,7 @@ static void worker(const void *row)
     run(worker_run, row);
 }
 
-/* What the last action was called with. */
+/* The arguments of the last call of an action. */
 static struct {
     int number, argc;
     char **argv;
@@ -219,7 +219,7 @@ static const struct action_case {
     {"empty", {"verb", ""}, 0},
 };
 
-/* The action sees its own name as argv[0], and its result and its error are those of the subcommand. */
+/* The action gets its own name as argv[0], and its result and error are those of the subcommand. */
 static void runs_action(const void *row)
 {
     const struct action_case *c = row;
@@ -267,7 +267,7 @@ static const struct print_case {
     {"\xC0\x8A", "\\xc0\\x8a"},
 };
 
-/* A value that an operator sees is neither a column nor a line, nor does it tell the terminal what to do. */
+/* A value shown to an operator cannot add a column or a line, and cannot control the terminal. */
 static void prints(const void *row)
 {
     const struct print_case *c = row;
@@ -292,8 +292,8 @@ static void prints(const void *row)
 }
 
 /*
- * Runs it in a child, which an alarm ends rather than that it runs for ever. cmocka's checks are for the parent: none
- * of them in what the child runs.
+ * Runs it in a child, which an alarm ends if it never returns. The code in the child must not use cmocka's checks:
+ * they belong to the parent.
  */
 static pid_t run_in_child(void (*run_it)(const void *argument), const void *argument)
 {
@@ -331,13 +331,13 @@ static void print_to_full_disk(const void *value)
     _exit(fflush(stdout) == 0 ? 3 : 2);
 }
 
-/* What can't be written is given up. */
+/* Printing fails if the output cannot be written. */
 static void printing_can_fail(void)
 {
     check_exit(run_in_child(print_to_full_disk, "0123456789abcdef0123456789abcdef caf\xC3\xA9\t"), 2);
 }
 
-/* A configuration of a worker, with this line in [export] and these files. To be freed with config_free. */
+/* A configuration of a worker with this line in [export] and this directory of files. Freed with config_free. */
 static struct config *worker_config(const char *line, const char *directory)
 {
     struct buffer text = {0};
@@ -378,7 +378,7 @@ static void worker_needs_a_directory(void)
     config_free(config);
 }
 
-/* What a worker in a child is given. */
+/* The parameters of a worker in a child. */
 struct job {
     struct config *config;
     int log;
@@ -394,7 +394,7 @@ static void work(const void *argument)
     _exit(worker_run(1, arguments, job->config, &err) ? 42 : error_info(err.code)->exit_status);
 }
 
-/* Reads on until the text is there; the test fails if the end comes before, or a minute has passed. */
+/* Reads until the text appears. The test fails if the output ends first or a minute passes. */
 static void read_until(int log, struct buffer *out, const char *text)
 {
     struct pollfd ready = {.fd = log, .events = POLLIN};
@@ -414,8 +414,8 @@ static const struct stop_case {
     int signal;
 } stop_cases[] = {{"SIGTERM", SIGTERM}, {"SIGINT", SIGINT}};
 
-/* A worker runs, whether or not its database is there, and ends in good order. */
-static void worker_runs_until_it_is_told(const void *row)
+/* A worker runs whether or not its database is reachable, and stops cleanly. */
+static void worker_runs_until_it_is_stopped(const void *row)
 {
     const struct stop_case *c = row;
     char *directory = scratch_path("files");
@@ -431,7 +431,7 @@ static void worker_runs_until_it_is_told(const void *row)
     close(ends[1]);
     read_until(ends[0], &log, "\"worker started\"");
     read_until(ends[0], &log, "can't take tasks");
-    usleep(200000); /* time enough to end unasked: one that waits is there however long this takes */
+    usleep(200000); /* a worker that stops by itself has done so by now; one that waits passes at any speed */
     assert_int_equal(waitpid(child, NULL, WNOHANG), 0);
     kill(child, c->signal);
     read_until(ends[0], &log, "\"worker stopped\"");
@@ -455,6 +455,6 @@ int main(void)
     CHECK(printing_can_fail);
     CHECK(worker_needs_something_to_do);
     CHECK(worker_needs_a_directory);
-    CHECK_EACH(worker_runs_until_it_is_told, stop_cases, name);
+    CHECK_EACH(worker_runs_until_it_is_stopped, stop_cases, name);
     return check_run("cli");
 }

@@ -64,7 +64,7 @@ static void parses_http_dates(const void *row)
     assert_true(instant == c->instant);
 }
 
-/* Read, never written (RFC 9110 section 5.6.7). */
+/* Obsolete formats, which are read but never written (RFC 9110 section 5.6.7). */
 static const struct date_case older_dates[] = {
     {784111777000, "Sunday, 06-Nov-94 08:49:37 GMT"},
     {784111777000, "Sun Nov  6 08:49:37 1994"},
@@ -109,10 +109,10 @@ static void refuses_http_dates(const void *row)
 
 #define DAY INT64_C(86400000)
 
-static const struct span_case {
+static const struct duration_case {
     const char *text;
-    int64_t span; /* 0: refused */
-} span_cases[] = {
+    int64_t duration; /* 0: refused */
+} duration_cases[] = {
     {"1s", 1000},
     {"90s", 90000},
     {"15m", 900000},
@@ -146,14 +146,14 @@ static const struct span_case {
     {"1d12h", 0},
 };
 
-static void spans(const void *row)
+static void durations(const void *row)
 {
-    const struct span_case *c = row;
-    int64_t span = -1;
+    const struct duration_case *c = row;
+    int64_t duration = -1;
 
-    assert_int_equal(clock_parse_span(c->text, &span), c->span > 0);
-    if (c->span > 0)
-        assert_true(span == c->span);
+    assert_int_equal(clock_parse_span(c->text, &duration), c->duration > 0);
+    if (c->duration > 0)
+        assert_true(duration == c->duration);
 }
 
 static void now(void)
@@ -194,14 +194,14 @@ static int64_t to_ms(struct timespec instant)
 
 static void timespec_after(void)
 {
-    static const int spans_ms[] = {0, 1, 999, 1000, 1001, 60000};
+    static const int delays_ms[] = {0, 1, 999, 1000, 1001, 60000};
 
-    for (size_t i = 0; i < ARRAY_SIZE(spans_ms); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(delays_ms); i++) {
         int64_t start = clock_monotonic_ms();
-        struct timespec until = clock_timespec_after(spans_ms[i]);
+        struct timespec until = clock_timespec_after(delays_ms[i]);
 
         assert_in_range(until.tv_nsec, 0, 999999999);
-        assert_true(to_ms(until) >= start + spans_ms[i] && to_ms(until) < start + spans_ms[i] + 30000);
+        assert_true(to_ms(until) >= start + delays_ms[i] && to_ms(until) < start + delays_ms[i] + 30000);
     }
 }
 
@@ -229,7 +229,7 @@ int main(void)
     CHECK_EACH(parses_http_dates, date_cases, text);
     CHECK_EACH(parses_http_dates, older_dates, text);
     CHECK_EACH(refuses_http_dates, refused_dates, text);
-    CHECK_EACH(spans, span_cases, text);
+    CHECK_EACH(durations, duration_cases, text);
     CHECK(now);
     CHECK(monotonic_never_goes_back);
     CHECK(remaining);

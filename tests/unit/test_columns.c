@@ -1,4 +1,4 @@
-/* The tables of columns and filters, against the contract. */
+/* The tables of columns and filters, compared with the contract. */
 #include "inventory/columns.h"
 
 #include "base/buffer.h"
@@ -51,7 +51,7 @@ static const struct filter_case {
     const char *name;
     enum filter_kind kind;
     size_t max_length;
-    const char *choices; /* joined by blanks */
+    const char *choices; /* separated by spaces */
 } filter_cases[] = {
     {"cluster_container", FILTER_BOOLEAN, 0, ""},
     {"cluster_type", FILTER_CHOICE, 0, "cce ali tencent azure aws self_built_hw self_built_idc"},

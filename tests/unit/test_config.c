@@ -1,4 +1,4 @@
-/* The options of the configuration, each from both sides of its bounds; how a file is read is in test_config_file.c. */
+/* The options of the configuration, each on both sides of its bounds. test_config_file.c tests how a file is read. */
 #include "base/config.h"
 
 #include <limits.h>
@@ -15,13 +15,13 @@
 
 enum kind { INTEGER, TEXT, BOOLEAN };
 
-/* All options, with their bounds and defaults as the sample file and the contract have them. */
+/* All options, with the bounds and defaults of the sample file and the contract. */
 static const struct option_case {
     const char *name; /* section.option */
     enum kind kind;
     size_t offset;
     int min, max;
-    int number;       /* default of INTEGER and BOOLEAN, and of choices by their place */
+    int number;       /* default of INTEGER and BOOLEAN, and of choices by their position */
     const char *text; /* default of TEXT */
 } option_cases[] = {
     {"server.listen", TEXT, offsetof(struct config, listen), 0, 0, 0, ""},
@@ -76,7 +76,7 @@ static const char *text_of(const struct config *config, const struct option_case
     return *(char *const *) (const void *) ((const char *) config + option->offset);
 }
 
-/* Reads a file of these bytes. *ret_path, which may be NULL, must be freed. */
+/* Reads a file of these bytes. If ret_path is not NULL, the caller frees *ret_path. */
 static struct config *read_text(const char *text, size_t length, char **ret_path, struct error *err)
 {
     char *path = scratch_write("test.conf", text, length);
@@ -89,7 +89,7 @@ static struct config *read_text(const char *text, size_t length, char **ret_path
     return config;
 }
 
-/* Reads a file with one option, in line 2. */
+/* Reads a file with one option, on line 2. */
 static struct config *read_option(const char *name, const char *value, char **ret_path, struct error *err)
 {
     const char *dot = strchr(name, '.');
@@ -218,7 +218,7 @@ static void words(const void *row)
 static const struct text_case {
     const char *value;
     const char *name;
-    int good; /* ONLY_WITH_ZONES: refused where the host has the time zone database */
+    int good; /* ONLY_WITH_ZONES: refused only if the host has the time zone database */
 } text_cases[] = {
     {"/run/waybill.sock", "server.listen", true},
     {"127.0.0.1:9000", "server.listen", true},
@@ -287,7 +287,7 @@ static void texts(const void *row)
     config_free(config);
 }
 
-/* Reads the sample line by line; `#name = value` becomes an option, and is counted. */
+/* Reads the sample line by line, turns each `#name = value` into an option, and counts it. */
 static void uncomment_sample(struct buffer *out, int counts[ARRAY_SIZE(option_cases)])
 {
     const char *srcdir = getenv("srcdir");

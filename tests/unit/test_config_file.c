@@ -1,4 +1,4 @@
-/* How a configuration file is read; what its options may be is in test_config.c. */
+/* How a configuration file is read. test_config.c tests the values of its options. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +16,10 @@ static const struct line_case {
     const char *fragment;
 } line_cases[] = {
     {"an empty file", "", 0, NULL},
-    {"no line end at the end", "[csv]\nbom = on", 0, NULL},
-    {"line ends of DOS", "[csv]\r\nbom = on\r\n", 0, NULL},
+    {"no newline at the end", "[csv]\nbom = on", 0, NULL},
+    {"CRLF line ends", "[csv]\r\nbom = on\r\n", 0, NULL},
     {"comments and empty lines", "# a ; b\n; b = c\n\n[csv]\n  # c\n\t; d\n \t\n# [x]\nbom = on\n", 0, NULL},
-    {"no blanks around =", "[csv]\nbom=on\n", 0, NULL},
+    {"no spaces around =", "[csv]\nbom=on\n", 0, NULL},
     {"sections in any order, twice", "[log]\nlevel = info\n[csv]\nbom = on\n[log]\nlevel = info\n", 0, NULL},
     {"unknown option", "[csv]\n\n# x\nbomb = on\n", 4, "bomb"},
     {"unknown section", "[cvs]\nbom = on\n", 2, "cvs"},
@@ -35,8 +35,8 @@ static const struct line_case {
     {"first of several, no option", "[csv]\nnonsense\nbom = maybe\n", 2, ""},
     {"indented option", "[csv]\n bom = on\n", 2, "blank"},
     {"indented by a tab", "[csv]\nbom = off\n\tformula_guard = on\n", 3, "blank"},
-    {"comment behind a value", "[csv]\nbom = on ; for Excel\n", 2, "comment"},
-    {"value with a ; after a blank", "[database]\nconninfo = password='x ;y'\n", 2, "comment"},
+    {"comment after a value", "[csv]\nbom = on ; for Excel\n", 2, "comment"},
+    {"value with a ; after a space", "[database]\nconninfo = password='x ;y'\n", 2, "comment"},
     {"value with a ; after a tab", "[database]\nconninfo = a\t;b\n", 2, "comment"},
     {"continued line", "[csv]\ntime_zone = UTC\n  x\n", 3, "blank"},
     {"continued line of an option above another", "[database]\nconninfo = a\npool_size = 2\n  b\n", 4, "blank"},
@@ -44,7 +44,7 @@ static const struct line_case {
     {"continued line before an option", "[database]\n  dbname=b\nconninfo = a\n", 2, "blank"},
 };
 
-/* Reads a file of these bytes. *ret_path, which may be NULL, must be freed. */
+/* Reads a file of these bytes. If ret_path is not NULL, the caller frees *ret_path. */
 static struct config *read_text(const char *text, size_t length, char **ret_path, struct error *err)
 {
     char *path = scratch_write("test.conf", text, length);
@@ -110,7 +110,7 @@ static void conninfo_in_lines(const void *row)
     buffer_free(&text);
 }
 
-/* A file whose second line has `length` characters. */
+/* Reads a file whose second line has `length` characters. */
 static struct config *read_long_line(size_t length, const char *end, struct error *err)
 {
     struct buffer text = {0};
@@ -125,7 +125,7 @@ static struct config *read_long_line(size_t length, const char *end, struct erro
     return config;
 }
 
-/* The message says how long a line may be: one that long is read whole, one longer is refused. */
+/* The message names the longest line allowed: a line of that length is read whole, a longer one is refused. */
 static void long_lines(void)
 {
     const char *ends[] = {"\n", "", "\n[csv]\n"};

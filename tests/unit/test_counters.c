@@ -1,4 +1,4 @@
-/* What was counted reaches the database once, or is kept; the linker puts the database away (--wrap). */
+/* Counts reach the database exactly once, or are kept. The linker replaces the database (--wrap). */
 #include "export/counters.h"
 
 #include <stdlib.h>
@@ -41,7 +41,7 @@ static void begin(bool fails)
     database.fails = fails;
 }
 
-/* What is there to be flushed next. */
+/* Returns the amount that the next flush would write. */
 static double amount_of(const char *name)
 {
     size_t count;
@@ -65,10 +65,10 @@ static void flushes_once(void)
     assert_string_equal(database.names, "{\"one{label=\\\"x\\\"}\"}");
     assert_string_equal(database.amounts, "{1.5}");
     assert_true(counters_flush(NULL, &err));
-    assert_int_equal(database.calls, 1); /* there was nothing left to flush */
+    assert_int_equal(database.calls, 1); /* nothing was left to flush */
 }
 
-/* All of it, and together with what is counted meanwhile. */
+/* Kept amounts are written in full, together with later counts. */
 static void keeps_what_is_not_flushed(void)
 {
     struct error err;

@@ -11,7 +11,7 @@
 static const struct csv_options plain = {.bom = false, .formula_guard = false, .utc = true};
 static const struct csv_options guarded = {.bom = false, .formula_guard = true, .utc = true};
 
-/* A sink that keeps what it gets, and fails from a call on. */
+/* A sink that keeps its data, and fails from a given call on. */
 struct collector {
     struct buffer bytes;
     size_t calls;
@@ -52,7 +52,7 @@ static void end_line(struct csv_writer *writer)
     check_good(csv_writer_end_line(writer, &err), &err);
 }
 
-/* The bytes of a file with this one field. */
+/* Checks the bytes of a file with this one field. */
 static void check_field(const struct csv_options *options, enum column_type type, const char *data, size_t length,
                         const char *expected)
 {
@@ -142,7 +142,7 @@ static const struct guard_case {
     {"1", "\"1\"", "\"1\""},
 };
 
-/* Text alone is guarded: numbers and booleans stay as they are. */
+/* Only text is guarded: numbers and booleans are unchanged. */
 static void guards(const void *row)
 {
     const struct guard_case *c = row;
@@ -180,7 +180,7 @@ static const struct time_case {
     {"4714-11-24 00:00:00.5+05:30 BC", "4714-11-24 00:00:00.5+05:30 BC", "4714-11-24 00:00:00.5+05:30 BC"},
 };
 
-/* Three decimals always, cut and not rounded; the guard leaves times alone. */
+/* Always three decimals, cut and not rounded. The guard does not change times. */
 static void times(const void *row)
 {
     const struct csv_options zoned = {.formula_guard = true, .utc = false};
@@ -195,7 +195,7 @@ static void times(const void *row)
     check_field(&guarded, COLUMN_TIME, c->text, strlen(c->text), expected);
 }
 
-/* Whatever a site's view gives for a time, no byte beyond it is read and nothing is written beyond its room. */
+/* A site's view may return any text as a time: no byte after its end is read, and no buffer overflows. */
 static void odd_times(void)
 {
     static const char *const texts[] = {"", " ", "  ", "x", "+", "-", "2026-04-03", "2026-04-03 ",
@@ -276,7 +276,7 @@ static void byte_order_mark(void)
     }
 }
 
-/* Fields of up to some hundred kilobytes, each byte of which is doubled. */
+/* Fields of up to some hundred kilobytes in which every byte is doubled. */
 static void large_fields(void)
 {
     static const size_t sizes[] = {1, 255, 256, 257, 65535, 65536, 300000};
@@ -295,7 +295,7 @@ static void large_fields(void)
     }
 }
 
-/* What the writer keeps does not grow with the number of rows. */
+/* The memory of the writer does not grow with the number of rows. */
 static void large_files_go_in_pieces(void)
 {
     struct collector collector = {0};

@@ -8,7 +8,7 @@
 #include "check.h"
 
 #define HOUR_MS (60 * 60 * 1000)
-#define AT_MOST_MS 60000 /* that a fault alone can reach */
+#define AT_MOST_MS 60000 /* reached only if there is a bug */
 
 struct pair {
     int near, far;
@@ -36,7 +36,7 @@ static struct deadlines *watch(void)
     return deadlines;
 }
 
-/* Waits for an event of a socket. False if it does not come at all, or not within `ms`. */
+/* Waits for an event of a socket. Returns false if it does not come within `ms`. */
 static bool comes(int socket, short event, int ms)
 {
     struct pollfd watched = {.fd = socket, .events = event};
@@ -67,7 +67,7 @@ static void a_write_ends(void)
     deadlines_stop(deadlines);
 }
 
-/* The thread sleeps for the first one when the second is set. */
+/* The thread is waiting for the first deadline when the second, earlier one is set. */
 static void an_earlier_one_comes_first(void)
 {
     struct deadlines *deadlines = watch();
@@ -86,7 +86,7 @@ static void an_earlier_one_comes_first(void)
     deadlines_stop(deadlines);
 }
 
-/* One that was cleared, in time or after it, says nothing about those that are set before and after it. */
+/* A deadline that was cleared, before or after it expired, does not affect those set before and after it. */
 static void one_that_is_cleared_does_nothing(void)
 {
     struct deadlines *deadlines = watch();

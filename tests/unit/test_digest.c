@@ -64,7 +64,7 @@ static void freeing_nothing_is_fine(void)
     digest_free(digest_new());
 }
 
-/* Two draws of 32 bytes are never equal, and every bit of a byte comes up both ways. */
+/* Two draws of 32 bytes always differ, and each bit of a byte takes both values. */
 static void random_bytes_differ(void)
 {
     unsigned char a[32], b[32], set = 0, clear = 0;

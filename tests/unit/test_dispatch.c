@@ -1,6 +1,6 @@
 /*
- * The way of a request through api_serve as far as it goes without a database: the order of the checks, the form of
- * every error, and a PostgreSQL that is away.
+ * How api_serve handles a request as far as possible without a database: the order of the checks, the form of every
+ * error, and an unreachable PostgreSQL.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@
 #define CREATE "/v5/p1/container/export-task"
 #define LIST "/v5/p1/export-tasks"
 
-/* What no answer may have: where the database is, and the token. */
+/* What no response may contain: the place of the database, and the token. */
 #define PLACE "/no/such/directory"
 #define SECRET "S3CRET"
 
@@ -38,7 +38,7 @@ static const struct answer_case {
     const char *allow;
     const char *operation; /* in the log and the counters; NULL: none */
 } answer_cases[] = {
-    /* route and method come before the token */
+    /* route and method are checked before the token */
     {"/", "GET", NULL, "404", "APIGW.0101", "path", NULL, NULL},
     {"", "GET", NULL, "404", "APIGW.0101", "path", NULL, NULL},
     {"*", "OPTIONS", NULL, "404", "APIGW.0101", "path", NULL, NULL},
@@ -60,7 +60,7 @@ static const struct answer_case {
     {"/healthz/ready", "DELETE", NULL, "405", "APIGW.0101", "got \"DELETE\"", "GET, HEAD", NULL},
     {"/metrics", "POST", NULL, "405", "APIGW.0101", "got \"POST\"", "GET, HEAD", NULL},
     {"/metrics/", "GET", NULL, "404", "APIGW.0101", "path", NULL, NULL},
-    /* the token comes before path and query */
+    /* the token is checked before path and query */
     {CREATE, "POST", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "create"},
     {CREATE, "POST", "", "401", "APIGW.0301", "X-Auth-Token", NULL, "create"},
     {CREATE, "POST", too_long, "401", "APIGW.0301", "X-Auth-Token", NULL, "create"},
@@ -72,7 +72,7 @@ static const struct answer_case {
     {TASK "?force=1", "DELETE", "", "401", "APIGW.0301", "X-Auth-Token", NULL, "remove"},
     {LIST, "GET", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "list"},
     {LIST "?limit=0&offset=-1", "GET", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "list"},
-    /* whose token it is, PostgreSQL would know */
+    /* only PostgreSQL knows whose token it is */
     {CREATE, "POST", SECRET, "503", "APIGW.0201", "", NULL, "create"},
     {CREATE "?export_size=0", "POST", SECRET, "503", "APIGW.0201", "", NULL, "create"},
     {TASK, "GET", SECRET, "503", "APIGW.0201", "", NULL, "status"},
@@ -80,7 +80,7 @@ static const struct answer_case {
     {TASK, "DELETE", SECRET, "503", "APIGW.0201", "", NULL, "remove"},
     {LIST, "GET", SECRET, "503", "APIGW.0201", "", NULL, "list"},
     {LIST "?limit=0", "GET", SECRET, "503", "APIGW.0201", "", NULL, "list"},
-    /* health and metrics need no token, and take no parameter */
+    /* health and metrics need no token and take no parameter */
     {"/healthz?x=1", "GET", NULL, "400", "HSS.0001", "\"x\"", NULL, "health"},
     {"/healthz?enterprise_project_id=0", "GET", NULL, "400", "HSS.0001", "\"enterprise_project_id\"", NULL, "health"},
     {"/healthz?%zz", "GET", NULL, "400", "HSS.0001", "\"%zz\"", NULL, "health"},
@@ -89,7 +89,7 @@ static const struct answer_case {
     {"/metrics?name[]=x", "GET", NULL, "400", "HSS.0001", "\"name[]\"", NULL, "metrics"},
 };
 
-/* What a request has left. */
+/* The results of a request. */
 struct served {
     struct buffer out;
     struct buffer log;
@@ -132,7 +132,7 @@ static void serve_without(const char *method, const char *uri, const char *token
     struct error err;
 
     *ret = (struct served) {.metrics = metrics_take(&ret->metric_count)};
-    free(ret->metrics); /* what is counted from here on is of this request */
+    free(ret->metrics); /* later counts belong to this request */
     config = read_config(directory);
     assert_int_equal(mkdir(directory, 0700), 0);
     engine = engine_start(config, ENGINE_ALONE, &err);
@@ -154,7 +154,7 @@ static void serve_without(const char *method, const char *uri, const char *token
     assert_true(engine_stop(engine, 0));
     engine_free(engine);
     if (files)
-        assert_int_equal(rmdir(directory), 0); /* it is empty as before */
+        assert_int_equal(rmdir(directory), 0); /* it is still empty */
     config_free(config);
     free(directory);
     free(path);
@@ -165,7 +165,7 @@ static void serve(const char *method, const char *uri, const char *token, struct
     serve_without(method, uri, token, true, ret);
 }
 
-/* How often a counter of this name was counted; -1 if it was not. */
+/* Returns how often a counter of this name was counted; -1 if it was not. */
 static double counted(const struct served *served, const char *format, ...) PRINTF_LIKE(2, 3);
 
 static double counted(const struct served *served, const char *format, ...)
@@ -217,7 +217,7 @@ static void check_header(const struct buffer *out, const char *name, const char 
     free(got);
 }
 
-/* One line of the log, which has the answer's id. */
+/* The log has one line, with the id of the response. */
 static void check_logged(const struct served *served, const char *request_id, const char *operation)
 {
     const char *log = buffer_text(&served->log);
@@ -268,7 +268,7 @@ static const struct ready_case {
     {"/healthz", true}, {"/healthz/ready", true}, {"/healthz", false}, {"/healthz/ready", false},
 };
 
-/* Neither ready nor dead: the answer of an error, and what is there and what is not. */
+/* Without a database or a directory the service is live but not ready: the error lists what works and what does not. */
 static void not_ready(const void *row)
 {
     const struct ready_case *c = row;
@@ -301,7 +301,7 @@ static void not_ready(const void *row)
     forget(&served);
 }
 
-/* A process that answers is live, whatever it lacks. */
+/* A process that responds is live, whatever is unavailable. */
 static void live(void)
 {
     static const char body[] = "{\"status\":\"live\",\"live\":true}";
@@ -314,11 +314,11 @@ static void live(void)
     check_header(&served.out, "Retry-After", NULL);
     assert_string_equal(cgi_body(&served.out, &length), body);
     check_counted(&served, "health", "200");
-    assert_true(counted(&served, "waybill_database_errors_total{reason=\"unavailable\"}") < 0); /* not even asked */
+    assert_true(counted(&served, "waybill_database_errors_total{reason=\"unavailable\"}") < 0); /* not even tried */
     forget(&served);
 }
 
-/* All that is known without a database; the counters stay with the process. */
+/* Everything known without a database. The counters are kept by the process. */
 static void metrics(void)
 {
     struct served served;

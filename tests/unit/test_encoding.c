@@ -36,7 +36,7 @@ static const struct encoding_case {
     {"identity;q=0.5, gzip;q=0.5", true},
     {"gzip;q=0.5, identity;q=0.501", false},
     {"gzip;q=0.9, identity", false},
-    /* any other */
+    /* the wildcard */
     {"*", true},
     {"*;q=0.1", true},
     {"*;q=0", false},
@@ -45,7 +45,7 @@ static const struct encoding_case {
     {"*, identity;q=0.5", true},
     {"*;q=0.4, identity;q=0.5", false},
     {"br, *;q=0", false},
-    /* what can't be read is not taken */
+    /* an unreadable weight means the coding is not accepted */
     {"gzip;q=2", false},
     {"gzip;q=1.1", false},
     {"gzip;q=1.001", false},

@@ -1,4 +1,4 @@
-/* What a process is made of, as the configuration says, and that it starts and ends without a database. */
+/* The parts of a process for each configuration, and that it starts and stops without a database. */
 #include "engine.h"
 
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 
 #define A "01234567-89ab-4cde-8f01-23456789abcd"
 
-/* A configuration with these lines in [files], and a database that can't be reached. */
+/* A configuration with these lines in [files], and an unreachable database. */
 static struct config *read_config(const char *files)
 {
     struct buffer text = {0};
@@ -44,7 +44,7 @@ static struct config *read_config_for(const char *directory)
     return config;
 }
 
-/* Statements of the service itself are in UTC, whatever time zone a CSV has. */
+/* Statements of the service itself use UTC, whatever time zone a CSV has. */
 static void database_settings(void)
 {
     struct config *config = read_config("");
@@ -58,7 +58,7 @@ static void database_settings(void)
     config_free(config);
 }
 
-/* The inventory is read where tasks are kept, or elsewhere, by statements that may take as long as an export. */
+/* The inventory is in the database of the tasks or in another one; its statements may run as long as an export. */
 static void inventory_settings(void)
 {
     struct config *config = read_config("");
@@ -89,7 +89,7 @@ static const struct retention_case {
     {"history_hours = 876000\nmax_total_mib = 999999999", "/var/lib/waybill/files", 876000, 1048575998951424},
 };
 
-/* Mebibytes become bytes, beyond 32 bits too. */
+/* Mebibytes are converted to bytes, beyond 32 bits too. */
 static void retentions(const void *row)
 {
     const struct retention_case *c = row;
@@ -118,7 +118,7 @@ static void check_no_engine(const char *directory, enum engine_kind kind)
     config_free(config);
 }
 
-/* At the start, where the operator sees it, and not at the first export. */
+/* A bad directory fails at the start, where the operator sees it, and not at the first export. */
 static void needs_a_directory(const void *row)
 {
     const struct kind_case *c = row;
@@ -126,13 +126,13 @@ static void needs_a_directory(const void *row)
 
     check_no_engine(missing, c->kind);
     (void) mkdir(read_only, 0555);
-    if (geteuid() != 0) /* who may write anywhere */
+    if (geteuid() != 0) /* root may write anywhere */
         check_no_engine(read_only, c->kind);
     free(read_only);
     free(missing);
 }
 
-/* Counts, starts, watches and stops, with standard error in a file; the text of that is appended to `log`. */
+/* Counts, starts, watches and stops. Standard error goes to a file, whose text is appended to `log`. */
 static void run(enum engine_kind kind, struct buffer *log)
 {
     struct config *config = read_config_for(scratch_directory());
@@ -157,7 +157,7 @@ static void run(enum engine_kind kind, struct buffer *log)
     assert_int_equal(workers_watch_wait(engine_workers(engine), &watch, 60000), WORKERS_DRAINING);
     workers_watch_end(engine_workers(engine), &watch);
     stopped = engine_stop(engine, 60000);
-    housekeeper_wake(engine_housekeeper(engine)); /* of use to nobody, and no harm */
+    housekeeper_wake(engine_housekeeper(engine)); /* has no effect here */
     if (stopped)
         engine_free(engine);
     dup2(saved, STDERR_FILENO);
@@ -169,7 +169,7 @@ static void run(enum engine_kind kind, struct buffer *log)
     assert_true(stopped);
 }
 
-/* That the database is away keeps no process from starting, nor from ending long before its time is over. */
+/* Without a database, every kind of process starts, and stops long before its time limit. */
 static void starts_and_stops(const void *row)
 {
     const struct kind_case *c = row;
@@ -179,11 +179,11 @@ static void starts_and_stops(const void *row)
     run(c->kind, &log);
     assert_true(clock_monotonic_ms() - begun < 30000);
     if (c->kind == ENGINE_ALONE)
-        assert_string_equal(buffer_text(&log), ""); /* it has tried nothing */
+        assert_string_equal(buffer_text(&log), ""); /* it does not try to connect */
     buffer_free(&log);
 }
 
-/* What can't be added to the counters of all is still there. */
+/* Counts that cannot be added to the shared counters are kept. */
 static void keeps_its_counters(const void *row)
 {
     const struct kind_case *c = row;

@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "check.h"
 
-/* The contract's table of errors; what it has no row for is a fault of the service. */
+/* The contract's table of errors. A code that it does not list is an internal error. */
 static const struct error_case {
     const char *name;
     enum error_code code;
@@ -49,7 +49,7 @@ static void means(const void *row)
     assert_int_equal(info->retry_after > 0, c->http_status == 429 || c->http_status == 503);
 }
 
-/* ERROR_USAGE is the last. */
+/* ERROR_USAGE is the last code. */
 static void every_code_is_tested(void)
 {
     assert_int_equal(ARRAY_SIZE(error_cases), ERROR_USAGE + 1);
@@ -89,7 +89,7 @@ static void set_drops_the_old_detail(void)
     assert_string_equal(err.detail, "");
 }
 
-/* Wherever the cut falls, no half of a character is left. */
+/* A cut never splits a character. */
 static void long_texts_are_cut_between_characters(void)
 {
     char text[2 * sizeof(((struct error *) 0)->message)];

@@ -16,7 +16,7 @@
 #include "faults.h"
 #include "scratch.h"
 
-/* The path of a name in the directory; to be freed. */
+/* Returns the path of a name in the directory; the caller frees it. */
 static char *path_in(const char *directory, const char *name)
 {
     struct buffer path = {0};
@@ -25,7 +25,7 @@ static char *path_in(const char *directory, const char *name)
     return path.data;
 }
 
-/* Puts a file of somebody else there. */
+/* Writes a file of another owner. */
 static void put(const char *directory, const char *name, const char *text)
 {
     char *path = path_in(directory, name);
@@ -48,7 +48,7 @@ static void check_has(const char *directory, const char *name, const char *text)
     free(path);
 }
 
-/* The directory has this file alone, with this text and what is said of it. */
+/* Checks that the directory has only this file, with this text, and that size and sum match it. */
 static void check_published(const char *directory, const char *file_id, const struct export_file *file,
                             const char *text)
 {
@@ -70,7 +70,7 @@ static void check_published(const char *directory, const char *file_id, const st
     buffer_free(&bytes);
 }
 
-/* A file system may lack nameless files, or the process /proc: then the file is FILE_ID.part for a while. */
+/* If the file system lacks nameless files, or the process lacks /proc, the file is written as FILE_ID.part. */
 static const struct way_case {
     const char *name;
     struct faults faults;
@@ -114,7 +114,7 @@ static void publishes(const void *row)
     check_published(directory, ID, file, "\"Container ID\"\r\n\"c-1\"\r\n");
     export_file_free(file);
     assert_int_equal(scratch_count(directory), 1);
-    /* Data first, then the name, then the directory. */
+    /* The data is synced first, then the name is made, then the directory is synced. */
     if (c->order != NULL)
         assert_string_equal(faults_order(), c->order);
     else if (strcmp(faults_order(), "fld") != 0)
@@ -193,7 +193,7 @@ static const struct fault_case {
     {"part-no-rename", {.no_tmpfile = EOPNOTSUPP, .renameat = EACCES}, "cannot be written"},
 };
 
-/* After a failure nothing is left, and the message has neither a path nor the system's words. */
+/* A failure leaves no file, and the message contains neither a path nor the system's error text. */
 static void survives_faults(const void *row)
 {
     const struct fault_case *c = row;
@@ -213,7 +213,7 @@ static void survives_faults(const void *row)
     free(directory);
 }
 
-/* Twice, or before there is anything: a file of that name which is another's stays. */
+/* Unpublishing twice, or before publishing, does not remove a file of that name that belongs to another. */
 static void unpublishes_only_its_own(void)
 {
     char *directory = make_directory("own");
@@ -237,7 +237,7 @@ static void unpublishes_only_its_own(void)
     free(directory);
 }
 
-/* A file that could not be published is none that unpublish knows. */
+/* If publishing failed, unpublishing removes nothing. */
 static void unpublishes_nothing_after_a_failure(void)
 {
     char *directory = make_directory("failed");
@@ -254,7 +254,7 @@ static void unpublishes_nothing_after_a_failure(void)
     free(directory);
 }
 
-/* Two that write under one name would mix: the second is refused, and leaves the first alone. */
+/* Two writers of one name would mix their data: the second is refused and does not change the first one's file. */
 static void one_part_at_a_time(void)
 {
     char *directory = make_directory("one-part");
@@ -276,7 +276,7 @@ static void one_part_at_a_time(void)
 
 #define MIB (1024 * 1024)
 
-/* The disk is set to work every 8 MiB, on all that was written; that it can't is no failure. */
+/* Every 8 MiB the disk is told to write out all data so far. A failure of that call is ignored. */
 static void large_file(const void *row)
 {
     const struct way_case *c = row;
@@ -296,7 +296,7 @@ static void large_file(const void *row)
         check_good(export_file_write(file, chunk, sizeof(chunk), &err), &err);
         assert_true(faults_synced() <= (int64_t) bytes.length);
         assert_true(faults_synced() > (int64_t) bytes.length - 8 * MIB);
-        assert_true(faults_synced() == 0 || faults_synced() >= 8 * MIB); /* not with every write */
+        assert_true(faults_synced() == 0 || faults_synced() >= 8 * MIB); /* not at every write */
     }
     publish(file);
     export_file_sha256(file, sum);
@@ -331,7 +331,7 @@ static const struct remove_case {
     {"remove-nothing", false, false},
 };
 
-/* What has the id goes; what has another stays. */
+/* Files with this id are removed; those with another id stay. */
 static void removes(const void *row)
 {
     const struct remove_case *c = row;
@@ -357,7 +357,7 @@ static void removes(const void *row)
     free(directory);
 }
 
-/* What this module itself has left when its process was killed. */
+/* Files that this module left when its process was killed are removed. */
 static void removes_what_is_being_written(void)
 {
     char *directory = make_directory("remove-unfinished");
@@ -377,7 +377,7 @@ static void removes_what_is_being_written(void)
     free(directory);
 }
 
-/* The output stays as it was, and the message has no path. */
+/* Checks that the file is unchanged and that the message contains no path. */
 static void check_not_removed(const char *directory)
 {
     struct error err;
@@ -407,7 +407,7 @@ static void can_fail_to_remove(void)
     faults_clear();
     check_has(directory, ID, "file");
 
-    /* A directory in place of the part: the file is gone, and yet not all is. */
+    /* A directory is in the place of the part: the file is removed, but the call fails. */
     assert_int_equal(mkdir(part, 0755), 0);
     check_not_removed(directory);
     assert_int_equal(scratch_count(directory), 1);
@@ -420,7 +420,7 @@ static void can_fail_to_remove(void)
 static const struct probe_case {
     const char *name;
     struct faults faults;
-    const char *message; /* NULL: it is good */
+    const char *message; /* NULL: the directory is good */
 } probe_cases[] = {
     {"probe", {0}, NULL},
     {"probe-no-O_TMPFILE", {.no_tmpfile = EOPNOTSUPP}, NULL},
@@ -434,7 +434,7 @@ static const struct probe_case {
     {"probe-write-EIO", {.write = EIO}, "cannot be written"},
 };
 
-/* The descriptor that would come next: it tells whether one was left open. */
+/* Returns the number that the next descriptor gets; it shows whether one was left open. */
 static int next_descriptor(void)
 {
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -473,7 +473,7 @@ static void probes(const void *row)
     free(directory);
 }
 
-/* The byte is really written, not only room for it looked up. */
+/* The probe really writes the byte; it does not only check for free space. */
 static void probe_writes(void)
 {
     char *directory = make_directory("probe-writes");
@@ -492,7 +492,7 @@ static void probe_writes(void)
     free(directory);
 }
 
-/* Whether or not the file system can have files without a name. */
+/* The directory is needed whether or not the file system supports nameless files. */
 static void probe_needs_a_directory(void)
 {
     static const struct faults ways[] = {{0}, {.no_tmpfile = EOPNOTSUPP}};
@@ -527,7 +527,7 @@ static void file_size_limit(void)
     getrlimit(RLIMIT_FSIZE, &before);
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &(const struct rlimit) {.rlim_cur = 1000, .rlim_max = before.rlim_max});
-    written = export_file_write(file, (const char[1500]) {0}, 1500, &err); /* 1000 bytes go through, then none */
+    written = export_file_write(file, (const char[1500]) {0}, 1500, &err); /* takes 1000 bytes, then fails */
     setrlimit(RLIMIT_FSIZE, &before);
     signal(SIGXFSZ, SIG_DFL);
     assert_false(written);
@@ -554,7 +554,7 @@ static void needs_a_directory(void)
     free(no_directory);
 }
 
-/* The superuser may write anywhere, so it becomes somebody else for a while. */
+/* Root may write anywhere, so it changes to another user for this test. */
 static void needs_to_write_there(void)
 {
     char *directory = make_directory("read-only");

@@ -1,4 +1,4 @@
-/* The threads of http/fastcgi.c and http/thread_pool.c, by requests on a real socket. */
+/* The threads of http/fastcgi.c and http/thread_pool.c, tested by requests on a real socket. */
 #include "http/fastcgi.h"
 
 #include <dirent.h>
@@ -28,7 +28,7 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
 
 static atomic_bool hesitates;
 
-/* With a thread that hesitates after each critical section, what should be one and is two is soon found out. */
+/* Delays each thread after each critical section, so that a section that should be one but is two soon fails. */
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
     const struct timespec moment = {.tv_nsec = 200000};
@@ -49,11 +49,11 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
     return atomic_load(&no_more_threads) ? EAGAIN : __real_pthread_create(thread, attributes, run, argument);
 }
 
-/* A server whose requests say by the variable DO what is to be done with them. */
+/* A server whose handler does what the request's variable DO says. */
 struct setting {
     char *path;
     int listener;
-    int threads; /* of the process, with the server at rest */
+    int threads; /* of the process, when the server is idle */
     struct fastcgi_server *server;
     pthread_mutex_t gate; /* closed while it is locked */
     atomic_int at_gate;
@@ -75,7 +75,7 @@ static void pass_gate(struct setting *setting)
     atomic_fetch_sub(&setting->at_gate, 1);
 }
 
-/* Pauses at the gate, or says that it may not. */
+/* Pauses at the gate, or answers that the pause was refused. */
 static void pause_at_gate(struct setting *setting, struct fastcgi_exchange *exchange, enum fastcgi_pause reason)
 {
     bool paused = fastcgi_pause(exchange, reason);
@@ -87,7 +87,7 @@ static void pause_at_gate(struct setting *setting, struct fastcgi_exchange *exch
     answer(exchange, paused ? "paused" : "refused");
 }
 
-/* Reads the body, of at most 100000 bytes: the answer is its length, and its last byte. */
+/* Reads a body of at most 100000 bytes, and answers with its length and its last byte. */
 static void read_all(struct fastcgi_exchange *exchange)
 {
     char *body = calloc(1, 100000);
@@ -99,7 +99,7 @@ static void read_all(struct fastcgi_exchange *exchange)
     free(body);
 }
 
-/* Writes more than any socket's buffer takes. Whether all could be written is told to the log. */
+/* Writes more than any socket buffer holds, and logs whether all of it was written. */
 static void write_much(struct fastcgi_exchange *exchange, int64_t ms)
 {
     static const char piece[65536] = "Status: 200\r\n\r\n";
@@ -158,7 +158,7 @@ static void end(struct setting *setting)
     free(setting->path);
 }
 
-/* A request that says what to do, without the end of its body. */
+/* Sends a request that says what to do, without the end of its body. */
 static int request_part(struct setting *setting, const char *what)
 {
     int peer = peer_connect(setting->path);
@@ -184,7 +184,7 @@ static void expect_answer(int peer, const char *text)
     assert_string_equal(out + 15, text);
 }
 
-/* Others are served. */
+/* Checks that other requests are served. */
 static void expect_service(struct setting *setting)
 {
     int peer = request(setting, "something");
@@ -204,7 +204,7 @@ static void await_at_gate(struct setting *setting, int count)
     }
 }
 
-/* Another caller, so that those who serve instead of the paused have something to come back from, too. */
+/* Calls in a loop, so that the threads that stand in for paused ones have work when those resume. */
 static void *call_all_the_time(void *argument)
 {
     struct setting *setting = argument;
@@ -218,7 +218,7 @@ static void *call_all_the_time(void *argument)
     return NULL;
 }
 
-/* What was paused does not serve, and comes back: exactly as many threads as are wanted are there in the end. */
+/* Paused threads do not serve, and resume: in the end there are exactly as many threads as configured. */
 static void keeps_its_threads(void)
 {
     struct setting setting;
@@ -251,7 +251,7 @@ static void keeps_its_threads(void)
     }
 }
 
-/* Each reason has a limit of its own, beyond which a request is not held up; what resumes makes room. */
+/* Each reason has its own limit, beyond which a pause is refused. A resumed request makes room. */
 static void bounds_what_is_paused(void)
 {
     struct setting setting;
@@ -273,7 +273,7 @@ static void bounds_what_is_paused(void)
         expect_answer(peer, "refused");
         close(peer);
 
-        /* A body that does not come can't be waited for either; one that is there needs no pause. */
+        /* A handler cannot wait for a missing body either. A body that is already there needs no pause. */
         peer = request_part(&setting, "read");
         expect_answer(peer, "-1-");
         close(peer);
@@ -303,7 +303,7 @@ static void bounds_what_is_paused(void)
     end(&setting);
 }
 
-/* A pause that the handler leaves to the end of the answer ends there. */
+/* A pause that the handler does not end ends with the response. */
 static void ends_pauses_with_the_answer(void)
 {
     struct setting setting;
@@ -319,7 +319,7 @@ static void ends_pauses_with_the_answer(void)
     end(&setting);
 }
 
-/* Where no thread can be started, one may pause as long as another serves; the last one must not. */
+/* If no thread can be started, a thread may pause as long as another one serves. The last one may not. */
 static void keeps_a_thread_that_serves(void)
 {
     struct setting setting;
@@ -335,7 +335,7 @@ static void keeps_a_thread_that_serves(void)
     close(last);
     expect_service(&setting);
 
-    /* As soon as threads can be started again, all that are missing are. */
+    /* As soon as threads can be started again, all missing ones are. */
     atomic_store(&no_more_threads, false);
     last = request(&setting, "wait");
     await_at_gate(&setting, 2);
@@ -349,7 +349,7 @@ static void keeps_a_thread_that_serves(void)
     end(&setting);
 }
 
-/* While a body comes slowly, the one thread serves others. */
+/* While a body arrives slowly, the only thread serves other requests. */
 static void reads_a_slow_body(void)
 {
     struct setting setting;
@@ -364,7 +364,7 @@ static void reads_a_slow_body(void)
     }
     leap_ahead(59000);
     expect_service(&setting);
-    PEER_SEND(peer, "\1\11\0\0\0\0\3\0" "ppp" PEER_STDIN_END); /* a management record within, with padding */
+    PEER_SEND(peer, "\1\11\0\0\0\0\3\0" "ppp" PEER_STDIN_END); /* a management record in the body, with padding */
     assert_int_equal(recv(peer, values, sizeof(values), MSG_WAITALL), sizeof(values));
     expect_answer(peer, "40z");
     peer_expect_end(peer);
@@ -398,12 +398,12 @@ static const struct break_case {
     size_t length;
 } break_cases[] = {
     {"an abort", BYTES("\1\2\0\1\0\0\0\0")},
-    {"what is no FastCGI", BYTES("zzzzzzzz")},
+    {"not FastCGI", BYTES("zzzzzzzz")},
     {"another request", BYTES("\1\5\0\2\0\1\0\0x")},
     {"parameters", BYTES(PEER_PARAMS_END)},
 };
 
-/* A body that breaks off has what came before, and no more; the answer says so. */
+/* Of an interrupted body, the handler reads only the part that arrived. */
 static void reads_a_body_that_breaks_off(const void *row)
 {
     const struct break_case *c = row;
@@ -426,7 +426,7 @@ static void reads_a_body_that_breaks_off(const void *row)
     end(&setting);
 }
 
-/* A body larger than any buffer on its way, and a handler that takes less than all of it. */
+/* A body larger than any buffer, and a handler that reads only a part of it. */
 static void reads_a_large_body(void)
 {
     char piece[60000];
@@ -445,10 +445,7 @@ static void reads_a_large_body(void)
     end(&setting);
 }
 
-/*
- * The response and its end arrive although the body goes on. The intake receives the body for a while, and no serving
- * thread does.
- */
+/* The response is sent and ended while the body still arrives. The rest is drained for a while by no worker thread. */
 static void answers_before_the_body_ends(void)
 {
     struct setting setting;
@@ -458,7 +455,7 @@ static void answers_before_the_body_ends(void)
     begin(&setting, 1, 0);
     peer = request_part(&setting, "something");
     expect_answer(peer, "something");
-    assert_int_equal(recv(peer, &byte, 1, 0), 0); /* and nothing more */
+    assert_int_equal(recv(peer, &byte, 1, 0), 0); /* nothing follows */
     for (int i = 0; i < 3; i++) {
         peer_send_body(peer, "x", 1);
         expect_service(&setting);
@@ -470,7 +467,7 @@ static void answers_before_the_body_ends(void)
     end(&setting);
 }
 
-/* A connection is closed at once when its request was read, and there is nothing to wait for. */
+/* A connection whose request was read completely is closed at once. */
 static void closes_what_was_read(void)
 {
     struct setting setting;
@@ -480,7 +477,7 @@ static void closes_what_was_read(void)
     hangup.fd = request(&setting, "something");
     expect_answer(hangup.fd, "something");
     peer_expect_end(hangup.fd);
-    assert_int_equal(poll(&hangup, 1, PEER_AT_MOST_MS), 1); /* rather than a side alone that was shut down */
+    assert_int_equal(poll(&hangup, 1, PEER_AT_MOST_MS), 1); /* closed, not only one side shut down */
     assert_true((hangup.revents & POLLHUP) != 0);
     close(hangup.fd);
     end(&setting);
@@ -488,8 +485,8 @@ static void closes_what_was_read(void)
 
 static const struct write_case {
     const char *what;
-    bool reads;    /* some, after the first leap */
-    int leaps[3];  /* only the third is over its time */
+    bool reads;    /* reads some data after the first leap */
+    int leaps[3];  /* only the third exceeds the time limit */
 } write_cases[] = {
     {"write", true, {50000, 5000, 6000}},
     {"write shortly", true, {1000, 2000, 3000}},
@@ -504,7 +501,7 @@ static void await_input(int peer)
     assert_int_equal(poll(&input, 1, PEER_AT_MOST_MS), 1);
 }
 
-/* Who does not read is cut off: a write has a minute, and a whole answer has it unless it is allowed something else. */
+/* A client that stops reading is cut off. A write has a minute, and so has a response unless another limit is set. */
 static void bounds_the_time_of_an_answer(const void *row)
 {
     const struct timespec pause = {.tv_nsec = 20 * CALM};
@@ -521,7 +518,7 @@ static void bounds_the_time_of_an_answer(const void *row)
         nanosleep(&pause, NULL);
         assert_int_equal(peer_count_log("it broke off"), 0);
         leap_ahead(c->leaps[i]);
-        for (int pieces = 0; i == 0 && c->reads && pieces < 8; pieces++) /* more than is on its way */
+        for (int pieces = 0; i == 0 && c->reads && pieces < 8; pieces++) /* more than the buffers hold */
             assert_true(recv(peer, some, sizeof(some), MSG_WAITALL) == sizeof(some));
     }
     while (peer_count_log("it broke off") == 0)
@@ -531,7 +528,7 @@ static void bounds_the_time_of_an_answer(const void *row)
     peer_release_log();
 }
 
-/* The bytes that files in memory have, which libfcgi reads heads from. */
+/* Returns the size of the memory files from which libfcgi reads heads. */
 static off_t size_of_memory(void)
 {
     DIR *opened = opendir("/proc/self/fd");
@@ -551,8 +548,8 @@ static off_t size_of_memory(void)
     return sum;
 }
 
-/* A large head takes memory while it is read, and not afterwards. */
-static void gives_back_the_memory_of_a_head(void)
+/* A large head takes memory only while it is read. */
+static void releases_the_memory_of_a_head(void)
 {
     static const char params[60000] = "\2\11DOsomething\200\0\352\116";
     struct setting setting;
@@ -592,7 +589,7 @@ static void answers_oversized_requests(void)
     end(&setting);
 }
 
-/* Requests that are complete, or are being sent, are served though the server was closed. */
+/* A closed server still serves requests that are complete or partly sent. */
 static void serves_what_has_begun(void)
 {
     struct setting setting;
@@ -620,7 +617,7 @@ static void serves_what_has_begun(void)
     close(half);
 }
 
-/* A connection that says nothing has a minute, and at the end a moment. */
+/* A silent connection has a minute, and a short time once the server stops. */
 static void closes_silent_connections(void)
 {
     struct setting setting;
@@ -662,7 +659,7 @@ int main(void)
     CHECK(closes_what_was_read);
     CHECK_EACH(bounds_the_time_of_an_answer, write_cases, what);
     CHECK(answers_oversized_requests);
-    CHECK(gives_back_the_memory_of_a_head);
+    CHECK(releases_the_memory_of_a_head);
     CHECK(serves_what_has_begun);
     CHECK(closes_silent_connections);
     return check_run("http/fastcgi");

@@ -8,7 +8,7 @@
 #include "check.h"
 #include "gunzip.h"
 
-/* Takes so many bytes before it fails. */
+/* A sink that takes a number of bytes and then fails. */
 struct sink {
     struct buffer taken;
     size_t room;
@@ -80,7 +80,7 @@ static void keeps_the_text(const void *row)
     free(original);
 }
 
-/* Memory does not grow with the stream: what can be passed on is. */
+/* Memory does not grow with the stream: output is passed on early. */
 static void passes_on_as_it_goes(void)
 {
     const struct text_case noise = {"", NOISE, 1000000, 1000000};

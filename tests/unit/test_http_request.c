@@ -11,7 +11,7 @@
 #include "cgi.h"
 #include "check.h"
 
-/* What a handler has seen of a request. */
+/* What a handler reads from a request. */
 struct seen {
     enum http_method method;
     char *method_name;
@@ -21,7 +21,7 @@ struct seen {
     bool by_apache;
     bool is_json;
     struct error json_error;
-    size_t limit; /* of the body, set by the test; 0: it is not read */
+    size_t limit; /* of the body, set by the test; 0: the body is not read */
     bool read;
     struct error read_error;
     struct buffer body;
@@ -148,7 +148,7 @@ static void headers(void)
 
     cgi_variable("HTTP_PREFER", "wait=5, respond-async");
     cgi_variable("CONTENT_TYPE", "application/json");
-    cgi_variable("HTTP_CONTENT_TYPE", "text/plain"); /* not by this name (RFC 3875) */
+    cgi_variable("HTTP_CONTENT_TYPE", "text/plain"); /* CGI uses another name (RFC 3875) */
     serve(&seen, BYTES(""));
     assert_string_equal(seen.prefer, "wait=5, respond-async");
     assert_string_equal(seen.type, "application/json");
@@ -248,16 +248,16 @@ static const struct body_case {
     {"one more than the limit", "101", 101, 100, ERROR_TOO_LARGE, "at most 100 bytes, got 101"},
     {"much more than the limit", "999999999999999999", 5, 100, ERROR_TOO_LARGE,
      "at most 100 bytes, got 999999999999999999"},
-    {"the limit, unannounced", NULL, 100, 100, ERROR_NONE, NULL},
-    {"one more than the limit, unannounced", NULL, 101, 100, ERROR_TOO_LARGE, "at most 100 bytes"},
-    {"much more than the limit, unannounced", NULL, 200000, 100, ERROR_TOO_LARGE, "at most 100 bytes"},
-    {"nothing, unannounced", NULL, 0, 100, ERROR_NONE, NULL},
+    {"the limit, no Content-Length", NULL, 100, 100, ERROR_NONE, NULL},
+    {"one more than the limit, no Content-Length", NULL, 101, 100, ERROR_TOO_LARGE, "at most 100 bytes"},
+    {"much more than the limit, no Content-Length", NULL, 200000, 100, ERROR_TOO_LARGE, "at most 100 bytes"},
+    {"nothing, no Content-Length", NULL, 0, 100, ERROR_NONE, NULL},
     {"an empty Content-Length", "", 7, 100, ERROR_NONE, NULL},
     {"a megabyte", "1048576", 1048576, 1048576, ERROR_NONE, NULL},
     {"a megabyte and a byte", "1048577", 1048577, 1048576, ERROR_TOO_LARGE, "at most 1048576 bytes, got 1048577"},
-    {"a megabyte and a byte, unannounced", NULL, 1048577, 1048576, ERROR_TOO_LARGE, "at most 1048576 bytes"},
-    {"broken off", "50", 49, 100, ERROR_BODY, "ended at offset 49 of 50"},
-    {"broken off at once", "50", 0, 100, ERROR_BODY, "ended at offset 0 of 50"},
+    {"a megabyte and a byte, no Content-Length", NULL, 1048577, 1048576, ERROR_TOO_LARGE, "at most 1048576 bytes"},
+    {"incomplete", "50", 49, 100, ERROR_BODY, "ended at offset 49 of 50"},
+    {"empty but announced", "50", 0, 100, ERROR_BODY, "ended at offset 0 of 50"},
     {"a Content-Length of text", "ten", 10, 100, ERROR_BODY, "Content-Length"},
     {"a negative Content-Length", "-1", 1, 100, ERROR_BODY, "Content-Length"},
     {"a list as Content-Length", "1, 1", 1, 100, ERROR_BODY, "Content-Length"},
@@ -287,7 +287,7 @@ static void bodies(const void *row)
     forget(&seen);
 }
 
-/* A server may leave standard input open behind the body: a CGI program reads no further (RFC 3875 section 4.2). */
+/* A server may leave standard input open after the body: a CGI program reads no further (RFC 3875 section 4.2). */
 static void reads_no_further_than_the_body(void)
 {
     struct seen seen = {.limit = 100};
@@ -308,7 +308,7 @@ static void reads_no_further_than_the_body(void)
     cgi_variable("CONTENT_LENGTH", "4");
     cgi_serve_from(look, &seen, path.data, &out);
     close(ends[0]);
-    assert_int_equal(waitpid(server, NULL, WNOHANG), 0); /* it still has its end */
+    assert_int_equal(waitpid(server, NULL, WNOHANG), 0); /* it still holds its end of the pipe */
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
     check_good(seen.read, &seen.read_error);

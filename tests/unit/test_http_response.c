@@ -10,7 +10,7 @@
 #include "check.h"
 #include "scratch.h"
 
-/* A response that a test makes, in the handler of a request. */
+/* A response that a test makes in the handler of a request. */
 struct making {
     void (*make)(struct http_response *response, const struct http_request *request, const void *argument);
     const void *argument;
@@ -35,7 +35,7 @@ static void handle(void *context, struct fastcgi_exchange *exchange)
     http_request_end(&request);
 }
 
-/* Has `making` answer a request; the answer goes to `out`. */
+/* Answers a request by `making` and puts the response in `out`. */
 static void answer(struct making *making, const char *method, struct buffer *out)
 {
     cgi_variable("REQUEST_METHOD", method);
@@ -44,7 +44,7 @@ static void answer(struct making *making, const char *method, struct buffer *out
     cgi_clear();
 }
 
-/* Checks a header line; `value` NULL: there is none. */
+/* Checks a header line. `value` NULL: the header is absent. */
 static void check_header(const struct buffer *out, const char *name, const char *value)
 {
     char *got = cgi_header(out, name);
@@ -59,7 +59,7 @@ static void check_header(const struct buffer *out, const char *name, const char 
     free(got);
 }
 
-/* Checks the status, the id, the body and that Content-Length says the size that the body has, or would have. */
+/* Checks the status, the id and the body, and that Content-Length is the size of the body, sent or not. */
 static void check_answer(const struct making *making, const struct buffer *out, const char *status, const char *body,
                          size_t content_length)
 {
@@ -137,7 +137,7 @@ static void check_member(struct json_object *value, const char *name, const char
     assert_string_equal(json_object_get_string(member), text);
 }
 
-/* {"error_code","error_msg","request_id"} and no more: the detail is for the log. */
+/* {"error_code","error_msg","request_id"} and nothing else: the detail goes to the log only. */
 static void errors(const void *row)
 {
     const struct code_case *c = row;
@@ -178,7 +178,7 @@ static void make_error_with(struct http_response *response, const struct http_re
     http_response_error_with(response, &err, request, value);
 }
 
-/* The value's own members, and then those of every error. */
+/* The value's own members come first, then those of every error. */
 static void errors_with_more(const void *row)
 {
     const struct code_case *c = row;
@@ -212,7 +212,7 @@ static void make_text(struct http_response *response, const struct http_request 
     (void) request;
     buffer_append(&body, plain_text, sizeof(plain_text) - 1);
     http_response_text(response, *(const int *) status, "text/plain; version=0.0.4; charset=utf-8", &body);
-    assert_null(body.data); /* it is the response's now */
+    assert_null(body.data); /* the response owns it now */
     assert_int_equal(body.length, 0);
 }
 
@@ -260,7 +260,7 @@ static void empty_text(void)
     buffer_free(&out);
 }
 
-/* The latter of two. */
+/* Of two texts the second one counts. */
 static void make_two_texts(struct http_response *response, const struct http_request *request, const void *argument)
 {
     make_text(response, request, &(const int) {500});
@@ -286,7 +286,7 @@ static void make_no_content(struct http_response *response, const struct http_re
     response->status = 204;
 }
 
-/* As DELETE is answered: neither a body nor a word about one (RFC 9110 section 8.6). */
+/* The response to DELETE has no body and no header about one (RFC 9110 section 8.6). */
 static void no_content(void)
 {
     struct making making = {.make = make_no_content};
@@ -323,7 +323,7 @@ static void headers(void)
     buffer_free(&out);
 }
 
-/* A part of a file of 100,000 bytes, more than one piece on its way. */
+/* A part of a file of 100,000 bytes, which takes more than one write. */
 #define FILE_SIZE 100000
 
 struct part {
@@ -331,7 +331,7 @@ struct part {
     const char *method;
     int status;
     int64_t offset, length;
-    const char *offload; /* to this directory */
+    const char *offload; /* the web server sends from this directory */
 };
 
 static char *file_path;
@@ -395,7 +395,7 @@ static void files(const void *row)
     snprintf(status, sizeof(status), "%d", c->status);
     check_answer(&making, &out, status, buffer_text(&expected), (size_t) c->length);
     check_header(&out, "Content-Type", "text/csv; charset=utf-8");
-    assert_int_equal(fcntl(file_descriptor, F_GETFD), -1); /* closed */
+    assert_int_equal(fcntl(file_descriptor, F_GETFD), -1); /* it is closed */
     buffer_free(&expected);
     buffer_free(&out);
     free(file_path);
@@ -446,7 +446,7 @@ static const struct part offload_cases[] = {
     {"/waybill-files/id-1", "GET", 200, 0, FILE_SIZE, "/waybill-files/"},
 };
 
-/* The web server sends the body, and says itself how long it is. */
+/* The web server sends the body and sets its length. */
 static void offloads(const void *row)
 {
     const struct part *c = row;

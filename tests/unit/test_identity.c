@@ -1,4 +1,4 @@
-/* access/identity.c, and what access/token.c checks without a database. */
+/* access/identity.c, and the checks of access/token.c that need no database. */
 #include "access/identity.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "check.h"
 
-/* An identity for project p1. */
+/* Makes an identity for project p1. */
 static struct identity make(bool all, size_t count, const char *const *enterprise_projects)
 {
     struct identity identity = {.project_id = memory_copy_text("p1"), .all = all, .count = count};
@@ -70,7 +70,7 @@ static const struct grant_case {
     {"all of all", true, 0, {NULL}, "all_granted_eps", true, NULL},
     {"all, in upper case, is a name", false, 1, {"e1"}, "ALL_GRANTED_EPS", false, NULL},
     {"a name that looks like a list", true, 0, {NULL}, "a\",\"b", true, "{\"a\\\",\\\"b\"}"},
-    {"names with signs", false, 3, {"a,b", "{}", "\\"}, "all_granted_eps", true, "{\"a,b\",\"{}\",\"\\\\\"}"},
+    {"names with punctuation", false, 3, {"a,b", "{}", "\\"}, "all_granted_eps", true, "{\"a,b\",\"{}\",\"\\\\\"}"},
 };
 
 static void sees_what_is_granted(const void *row)

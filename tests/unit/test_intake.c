@@ -32,13 +32,13 @@ static const struct intake_limits wide = {
     .drains = {.connections = 100, .size = 1 << 24, .ms = LONG_MS},
 };
 
-/* An intake and a thread that takes what it has, one after the other. */
+/* An intake and a thread that takes its requests one after the other. */
 struct setting {
     char *path;
     int listener;
     struct intake *intake;
     pthread_t taker;
-    atomic_bool takes_no_more; /* after the next one */
+    atomic_bool takes_no_more; /* stop after the next request */
     int taken[2];              /* a pipe of pointers */
 };
 
@@ -75,7 +75,7 @@ static void begin(struct setting *setting, const struct intake_limits *limits)
     add_taker(setting);
 }
 
-/* The next that was taken; NULL once none comes any more. */
+/* Returns the next request taken; NULL when there are no more. */
 static struct connection *taken(struct setting *setting)
 {
     struct pollfd input = {.fd = setting->taken[0], .events = POLLIN};
@@ -99,7 +99,7 @@ static void end(struct setting *setting)
     free(setting->path);
 }
 
-/* Sends a request, which must be taken. */
+/* Sends a request and checks that it is taken. */
 static void expect_service(struct setting *setting, const char *name)
 {
     int peer = peer_connect(setting->path);
@@ -112,7 +112,7 @@ static void expect_service(struct setting *setting, const char *name)
     close(peer);
 }
 
-/* A connection that was accepted, as it got an answer, and has said nothing of a request. */
+/* Opens a connection that is accepted, which a response shows, but sends no request. */
 static int connect_silently(struct setting *setting)
 {
     int peer = peer_connect(setting->path);
@@ -124,7 +124,7 @@ static int connect_silently(struct setting *setting)
     return peer;
 }
 
-/* Sends what is no FastCGI, which the intake closes. */
+/* Sends bytes that are not FastCGI; the intake must close the connection. */
 static void expect_refusal(int peer, const char *reason)
 {
     int before = peer_count_log(reason);
@@ -183,7 +183,7 @@ static void closes_the_oldest_of_too_many(void)
     end(&setting);
 }
 
-/* What complete heads hold that nobody has taken counts too, but they are not closed. */
+/* Complete heads that wait in the queue count too, but are not closed. */
 static void bounds_what_heads_hold(void)
 {
     static const char part[8 + 600] = "\1\4\0\1\2\130\0\0"; /* 600 bytes of PARAMS */
@@ -205,7 +205,7 @@ static void bounds_what_heads_hold(void)
     assert_true(peer_is_open(peers[1]) && peer_is_open(peers[2]));
     assert_int_equal(peer_count_log("the heads of all requests are too large"), 1);
 
-    /* What was taken or closed counts no more. */
+    /* Heads that were taken or closed no longer count. */
     for (int i = 1; i < 3; i++) {
         PEER_SEND(peers[i], PEER_PARAMS_END);
         connection_free(taken(&setting));
@@ -224,7 +224,7 @@ static void bounds_what_heads_hold(void)
     end(&setting);
 }
 
-static void closes_a_head_whose_time_is_over(void)
+static void closes_a_head_that_timed_out(void)
 {
     struct intake_limits limits = wide;
     struct setting setting;
@@ -237,7 +237,7 @@ static void closes_a_head_whose_time_is_over(void)
     PEER_SEND(half, PEER_BEGIN);
     leap_ahead(30000);
     later = connect_silently(&setting);
-    PEER_SEND(half, "\1\4\0\1"); /* that more comes gives no more time */
+    PEER_SEND(half, "\1\4\0\1"); /* more data does not extend the deadline */
     expect_service(&setting, "MEANWHILE");
     assert_true(peer_is_open(silent) && peer_is_open(half));
     leap_ahead(31000);
@@ -252,7 +252,7 @@ static void closes_a_head_whose_time_is_over(void)
     end(&setting);
 }
 
-/* Makes the log a pipe that is full, so that the intake stops at its next line, as all of a stopped process does. */
+/* Makes the log a full pipe, so that the intake stops at its next line, as if the process were stopped. */
 static int stop_at_next_line(int *ret_saved)
 {
     static const char filling[4096];
@@ -278,8 +278,8 @@ static void go_on(int log, int saved)
         continue;
 }
 
-/* The rest has come in time, though nobody could look at it. */
-static void takes_what_has_come_after_the_time(void)
+/* The rest arrived in time, but the intake could not read it before the deadline. */
+static void takes_what_came_in_time_but_is_read_late(void)
 {
     const struct timespec pause = {.tv_nsec = 50000000};
     struct intake_limits limits = wide;
@@ -295,7 +295,7 @@ static void takes_what_has_come_after_the_time(void)
     expect_service(&setting, "MEANWHILE");
     log = stop_at_next_line(&saved);
     PEER_SEND(odd, "not FastCGI");
-    nanosleep(&pause, NULL); /* until it has stopped; if not, the rest is simply taken */
+    nanosleep(&pause, NULL); /* until the intake has stopped; if it has not, it simply takes the rest */
     PEER_SEND(half, PEER_PARAMS_END);
     leap_ahead(61000);
     go_on(log, saved);
@@ -337,7 +337,7 @@ static void refuses_what_is_no_request(void)
     end(&setting);
 }
 
-/* PARAMS beyond the limit, in bytes or in number, are taken as oversized at once, cut to whole pairs. */
+/* PARAMS beyond the limit, in bytes or in number, are accepted as oversized at once and cut to whole pairs. */
 static void takes_oversized_params(void)
 {
     static const char empty[2 * (RECORD_MAX_PAIRS + 1)];
@@ -398,7 +398,7 @@ static void answers_a_question_for_values(void)
     end(&setting);
 }
 
-/* What no thread is there for is left to other processes that share the socket; as soon as one is, it is accepted. */
+/* A request that no thread can serve is left to other processes on the socket, and accepted once a thread is free. */
 static void accepts_only_with_a_thread_at_hand(void)
 {
     struct setting setting;
@@ -413,7 +413,7 @@ static void accepts_only_with_a_thread_at_hand(void)
     connection_free(taken(&setting));
     pthread_join(setting.taker, NULL);
 
-    /* The intake has seen that another connection is there when it has read two others, one after the other. */
+    /* The intake has noticed the waiting connection when it has read from two others, one after the other. */
     left = peer_connect(setting.path);
     peer_send_head(left, "LEFT", "x");
     expect_refusal(first, "another version");
@@ -432,7 +432,7 @@ static void accepts_only_with_a_thread_at_hand(void)
     end(&setting);
 }
 
-/* Leaves no descriptor: opens all below a limit that is lowered. */
+/* Uses up all descriptors: lowers the limit and opens every one below it. */
 struct shortage {
     struct rlimit before;
     int opened[100];
@@ -481,7 +481,7 @@ static void await_line_of_log(void)
     }
 }
 
-/* A line of the log each 100 ms rather than as many as the processor can write, until there are some again. */
+/* Without descriptors, the intake logs one line each 100 ms instead of a busy loop, until some are free. */
 static void pauses_without_descriptors(void)
 {
     const struct timespec some_pauses = {.tv_nsec = 300000000};
@@ -505,7 +505,7 @@ static void pauses_without_descriptors(void)
     end(&setting);
 }
 
-/* A connection that has not even said what it wants gives way. */
+/* A silent connection is closed to free its descriptor. */
 static void takes_the_descriptor_of_a_silent_one(void)
 {
     int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -526,8 +526,8 @@ static void takes_the_descriptor_of_a_silent_one(void)
     end(&setting);
 }
 
-/* A connection whose request was answered before its body came. */
-static int give_back_one(struct setting *setting)
+/* Returns a connection whose request was answered before its body arrived. */
+static int release_one(struct setting *setting)
 {
     int peer = peer_connect(setting->path);
 
@@ -542,7 +542,7 @@ static void drains_until_the_request_ends(void)
     int peer;
 
     begin(&setting, &wide);
-    peer = give_back_one(&setting);
+    peer = release_one(&setting);
     peer_send_body(peer, "some", 4);
     expect_service(&setting, "MEANWHILE");
     assert_true(peer_is_open(peer));
@@ -550,8 +550,8 @@ static void drains_until_the_request_ends(void)
     peer_expect_end(peer);
     close(peer);
 
-    /* The other side has nothing more to say. */
-    peer = give_back_one(&setting);
+    /* The other side sends no more. */
+    peer = release_one(&setting);
     assert_int_equal(shutdown(peer, SHUT_WR), 0);
     peer_expect_end(peer);
     close(peer);
@@ -569,8 +569,8 @@ static void drains_within_limits(void)
     limits.drains.size = 100000;
     limits.drains.connections = 2;
     begin(&setting, &limits);
-    large = give_back_one(&setting);
-    slow = give_back_one(&setting);
+    large = release_one(&setting);
+    slow = release_one(&setting);
     peer_send_body(large, piece, sizeof(piece));
     peer_send_body(slow, "x", 1);
     expect_service(&setting, "MEANWHILE");
@@ -586,7 +586,7 @@ static void drains_within_limits(void)
     peer_expect_end(slow);
 
     for (int i = 0; i < 3; i++)
-        peers[i] = give_back_one(&setting);
+        peers[i] = release_one(&setting);
     peer_expect_end(peers[0]);
     expect_service(&setting, "MEANWHILE");
     assert_true(peer_is_open(peers[1]) && peer_is_open(peers[2]));
@@ -608,7 +608,7 @@ int __wrap_epoll_wait(int events, struct epoll_event *event, int count, int ms)
     return __real_epoll_wait(events, event, count, ms);
 }
 
-/* Checks that the intake sleeps rather than looks again and again: leaps let it sleep for 2 ms at a time. */
+/* Checks that the intake sleeps and does not spin: leaps let it sleep for 2 ms at a time. */
 static void expect_calm(void)
 {
     const struct timespec pause = {.tv_nsec = 50000000};
@@ -619,7 +619,7 @@ static void expect_calm(void)
     assert_in_range(atomic_load(&waits) - before, 0, clock_monotonic_ms() - begun + 10);
 }
 
-/* Whoever is silent is closed after a moment; what has come in part may be completed, and is served. */
+/* Silent connections are closed after a short time. A request that arrived in part may be completed and is served. */
 static void closes(void)
 {
     struct intake_limits limits = wide;
@@ -654,7 +654,7 @@ static void *stop(void *argument)
     return NULL;
 }
 
-/* The answers that were given get their time to arrive, but no more. */
+/* Responses that were sent get time to arrive, but a limited one. */
 static void stops_after_its_drains(void)
 {
     const struct timespec pause = {.tv_nsec = 50000000};
@@ -663,7 +663,7 @@ static void stops_after_its_drains(void)
     int peer;
 
     begin(&setting, &wide);
-    peer = give_back_one(&setting);
+    peer = release_one(&setting);
     intake_close(setting.intake);
     assert_null(taken(&setting));
     pthread_join(setting.taker, NULL);
@@ -681,8 +681,8 @@ static void stops_after_its_drains(void)
     free(setting.path);
 
     begin(&setting, &wide);
-    peer = give_back_one(&setting);
-    end(&setting); /* allows them no time */
+    peer = release_one(&setting);
+    end(&setting); /* leaves no time for draining */
     peer_expect_end(peer);
     close(peer);
 }
@@ -697,7 +697,7 @@ int __wrap_setrlimit(__rlimit_resource_t which, const struct rlimit *limit)
     return refuses_limits ? -1 : __real_setrlimit(which, limit);
 }
 
-/* Where there are few descriptors, silent connections get a part of them alone. */
+/* If few descriptors are allowed, silent connections get only a part of them. */
 static void leaves_descriptors_to_others(void)
 {
     struct rlimit before, low;
@@ -743,8 +743,8 @@ int main(void)
     CHECK(takes_a_head_that_comes_in_pieces);
     CHECK(closes_the_oldest_of_too_many);
     CHECK(bounds_what_heads_hold);
-    CHECK(closes_a_head_whose_time_is_over);
-    CHECK(takes_what_has_come_after_the_time);
+    CHECK(closes_a_head_that_timed_out);
+    CHECK(takes_what_came_in_time_but_is_read_late);
     CHECK(refuses_what_is_no_request);
     CHECK(takes_oversized_params);
     CHECK(answers_a_question_for_values);

@@ -29,7 +29,7 @@ static void build(struct statement *statement, const struct inventory_scope *sco
     selection_free(request);
 }
 
-/* The query of a body with these members and one header. */
+/* Builds the query of a body with these members and one header. */
 static void build_filtered(struct statement *statement, const char *members)
 {
     struct buffer body = {0};
@@ -76,7 +76,7 @@ static const struct filter_case {
     {"\"cpu_limit\":\"\"", "", {NULL}},
     {"\"memory_limit\":null", "", {NULL}},
     {"\"create_time\":{}", "", {NULL}},
-    /* joined by AND, in the order of the table, whatever the body's */
+    /* joined by AND in the order of the table, independent of the body's order */
     {"\"memory_limit\":\"1Gi\",\"risky\":true,\"status\":\"Paused\",\"pod_name\":\"p*\"",
      " AND c.pod_name::text COLLATE \"C\" LIKE $2 AND c.status::text COLLATE \"C\" = $3 AND c.risky::boolean = true"
      " AND waybill.quantity_key(c.memory_limit::text) = waybill.quantity_key($4)", {"p%", "Paused", "1Gi"}},
@@ -144,10 +144,10 @@ static void patterns(const void *row)
 #define BEFORE(value) " AND c.create_time::timestamptz < $" value "::timestamptz"
 #define ANY_TIME " AND c.create_time IS NOT NULL"
 
-/* Both ends are inclusive: to the millisecond, so the end is before the next one. */
+/* Both ends are inclusive to the millisecond, so the SQL end is before the next millisecond. */
 static const struct time_case {
     const char *label;
-    int64_t start_time, end_time; /* -1 is absent */
+    int64_t start_time, end_time; /* -1: absent */
     const char *condition;
     const char *values[3];
 } time_cases[] = {
@@ -231,7 +231,7 @@ static void relations(const void *row)
     statement_free(&statement);
 }
 
-/* A $ in the relation's name is none of a parameter. */
+/* A $ in the relation's name is not a parameter. */
 static void relation_with_dollars(void)
 {
     const struct inventory_scope scope = {"weird$1.tab$le", "p1", NULL};
@@ -295,7 +295,7 @@ static void add_text(struct json_object *object, const char *name, const char *t
     json_object_object_add(object, name, json_object_new_string(text));
 }
 
-/* The query for which all that a caller can put into a request is this text. */
+/* Builds the query in which every text that a caller controls is this text. */
 static void build_from(struct statement *statement, const char *text)
 {
     struct inventory_scope scope = {"waybill.container", text, text};
@@ -314,7 +314,7 @@ static void build_from(struct statement *statement, const char *text)
     json_object_put(body);
 }
 
-/* The SQL is the same for every text, and the values are the texts: no text of a caller is in the SQL. */
+/* The SQL is the same for every text, and the values are the texts: the SQL contains no text of a caller. */
 static void no_text_of_a_caller_is_in_the_sql(const void *row)
 {
     const char *text = *(const char *const *) row;

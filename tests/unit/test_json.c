@@ -36,15 +36,15 @@ static const struct refused_case {
     size_t length;
     size_t offset;
 } refused[] = {
-    /* the text ends too soon */
+    /* truncated text */
     {BYTES(""), 0}, {BYTES("   "), 3}, {BYTES("["), 1}, {BYTES("{"), 1}, {BYTES("[1"), 2}, {BYTES("[1,"), 3},
     {BYTES("{\"a\""), 4}, {BYTES("{\"a\":"), 5}, {BYTES("{\"a\":1"), 6}, {BYTES("{\"a\":1,"), 7}, {BYTES("\"a"), 2},
     {BYTES("-"), 1}, {BYTES("1."), 2}, {BYTES("1e"), 2}, {BYTES("1e+"), 3},
-    /* bytes after its end */
+    /* bytes after the value */
     {BYTES("1 2"), 2}, {BYTES("{}{}"), 2}, {BYTES("[1] [2]"), 4}, {BYTES("[]]"), 2}, {BYTES("{}}"), 2},
     {BYTES("{} x"), 3}, {BYTES("null,"), 4}, {BYTES("1\0"), 1}, {BYTES("{}\0"), 2}, {BYTES("{} \0 "), 3},
     {BYTES("\"a\"b"), 3},
-    /* no value */
+    /* not a value */
     {BYTES("]"), 0}, {BYTES("}"), 0}, {BYTES(","), 0}, {BYTES("a"), 0}, {BYTES("\0"), 0}, {BYTES("nul"), 0},
     {BYTES("nulL"), 0}, {BYTES("Null"), 0}, {BYTES("NULL"), 0}, {BYTES("True"), 0}, {BYTES("TRUE"), 0},
     {BYTES("tru"), 0}, {BYTES("truE"), 0}, {BYTES("False"), 0}, {BYTES("undefined"), 0}, {BYTES("NaN"), 0},
@@ -64,7 +64,7 @@ static const struct refused_case {
     {BYTES("{\"a\":}"), 5}, {BYTES("{\"a\"}"), 4}, {BYTES("{\"a\":1]"), 6}, {BYTES("{\"a\":1 \"b\":2}"), 7},
     {BYTES("{a:1}"), 1}, {BYTES("{1:1}"), 1}, {BYTES("{null:1}"), 1}, {BYTES("{'a':1}"), 1}, {BYTES("'a'"), 0},
     {BYTES("[`a`]"), 1},
-    /* comments and blanks that are none */
+    /* comments, and characters that are not JSON whitespace */
     {BYTES("/* c */ 1"), 0}, {BYTES("1 // c"), 2}, {BYTES("1 /* c */"), 2}, {BYTES("[1,/**/2]"), 3},
     {BYTES("# c\n1"), 0}, {BYTES("\v1"), 0}, {BYTES("\f1"), 0}, {BYTES("1\v"), 1}, {BYTES("\xC2\xA0" "1"), 0},
     {BYTES("\xE2\x80\xA8" "1"), 0},
@@ -84,13 +84,13 @@ static const struct refused_case {
     {BYTES("\"\\ud83d\xF0\x9F\x98\x80\""), 1}, {BYTES("\"\\ud83d"), 1}, {BYTES("\"\x80\""), 1},
     {BYTES("\"\xC0\xAF\""), 1}, {BYTES("\"a\xE2\x82\""), 2}, {BYTES("\"\xED\xA0\x80\""), 1},
     {BYTES("\"\xF4\x90\x80\x80\""), 1}, {BYTES("\"\xFF\""), 1}, {BYTES("{\"\xFF\":1}"), 2}, {BYTES("\"\xE2\x82"), 1},
-    /* levels */
+    /* too many levels */
     {BYTES("[[[[[[[[[]]]]]]]]]"), 8}, {BYTES("[[[[[[[[{}]]]]]]]]"), 8}, {BYTES("[[[[[[[[0,[]]]]]]]]]"), 10},
     {BYTES("{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}}}}}"), 40},
     {BYTES("[[[[[[[[[[[[[[[[[[[["), 8},
 };
 
-/* What json-c says of the same bytes. False if it refuses them. */
+/* Parses the same bytes by json-c. Returns false if it refuses them. */
 static bool parse_by_json_c(const char *text, size_t length, struct json_object **ret_value)
 {
     struct json_tokener *tokener = json_tokener_new_ex(32);
@@ -127,7 +127,7 @@ static void accepts(const void *row)
     json_object_put(value);
 }
 
-/* An exact copy on the heap lets the address sanitizer see a read beyond the end. */
+/* Parses an exact copy on the heap, so that the address sanitizer detects a read beyond its end. */
 static bool parse_copy(const char *text, size_t length, struct json_object **ret_value, struct error *err)
 {
     char *copy = malloc(length == 0 ? 1 : length);
@@ -275,7 +275,7 @@ static void types(void)
     }
 }
 
-/* Bytes of good texts are replaced, removed and doubled: what is accepted then, json-c accepts too. */
+/* Bytes of valid texts are replaced, removed and doubled: json-c must accept every text that is accepted. */
 static void mutations(const void *row)
 {
     static const char bytes[] = "{}[]:,\"\\/u0123456789abcdefDE.+-tn \n\0\x80\xC3\xED\xFF'#";

@@ -137,7 +137,7 @@ static void refuses_addresses(const void *row)
     check_no_listening(*(const char *const *) row, "");
 }
 
-/* What descriptor 0 says about how the process was started. */
+/* Descriptor 0 shows how the process was started. */
 static void modes(void)
 {
     char *path = scratch_path("mode.sock");
@@ -201,7 +201,7 @@ static void stops_idle_threads(void)
     free(path);
 }
 
-/* A connection that says nothing but goodbye, or speaks no FastCGI, is no request and ends no thread. */
+/* A connection that closes at once, or is not FastCGI, is no request and ends no thread. */
 static void survives_connections_without_a_request(void)
 {
     char *path = scratch_path("rude.sock");
@@ -212,7 +212,7 @@ static void survives_connections_without_a_request(void)
     struct fastcgi_server *server;
     bool stopped;
 
-    dup2(null, STDERR_FILENO); /* it logs each of them */
+    dup2(null, STDERR_FILENO); /* each of them is logged */
     server = start(listener, 2, &calls);
     for (int i = 0; i < 20; i++)
         can_connect(path);
@@ -226,7 +226,7 @@ static void survives_connections_without_a_request(void)
     free(path);
 }
 
-/* The smallest request that there is (FastCGI specification, section 3): begin, no parameter, no input. */
+/* The smallest request (FastCGI specification, section 3): begin, no parameter, no input. */
 static const char smallest_request[] =
     "\1\1\0\1\0\10\0\0" "\0\1\0\0\0\0\0\0"
     "\1\4\0\1\0\0\0\0"
@@ -252,7 +252,7 @@ static void handle_and_end_slowly(void *context, struct fastcgi_exchange *exchan
     assert_true(fastcgi_write(exchange, answer, strlen(answer)));
 }
 
-/* A thread that has served ends wholly, what it still does at its own end included, before the server is stopped. */
+/* Stopping the server waits until a thread that served has ended completely, including its cleanup. */
 static void joins_its_threads(void)
 {
     char *path = scratch_path("slow.sock");
@@ -279,7 +279,7 @@ static void joins_its_threads(void)
     free(path);
 }
 
-/* A web server's side of a connection. */
+/* Opens the web server's side of a connection. */
 static int connect_to(const char *path)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -291,7 +291,7 @@ static int connect_to(const char *path)
     return client;
 }
 
-/* The smallest request, or one with a body of `records` times 16 KiB, which libfcgi does not read all at once. */
+/* Sends the smallest request, or one with a body of `records` times 16 KiB, which libfcgi does not read at once. */
 static void send_request(int client, int records)
 {
     static const char begin[] = "\1\1\0\1\0\10\0\0" "\0\1\0\0\0\0\0\0" "\1\4\0\1\0\0\0\0";
@@ -304,7 +304,7 @@ static void send_request(int client, int records)
     assert_int_equal(write(client, end, sizeof(end) - 1), sizeof(end) - 1);
 }
 
-/* What a handler sees of its connection, step by step with the client. */
+/* What a handler observes of its connection, step by step with the client. */
 struct watching {
     int handler_end, client_end; /* of a socket pair, for a byte at each step */
     bool gone_at_first;
@@ -327,7 +327,7 @@ static void await_step(int end)
     assert_int_equal(read(end, &byte, 1), 1);
 }
 
-/* cmocka's checks are for the test's own thread: nothing of them here. */
+/* cmocka's checks belong to the test's own thread; do not use them here. */
 static void handle_and_watch(void *context, struct fastcgi_exchange *exchange)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
@@ -348,7 +348,7 @@ static const struct gone_case {
     int records;
 } gone_cases[] = {{"no body", 0}, {"a body that was not read", 4}};
 
-/* A handler can tell that its web server has gone, and bytes that it has not read are no sign of that. */
+/* A handler notices that its web server has gone. Unread bytes of a body are not a sign of that. */
 static void notices_that_the_web_server_has_gone(const void *row)
 {
     const struct gone_case *c = row;
@@ -383,7 +383,7 @@ static void handle_cgi(void *context, struct fastcgi_exchange *exchange)
     *(bool *) context = fastcgi_is_gone(exchange);
 }
 
-/* A CGI program can't tell, and goes on. */
+/* A CGI program cannot notice it, and continues. */
 static void nobody_is_gone_from_a_cgi_program(void)
 {
     bool gone = true;

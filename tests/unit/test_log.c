@@ -12,9 +12,7 @@
 #include "base/memory.h"
 #include "check.h"
 
-/*
- * Standard error becomes a socket that keeps the bounds of each write, so that a test sees how many there were.
- */
+/* Standard error becomes a socket that preserves the bounds of each write, so that a test can count the writes. */
 static struct capture {
     int sockets[2];
     int saved;
@@ -27,7 +25,7 @@ static void capture_begin(void)
     dup2(capture.sockets[1], STDERR_FILENO);
 }
 
-/* How many writes there were; the last one goes to `line`. */
+/* Returns the number of writes and copies the last one to `line`. */
 static int capture_end(char line[8192])
 {
     ssize_t length;
@@ -45,7 +43,7 @@ static int capture_end(char line[8192])
     return writes;
 }
 
-/* Back to what a program begins with. */
+/* Restores the format that a program starts with. */
 static void as_text(void)
 {
     log_configure(LOG_INFO, LOG_FORMAT_TEXT);
@@ -56,7 +54,7 @@ static void as_json(void)
     log_configure(LOG_INFO, LOG_FORMAT_JSON);
 }
 
-/* Takes a field of a line: key=value or key="value" with \" \\ and \xNN. False if there is none in that form. */
+/* Takes a field of a line: key=value or key="value" with \" \\ and \xNN. Returns false if there is none. */
 static bool take_field(const char **at, struct buffer *key, struct buffer *value)
 {
     size_t length = strcspn(*at, "= \"\n");
@@ -95,7 +93,7 @@ static bool take_field(const char **at, struct buffer *key, struct buffer *value
     return true;
 }
 
-/* Skips the time and the level, which must be this one. */
+/* Skips the time and this level. */
 static const char *after_level(const char *line, const char *level)
 {
     static const char form[] = "dddd-dd-ddTdd:dd:dd.dddZ ";
@@ -162,7 +160,7 @@ static const struct value_case {
     {"\xC3(\xFE", "\xEF\xBF\xBD(\xEF\xBF\xBD"},
 };
 
-/* Any value comes back as it was, one line, and the field behind it is still the next. */
+/* Any value can be read back unchanged, stays on one line, and does not affect the next field. */
 static void values(const void *row)
 {
     const char *value = ((const struct value_case *) row)->value;
@@ -185,8 +183,8 @@ static void values(const void *row)
 }
 
 /*
- * Parses a line: one object, with no byte that must not stand in JSON, nor one that a terminal would obey. To be freed
- * with json_object_put.
+ * Parses a line: one object, without bytes that JSON forbids or that control a terminal. The caller frees it with
+ * json_object_put.
  */
 static struct json_object *parse(const char *text)
 {
@@ -210,7 +208,7 @@ static struct json_object *parse(const char *text)
     return line;
 }
 
-/* NULL if there is none. */
+/* Returns NULL if the member is absent. */
 static struct json_object *member(struct json_object *line, const char *key)
 {
     struct json_object *value = NULL;
@@ -238,7 +236,7 @@ static void expect_number(struct json_object *line, const char *key, int64_t num
     assert_true(json_object_get_int64(value) == number);
 }
 
-/* Any value comes back from a parser as it was, but for what no JSON can have, and the other fields stand beside it. */
+/* A parser returns any value unchanged, except bytes that JSON cannot hold, and the other fields are unaffected. */
 static void json_values(const void *row)
 {
     const struct value_case *c = row;
@@ -423,7 +421,7 @@ static const struct level_case {
     enum log_level level;
 } level_cases[] = {{"error", LOG_ERROR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
 
-/* What is less severe than the threshold is not written, in either format. */
+/* A line less severe than the threshold is not written, in either format. */
 static void levels(const void *row)
 {
     const struct level_case *threshold = row;
@@ -469,11 +467,11 @@ static void debug_is_not_logged_unless_asked_for(void)
 static const struct cut_case {
     const char *label;
     const char *unit;
-    const char *in_json;      /* what it comes back as; NULL: the same */
-    size_t size, size_in_json; /* as it stands in the line */
+    const char *in_json;      /* the value after parsing; NULL: the same */
+    size_t size, size_in_json; /* of the value in the line */
 } cut_cases[] = {
     {"letters", "a", NULL, 1, 1},
-    {"blanks", " ", NULL, 1, 1},
+    {"spaces", " ", NULL, 1, 1},
     {"quotes", "\"", NULL, 2, 2},
     {"backslashes", "\\", NULL, 2, 2},
     {"line ends", "\n", NULL, 4, 6},
@@ -481,7 +479,7 @@ static const struct cut_case {
     {"characters of three bytes", "\xE5\xAE\xB9", NULL, 3, 3},
     {"characters of four bytes", "\xF0\x9F\x98\x80", NULL, 4, 4},
     {"C1", "\xC2\x85", NULL, 8, 6},
-    {"no UTF-8", "\xFF", "\xEF\xBF\xBD", 4, 6},
+    {"invalid UTF-8", "\xFF", "\xEF\xBF\xBD", 4, 6},
     {"fields", "\" forged=1 \"", NULL, 14, 14},
     {"members", "\",\"forged\":1,\"x\":\"", NULL, 25, 25},
 };
@@ -507,7 +505,7 @@ static void log_long(const struct cut_case *c, size_t count, char text[8192])
     buffer_free(&value);
 }
 
-/* What was logged of the value is `count` units or, if the line is full, the beginning of them. */
+/* Checks that the logged value is `count` units or, if the line is full, the beginning of them. */
 static void check_cut(const char *value, const char *unit, size_t count, bool may_be_cut)
 {
     size_t size = strlen(unit), length = strlen(value);
@@ -520,13 +518,13 @@ static void check_cut(const char *value, const char *unit, size_t count, bool ma
         check_fail("%zu units: %zu bytes are left", count, length);
 }
 
-/* Whether a line is as full as it can be: the end of a value and of the line, and one character, are kept free. */
+/* Returns whether a line is full: room is kept for the end of the value and the line, and one character. */
 static bool is_full(const char *text)
 {
     return strlen(text) + 3 + 8 >= sizeof(((struct log_line *) 0)->text);
 }
 
-/* A value that is too long is cut: still one line, and no part of it has become a field. */
+/* A value that is too long is cut: the line stays one line, and no part of the value becomes a field. */
 static void cuts(const void *row)
 {
     const struct cut_case *c = row;
@@ -597,7 +595,7 @@ static void log_many(size_t length, char text[8192])
         check_fail("values of %zu: not one line of at most %zu bytes", length, sizeof(line.text));
 }
 
-/* What has no room is dropped as a whole, key and all; what is there is whole, but for the last text. */
+/* A field without room is dropped with its key. All other fields are complete, except the last text. */
 static void a_full_line_drops_fields(void)
 {
     for (size_t length = 0; length <= 80; length++) {

@@ -9,7 +9,7 @@
 #include "base/buffer.h"
 #include "check.h"
 
-/* Takes what has been counted, as "name=amount" joined by blanks. */
+/* Takes the counts, as "name=amount" separated by spaces. */
 static void take(struct buffer *out)
 {
     size_t count;
@@ -40,7 +40,7 @@ static void adds(void)
     check_taken("a=3.5 b{x=\"1\",y=\"200\"}=1.25 c=0");
 }
 
-/* The order of strcmp, whatever the order in which they came: processes must not wait for each other in a circle. */
+/* Names come in the order of strcmp, so that processes that update the same rows cannot deadlock. */
 static void comes_in_the_order_of_names(void)
 {
     static const char *const names[] = {"m", "b", "z", "a{x=\"2\"}", "a_b", "a", "Z", "a{x=\"10\"}", "b", "zz", "a"};
@@ -60,7 +60,7 @@ static void begins_anew_when_taken(void)
     check_taken("a=2 b=2");
 }
 
-/* As after a flush that failed: nothing is lost, nothing is twice, and what came in between counts. */
+/* After a failed flush no count is lost or doubled, and counts made in the meantime are kept. */
 static void takes_back(void)
 {
     struct metric *taken;
@@ -80,14 +80,14 @@ static void takes_back(void)
 
 static const struct observe_case {
     const char *seconds;
-    int first; /* of the buckets, the smallest that it is in */
+    int first; /* the smallest bucket that counts it */
 } observe_cases[] = {
     {"0", 0}, {"0.001", 0}, {"0.005", 0}, {"0.00500001", 1}, {"0.025", 1}, {"0.0251", 2}, {"0.1", 2}, {"0.101", 3},
     {"0.5", 3}, {"0.501", 4}, {"2.5", 4}, {"2.501", 5}, {"10", 5}, {"10.001", 6}, {"60", 6}, {"60.001", 7},
     {"86400", 7},
 };
 
-/* A bound belongs to its bucket, each bucket has all that the smaller ones have, and an empty one is there too. */
+/* A bound belongs to its bucket. Each bucket includes all smaller ones. Empty buckets are listed too. */
 static void observes(const void *row)
 {
     static const char *const bounds[] = {"0.005", "0.025", "0.1", "0.5", "2.5", "10", "60", "+Inf"};
@@ -118,7 +118,7 @@ static void observes(const void *row)
     free(taken);
 }
 
-/* Names that are the same as far as they are kept are one counter. */
+/* Long names that are equal after the cut are one counter. */
 static void cuts_long_names(void)
 {
     char name[2 * METRICS_NAME_SIZE];
@@ -129,7 +129,7 @@ static void cuts_long_names(void)
     name[sizeof(name) - 1] = '\0';
     metrics_add(1, "%s", name);
     metrics_add(1, "%s%d", name, 2);
-    name[METRICS_NAME_SIZE - 1] = '\0'; /* the longest that is not cut */
+    name[METRICS_NAME_SIZE - 1] = '\0'; /* the longest name that is not cut */
     metrics_add(1, "%s", name);
     name[METRICS_NAME_SIZE - 2] = '\0';
     metrics_add(5, "%s", name);
@@ -143,13 +143,13 @@ static void cuts_long_names(void)
     free(taken);
 }
 
-/* Beyond METRICS_MAX no counter is added, and those that there are still count. */
+/* Beyond METRICS_MAX no counter is added; existing ones still count. */
 static void has_a_limit(void)
 {
     struct metric *taken;
     size_t count;
 
-    for (int i = METRICS_MAX + 10; i > 0; i--) /* each goes before all others */
+    for (int i = METRICS_MAX + 10; i > 0; i--) /* each sorts before all others */
         metrics_add(i, "m%05d", i);
     metrics_add(1, "zzz");
     metrics_add(1, "aaa");
@@ -199,7 +199,7 @@ static void *take_much(void *argument)
     return NULL;
 }
 
-/* Nothing is lost between threads that add and one that takes. */
+/* No count is lost between threads that add and a thread that takes. */
 static void threads_count_together(void)
 {
     double totals[NAMES] = {0};

@@ -1,4 +1,4 @@
-/* The pool of connections, over connections that the linker puts in the place of PostgreSQL's (--wrap). */
+/* The pool of connections. The linker replaces PostgreSQL's connections (--wrap). */
 #include "db/pool.h"
 
 #include <pthread.h>
@@ -10,7 +10,7 @@
 #include "check.h"
 
 #define THREADS 4
-#define PATIENT_MS 60000 /* that a fault alone can reach */
+#define PATIENT_MS 60000 /* reached only if there is a bug */
 
 struct db {
     bool is_lost;
@@ -48,8 +48,8 @@ bool __wrap_db_is_usable(struct db *db)
 }
 
 /*
- * Counts the threads that wait. It is called with the pool's lock held: whoever sees the number and then takes the lock
- * comes after the wait has begun.
+ * Counts the threads that wait. It is called with the pool's lock held: a thread that sees the number and then takes
+ * the lock runs after the wait has begun.
  */
 int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock, const struct timespec *until)
 {
@@ -82,12 +82,12 @@ static struct db *take(struct db_pool *pool)
     return db;
 }
 
-/* A thread that takes a connection, notes when it came to it, and gives it back when it may. */
+/* A thread that takes a connection, records its place in the order, and gives the connection back when told. */
 struct taker {
     struct db_pool *pool;
     pthread_t thread;
     pthread_mutex_t hold;
-    atomic_int place;    /* 1 for the first that got one, of all takers */
+    atomic_int place;    /* 1 for the first taker that got a connection */
     atomic_int *places;
     struct db *db;
     struct error err;
@@ -112,7 +112,7 @@ static void until(atomic_int *number, int value)
         usleep(1000);
 }
 
-/* Starts a taker that has to wait, and returns when it does. */
+/* Starts a taker that has to wait, and returns when it waits. */
 static void start(struct taker *taker, struct db_pool *pool, atomic_int *places)
 {
     int before = atomic_load(&waiting);
@@ -124,7 +124,7 @@ static void start(struct taker *taker, struct db_pool *pool, atomic_int *places)
     until(&waiting, before + 1);
 }
 
-/* Has it give its connection back. */
+/* Makes the taker give its connection back. */
 static void let_go(struct taker *taker)
 {
     pthread_mutex_unlock(&taker->hold);
@@ -132,7 +132,7 @@ static void let_go(struct taker *taker)
     pthread_mutex_destroy(&taker->hold);
 }
 
-/* One connection goes from hand to hand, in the order in which they asked for it. */
+/* One connection passes from taker to taker in the order of their requests. */
 static void serves_in_the_order_of_asking(void)
 {
     struct db_pool *pool = make(1);
@@ -153,7 +153,7 @@ static void serves_in_the_order_of_asking(void)
     db_pool_free(pool);
 }
 
-/* Who comes after a connection was given back to a waiter does not get it, though the waiter may not run yet. */
+/* A newcomer does not get a connection that was given to a waiter, even if the waiter has not run yet. */
 static void a_newcomer_does_not_overtake(void)
 {
     struct db_pool *pool = make(1);
@@ -179,8 +179,8 @@ static const struct place_case {
     int place;
 } place_cases[] = {{"the first", 0}, {"in the middle", 1}, {"the last", 2}};
 
-/* One whose time is over leaves the queue, wherever it stands, and the others keep their order. */
-static void who_gives_up_leaves_the_queue(const void *row)
+/* A waiter that times out leaves the queue, whatever its position, and the others keep their order. */
+static void a_waiter_that_times_out_leaves_the_queue(const void *row)
 {
     const struct place_case *c = row;
     struct db_pool *pool = make(1);
@@ -211,7 +211,7 @@ static void who_gives_up_leaves_the_queue(const void *row)
     db_pool_free(pool);
 }
 
-/* There are never more than `size`, and the one used last is taken first. */
+/* There are at most `size` connections, and the most recently used one is taken first. */
 static void keeps_to_its_size(void)
 {
     struct db_pool *pool = make(2);
@@ -233,7 +233,7 @@ static void keeps_to_its_size(void)
     assert_int_equal(closed, 2);
 }
 
-/* One that is lost in use, or while it is idle, is opened anew by the next that needs it. */
+/* A connection that is lost, in use or idle, is opened again by the next taker. */
 static void opens_lost_ones_anew(void)
 {
     struct db_pool *pool = make(1);
@@ -259,7 +259,7 @@ static void opens_lost_ones_anew(void)
     assert_int_equal(closed, 3);
 }
 
-/* A connection that can't be opened passes its place on: each that waits finds out, and none takes a place for good. */
+/* If a connection cannot be opened, each waiter gets the error, and no slot is lost. */
 static void passes_a_failure_on(void)
 {
     struct db_pool *pool = make(1);
@@ -287,7 +287,7 @@ int main(void)
 {
     CHECK(serves_in_the_order_of_asking);
     CHECK(a_newcomer_does_not_overtake);
-    CHECK_EACH(who_gives_up_leaves_the_queue, place_cases, label);
+    CHECK_EACH(a_waiter_that_times_out_leaves_the_queue, place_cases, label);
     CHECK(keeps_to_its_size);
     CHECK(opens_lost_ones_anew);
     CHECK(passes_a_failure_on);

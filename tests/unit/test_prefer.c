@@ -44,7 +44,7 @@ static const struct prefer_case {
     {"wait=10, wait=5", 10, false},
     {"wait=0, wait=10", 0, false},
     {"WAIT=5, wait=10", 5, false},
-    /* what can't be read is ignored */
+    /* an unreadable preference is ignored */
     {"wait", -1, false},
     {"wait=", -1, false},
     {"wait=\"\"", -1, false},

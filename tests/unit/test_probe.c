@@ -17,7 +17,7 @@
 #include "http/listen.h"
 #include "scratch.h"
 
-/* Records of FastCGI: version, type, request id, length, padding, reserved. */
+/* FastCGI records: version, type, request id, length, padding, reserved. */
 #define STDOUT(length) "\1\6\0\1\0" length "\0\0"
 #define STDOUT_PADDED(length, padding) "\1\6\0\1\0" length padding "\0"
 #define STDERR(length) "\1\7\0\1\0" length "\0\0"
@@ -27,7 +27,7 @@ static const struct answer_case {
     const char *name;
     const char *bytes;
     size_t length;
-    int status; /* 0: no answer */
+    int status; /* 0: no response */
 } answer_cases[] = {
     {"ready", BYTES(STDOUT("\17") "Status: 200\r\n\r\n" END), 200},
     {"not ready", BYTES(STDOUT("\17") "Status: 503\r\n\r\n" END), 503},
@@ -50,7 +50,7 @@ struct server {
     struct buffer request;
 };
 
-/* Answers one request, once it has read all of it: a socket that is closed before would be reset. */
+/* Answers one request after reading all of it: a socket that is closed earlier would be reset. */
 static void *serve(void *argument)
 {
     static const char end_of_request[] = "\1\5\0\1\0\0\0\0"; /* an empty record of standard input */
@@ -109,7 +109,7 @@ static void understands(const void *row)
     free(path);
 }
 
-/* It listens, and does not accept. */
+/* The socket listens, but nothing accepts. */
 static void does_not_wait_for_ever(void)
 {
     char *path = scratch_path("mute.sock");
@@ -124,7 +124,7 @@ static void does_not_wait_for_ever(void)
     free(path);
 }
 
-/* A good answer, a byte every 20 ms: less than the timeout each, far more in all. */
+/* Sends a valid response, one byte each 20 ms: each comes within the timeout, the whole does not. */
 static void *drip(void *argument)
 {
     static const char answer[] = STDOUT("\xC8") "Status: 200\r\n\r\n";
@@ -152,7 +152,7 @@ static int listen_blocking(const char *path)
     return listener;
 }
 
-/* The timeout is for the whole answer. */
+/* The timeout is for the whole response. */
 static void does_not_wait_for_drops(void)
 {
     char *path = scratch_path("drops.sock");
@@ -169,7 +169,7 @@ static void does_not_wait_for_drops(void)
     free(path);
 }
 
-/* An answer that has come while the process was stopped counts, however late it goes on. */
+/* A response that arrived while the process was stopped counts, however late the process continues. */
 static void takes_an_answer_that_came_while_it_was_stopped(void)
 {
     const int timeout_ms = 2000;

@@ -9,7 +9,7 @@
 #define BEFORE "Fri, 03 Apr 2026 08:14:59 GMT"
 #define AFTER "Fri, 03 Apr 2026 08:15:01 GMT"
 
-/* Half a second after its date: HTTP knows whole seconds only. */
+/* Half a second after its date: HTTP dates have whole seconds only. */
 static const struct http_representation file = {.etag = ETAG, .last_modified = 1775204100500, .size = 1000};
 static const struct http_representation empty = {.etag = ETAG, .last_modified = 1775204100500, .size = 0};
 
@@ -61,7 +61,7 @@ static const struct range_case {
     {"bytes=18446744073709551616-", HTTP_NOT_SATISFIABLE, 0, 0},
     {"bytes=99999999999999999999999999999999999999999-", HTTP_NOT_SATISFIABLE, 0, 0},
     {"bytes=-0", HTTP_NOT_SATISFIABLE, 0, 0},
-    /* what can't be read is ignored, and so are several */
+    /* an unreadable range is ignored, and so are several ranges */
     {"", HTTP_SEND_ALL, 0, 0},
     {"bytes", HTTP_SEND_ALL, 0, 0},
     {"bytes=", HTTP_SEND_ALL, 0, 0},
@@ -98,7 +98,7 @@ static void ranges(const void *row)
     check(&conditions, &file, c->selection, c->first, c->last);
 }
 
-/* Nothing of an empty file is in any range. */
+/* No range covers any part of an empty file. */
 static const struct range_case empty_cases[] = {
     {NULL, HTTP_SEND_ALL, 0, 0},
     {"bytes=0-", HTTP_NOT_SATISFIABLE, 0, 0},
@@ -116,7 +116,7 @@ static void ranges_of_an_empty_file(const void *row)
     check(&conditions, &empty, c->selection, c->first, c->last);
 }
 
-/* Weak comparison: W/ doesn't count. */
+/* Weak comparison: W/ is ignored. */
 static const struct none_match_case {
     const char *if_none_match;
     bool matches;
@@ -171,7 +171,7 @@ static void if_modified_since(const void *row)
     check(&conditions, &file, c->modified ? HTTP_SEND_ALL : HTTP_NOT_MODIFIED, 0, 0);
 }
 
-/* If-None-Match decides alone (RFC 9110 section 13.1.3). */
+/* If-None-Match takes precedence (RFC 9110 section 13.1.3). */
 static void if_none_match_goes_first(void)
 {
     struct http_conditions conditions = {.if_none_match = "\"other\"", .if_modified_since = AFTER};

@@ -11,8 +11,8 @@
 #define STDIN_END "\1\5\0\1\0\0\0\0"
 
 /*
- * What was read, as text: the content as it is, `/` for the end of a stream, `m` and the type for a management record,
- * `!` for an abort, `?` and the problem for what is invalid, `.` where more is needed.
+ * The result of a reader, as text: the content unchanged, `/` for the end of a stream, `m` and the type for a
+ * management record, `!` for an abort, `?` and the problem for invalid data, `.` where more data is needed.
  */
 struct reading {
     struct record_reader reader;
@@ -98,7 +98,7 @@ static const struct stream_case {
     {"a long management record", BYTES("\1\11\0\0\1\1\0\0"), "?a management record that is too long"},
 };
 
-/* The same is read whatever the pieces are in which the bytes come. */
+/* The result does not depend on how the bytes are split into pieces. */
 static void reads(const void *row)
 {
     const struct stream_case *c = row;
@@ -107,7 +107,7 @@ static void reads(const void *row)
         struct reading reading = {0};
 
         for (size_t at = 0; at < c->length && reading.reader.phase < RECORD_PHASE_FINISHED; at += piece) {
-            /* A copy of its own, so that a sanitizer notices each byte too many that is looked at. */
+            /* A separate copy lets a sanitizer detect a read beyond its end. */
             size_t length = c->length - at < piece ? c->length - at : piece;
             char *copy = memory_copy_bytes(c->data + at, length);
 
@@ -120,7 +120,7 @@ static void reads(const void *row)
     }
 }
 
-/* What is over, in whatever way, stays so and takes no more bytes. */
+/* A reader that reached an end of any kind stays there and takes no more bytes. */
 static void takes_nothing_after_the_end(void)
 {
     static const struct {
@@ -148,7 +148,7 @@ static unsigned next_random(unsigned *state)
     return *state >> 16;
 }
 
-/* A good request with bytes changed, in pieces by chance: nothing is read beyond them, and what is invalid stays so. */
+/* A valid request with random changes, in random pieces: no read goes beyond them, and an invalid state is final. */
 static void survives_changed_bytes(void)
 {
     static const char good[] = "\1\11\0\0\0\2\1\0\0\0p" BEGIN "\1\4\0\1\0\4\3\0\1\1abppp" PARAMS_END
@@ -177,8 +177,8 @@ static const struct params_case {
     const char *label;
     const char *data;
     size_t length;
-    int pairs;           /* that are whole */
-    size_t whole;        /* bytes of them */
+    int pairs;           /* complete ones */
+    size_t whole;        /* bytes of the complete pairs */
 } params_cases[] = {
     {"none", BYTES(""), 0, 0},
     {"one", BYTES("\1\2abc"), 1, 5},
@@ -248,7 +248,7 @@ static void answers(const void *row)
     buffer_free(&reading.told);
 }
 
-/* What is appended for libfcgi can be read again, also where it takes several records. */
+/* The head that is made for libfcgi can be parsed again, even if it takes several records. */
 static void appends_a_head(void)
 {
     static const size_t lengths[] = {0, 1, 65535, 65536, 3 * 65535, 512 * 1024};

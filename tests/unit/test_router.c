@@ -9,7 +9,7 @@
 
 #include "check.h"
 
-/* Rows as a caller has them: the route first, then what the router does not know. */
+/* Rows as a caller defines them: the route first, then members that the router does not know. */
 static const struct row {
     struct http_route route;
     const char *name;
@@ -134,7 +134,7 @@ static void quotes_a_hostile_path(void)
     http_match_end(&found);
 }
 
-/* A table that has one is a mistake of ours: it ends the process before it writes behind the array. */
+/* Such a route is a bug: the process ends before it writes beyond the array. */
 static void refuses_a_route_with_too_many_captures(void)
 {
     static const struct row bad = {{HTTP_GET, "/{a}/{b}/{c}"}, "bad"};
@@ -151,7 +151,7 @@ static void refuses_a_route_with_too_many_captures(void)
         int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
         setrlimit(RLIMIT_CORE, &no_core);
-        dup2(null, STDERR_FILENO); /* it says why */
+        dup2(null, STDERR_FILENO); /* it logs the reason */
         signal(SIGABRT, SIG_DFL);
         _exit(http_match(&found, &bad, 1, sizeof(bad), &request, &err));
     }

@@ -1,4 +1,4 @@
-/* The table of routes against the contract: paths, methods, query parameters with their defaults and bounds. */
+/* The table of routes compared with the contract: paths, methods, query parameters with their defaults and bounds. */
 #include <stdio.h>
 #include <string.h>
 
@@ -27,7 +27,7 @@ static const struct route_case {
     const char *operation;
     api_operation run;
     bool open;
-    const char *parameters; /* name=default of each, joined by blanks; no default: name */
+    const char *parameters; /* name=default of each, or name without a default, separated by spaces */
 } route_cases[] = {
     {"create", HTTP_POST, CREATE, "create", api_create, false, "enterprise_project_id=0 export_size=100000"},
     {"status", HTTP_GET, STATUS, "status", api_status, false, "enterprise_project_id"},
@@ -76,7 +76,7 @@ static void there_are_no_other_routes(void)
     assert_int_equal(api_route_count, ARRAY_SIZE(route_cases));
 }
 
-/* No route of the API is open, and all parameters end within the room of a row. */
+/* All routes of the API need a token, and all parameters fit in a row. */
 static void every_route_needs_a_token(void)
 {
     for (size_t i = 0; i < api_route_count; i++) {
@@ -143,7 +143,7 @@ static void no_routes(const void *row)
     http_match_end(&found);
 }
 
-/* The parameter of this name of the route with this operation. */
+/* Returns the parameter of this name of the route with this operation. */
 static const struct api_parameter *parameter_of(api_operation run, const char *name)
 {
     for (size_t i = 0; i < api_route_count; i++) {
@@ -198,7 +198,7 @@ static const struct page_case {
     {"offset", "-1", -1}, {"offset", "+0", -1}, {"offset", "0.0", -1}, {"offset", "1e6", -1}, {"offset", "next", -1},
 };
 
-/* limit and offset of a list: each into its own place, and neither into that of the other. */
+/* limit and offset of a list: each sets its own member, and not the other one. */
 static void pages(const void *row)
 {
     const struct page_case *c = row;
@@ -220,7 +220,7 @@ static void pages(const void *row)
     check_refusal(&err, ERROR_PARAMETER, text_excerpt(excerpt, c->value, strlen(c->value)));
 }
 
-/* A default that is refused would be an error of everybody. */
+/* The defaults pass their own checks. */
 static void defaults_are_good(void)
 {
     for (size_t i = 0; i < api_route_count; i++) {
@@ -235,7 +235,7 @@ static void defaults_are_good(void)
     }
 }
 
-/* 1 to 256 characters of 1 to 4 bytes, for every route that has it. */
+/* 1 to 256 characters of 1 to 4 bytes, for every route that takes the parameter. */
 static void enterprise_project_ids(const void *row)
 {
     const struct route_case *route = row;

@@ -1,4 +1,4 @@
-/* The filters of a request's body; its export_headers and what is no filter are in test_request_body.c. */
+/* The filters of a request's body. test_selection_body.c tests export_headers and everything else. */
 #include "inventory/selection.h"
 
 #include <stdio.h>
@@ -35,7 +35,7 @@ static const struct filter_value *value_of(const struct selection *request, cons
     return &request->filters[filter_find(field) - filters];
 }
 
-/* The field is refused, and the message names it, and says that and what something was got. */
+/* The field is refused, and the message names the field, the rule and the value or type it got. */
 static void check_refused(const char *field, const char *value, const char *got)
 {
     struct error err;
@@ -51,7 +51,7 @@ static void check_refused(const char *field, const char *value, const char *got)
 
 enum outcome { REFUSED, UNSET, SET };
 
-/* Every filter gets every type of JSON. */
+/* Tries each JSON type with each filter. */
 static void type_matrix(const void *row)
 {
     static const struct {
@@ -166,7 +166,7 @@ static const struct length_case {
     {"cpu_limit", 0, 64}, {"memory_limit", 0, 64},
 };
 
-/* A character as it stands in JSON, and as the filter has it. */
+/* A character in JSON, and as the filter stores it. */
 static const struct {
     const char *json;
     const char *utf8;
@@ -208,7 +208,7 @@ static void check_length(const struct length_case *c, const char *json, const ch
     buffer_free(&text);
 }
 
-/* Lengths are counted in characters, whatever these are in bytes or in JSON. */
+/* Lengths are counted in characters, whatever their size in bytes or in JSON. */
 static void lengths(const void *row)
 {
     const struct length_case *c = row;
@@ -224,7 +224,7 @@ static void lengths(const void *row)
 
 static const struct time_case {
     const char *json;
-    int64_t start_time, end_time; /* -1 is open */
+    int64_t start_time, end_time; /* -1: open */
     const char *refusal;          /* NULL: accepted */
 } time_cases[] = {
     {"{}", -1, -1, NULL},

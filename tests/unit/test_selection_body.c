@@ -1,4 +1,4 @@
-/* export_headers, and what is wrong with a body as a whole; the filters are in test_request.c. */
+/* export_headers, and errors of a body as a whole. test_selection.c tests the filters. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,7 +83,7 @@ static void refuses_headers(const void *row)
         check_refusal(&err, ERROR_PARAMETER, c->fragments[i]);
 }
 
-/* Names that are taken as they are: key, name in JSON, name in UTF-8. */
+/* Names that are taken unchanged: key, name in JSON, name in UTF-8. */
 static const struct name_case {
     const char *json;
     const char *name;
@@ -147,7 +147,7 @@ static void name_lengths(void)
     }
 }
 
-/* All 16, last first: the order is the request's. */
+/* All 16, last first: the request decides the order. */
 static void all_columns_in_the_order_given(void)
 {
     struct selection *request;
@@ -209,9 +209,9 @@ static void refuses_bodies(const void *row)
         check_refusal(&err, c->code, c->fragments[i]);
 }
 
-/* So that a mistyped filter never exports everything. */
+/* Unknown fields are refused, so that a mistyped filter never exports everything. */
 static const struct {
-    const char *json; /* the name, as it stands in JSON */
+    const char *json; /* the name in JSON */
     const char *shown;
 } unknown_fields[] = {
     {"", "\"\""},
@@ -296,7 +296,7 @@ static void json_parses_to_an_equal_request(const void *row)
     selection_free(request);
 }
 
-static void json_has_no_blanks(void)
+static void json_has_no_whitespace(void)
 {
     struct error err;
     struct selection *request = parse_text(accepted_bodies[1].body, &err);
@@ -320,7 +320,7 @@ int main(void)
     CHECK_EACH(refuses_bodies, refused_bodies, body);
     CHECK_EACH(refuses_unknown_fields, unknown_fields, json);
     CHECK_EACH(json_parses_to_an_equal_request, accepted_bodies, body);
-    CHECK(json_has_no_blanks);
+    CHECK(json_has_no_whitespace);
     CHECK(freeing_nothing_is_fine);
     return check_run("inventory/selection, body");
 }

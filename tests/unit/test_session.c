@@ -1,4 +1,4 @@
-/* What a session is set to, as the script says that a server of some version gets (--wrap puts the server away). */
+/* The settings of a session, as the script for each server version sets them (--wrap replaces the server). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +32,7 @@ char *__wrap_PQescapeLiteral(PGconn *connection, const char *text, size_t length
     return memory_copy_text(quoted);
 }
 
-/* Keeps the script, and fails: there is no answer to be read. */
+/* Keeps the script and fails, because there is no response to read. */
 int __wrap_PQsendQuery(PGconn *connection, const char *script)
 {
     (void) connection;
@@ -75,7 +75,7 @@ static const struct version_case {
     bool has_transaction_timeout;
 } version_cases[] = {{"15", 150004, false}, {"16", 169999, false}, {"17", 170000, true}, {"18", 180001, true}};
 
-/* A setting that a server does not have yet would be an error. */
+/* A setting that a server version does not know would be an error. */
 static void versions(const void *row)
 {
     const struct version_case *c = row;
@@ -94,7 +94,7 @@ static const struct idle_case {
     {600000, "SET idle_in_transaction_session_timeout = 150000;"},
 };
 
-/* A quarter of the time of a query, but not less than a second. */
+/* A quarter of the query timeout, but at least a second. */
 static void idle_transactions(const void *row)
 {
     const struct idle_case *c = row;

@@ -1,4 +1,4 @@
-/* Each test is a process of its own, which a signal may end. */
+/* Each test runs in its own process, which a signal may end. */
 #include "base/signals.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 #define WAITED 42 /* the exit status of a child whose signals_wait returned */
 
-/* Runs it in a child. The exit status, or -SIGNAL for one that a signal ended. */
+/* Runs it in a child. Returns the exit status, or -SIGNAL if a signal ended the child. */
 static int status_of(void (*run)(int signal), int signal)
 {
     pid_t child = fork();
@@ -25,7 +25,7 @@ static int status_of(void (*run)(int signal), int signal)
         const struct rlimit no_core = {0};
 
         setrlimit(RLIMIT_CORE, &no_core);
-        alarm(60); /* rather than wait for ever */
+        alarm(60); /* end it if it hangs */
         run(signal);
         _exit(1);
     }
@@ -51,7 +51,7 @@ static void before_the_wait(int signal)
     _exit(WAITED);
 }
 
-/* One that comes between the start of the process and the wait is not lost, nor does it end the process. */
+/* A signal that arrives between the start of the process and the wait is not lost and does not end the process. */
 static void kept_for_the_wait(const void *row)
 {
     const struct signal_case *c = row;
@@ -62,7 +62,7 @@ static void kept_for_the_wait(const void *row)
 static void *send(void *signal)
 {
     kill(getpid(), *(int *) signal);
-    pause(); /* it has to be the other thread that takes it */
+    pause(); /* the other thread must take it */
     return NULL;
 }
 
@@ -77,7 +77,7 @@ static void among_threads(int signal)
     }
 }
 
-/* Threads that were started later do not take it. */
+/* Threads that were started later do not take the signal. */
 static void kept_from_threads(const void *row)
 {
     const struct signal_case *c = row;
@@ -90,7 +90,7 @@ static const struct ignored_case {
     int signal;
 } ignored_cases[] = {{"SIGHUP", SIGHUP}, {"SIGUSR1", SIGUSR1}, {"SIGUSR2", SIGUSR2}};
 
-/* Both wait at the same time; the kernel gives the one with the smaller number first. */
+/* Both signals are pending at the same time; the kernel delivers the one with the smaller number first. */
 static void ignored_before_the_end(int signal)
 {
     sigset_t pending;
@@ -103,7 +103,7 @@ static void ignored_before_the_end(int signal)
     _exit(sigismember(&pending, SIGTERM) ? 2 : WAITED);
 }
 
-/* It is logged once, and the process goes on until the other comes. */
+/* The signal is logged once, and the process continues until SIGTERM. */
 static void logged_and_ignored(const void *row)
 {
     const struct ignored_case *c = row;
@@ -143,7 +143,7 @@ static void write_to_nobody(int unused)
     }
 }
 
-/* A web server that has gone is an error of a write, and no end of the process. */
+/* If the web server has gone, a write fails and the process continues. */
 static void sigpipe_is_ignored(void)
 {
     assert_int_equal(status_of(write_to_nobody, 0), WAITED);
@@ -154,7 +154,7 @@ int main(void)
     for (size_t i = 0; i < ARRAY_SIZE(signal_cases); i++)
         signal(signal_cases[i].signal, SIG_DFL);
     for (size_t i = 0; i < ARRAY_SIZE(ignored_cases); i++)
-        signal(ignored_cases[i].signal, SIG_DFL); /* nohup, say, has SIGHUP ignored */
+        signal(ignored_cases[i].signal, SIG_DFL); /* nohup, for example, makes SIGHUP ignored */
     CHECK_EACH(kept_for_the_wait, signal_cases, name);
     CHECK_EACH(kept_from_threads, signal_cases, name);
     CHECK_EACH(logged_and_ignored, ignored_cases, name);

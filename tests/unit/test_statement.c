@@ -23,7 +23,7 @@ static void appends_and_binds(void)
     statement_free(&statement);
 }
 
-/* Only a bound value is a parameter: its place tells it from any other $. */
+/* Only a bound value is a parameter: its position distinguishes it from any other $. */
 static void knows_where_values_stand(void)
 {
     struct statement statement = {0};

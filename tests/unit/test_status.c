@@ -1,4 +1,4 @@
-/* A task as the API shows it: which members it has in which state. */
+/* A task as the API shows it: the members that it has in each state. */
 #include <string.h>
 
 #include "api/api.h"
@@ -44,7 +44,7 @@ static const struct task all_of_it = {
     .error_msg = "the \"export\" took\tlong",
 };
 
-/* A caller knows no queue, and no state has what belongs to another, even if it is there. */
+/* Callers never see the state `queued`, and a state never shows members of another, even if they are set. */
 static void shows(const void *row)
 {
     const struct status_case *c = row;
@@ -58,7 +58,7 @@ static void shows(const void *row)
     json_object_put(value);
 }
 
-/* Its file is no longer there, and it is a success all the same. */
+/* The file of an expired task is gone, but the task still is a success. */
 static void an_expired_task_is_a_success(void)
 {
     struct task task = all_of_it;

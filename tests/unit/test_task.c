@@ -1,4 +1,4 @@
-/* What the files that know a task's SQL have that needs no database: export/task.c, claim.c and task_admin.c. */
+/* The parts of the files with a task's SQL that need no database: export/task.c, claim.c and task_admin.c. */
 #include "export/task.h"
 
 #include <string.h>
@@ -37,7 +37,7 @@ static const struct {
     {"01234567-89ab-4cde-8f01-23456789abcde"}, {"' OR true --"}, {"../../etc/passwd"}, {"\xE5\xAE\xB9"},
 };
 
-/* An id in another form than ours is of no task, and no database is asked: there is none here. */
+/* An id in another form belongs to no task, and the database is not asked: there is none here. */
 static void other_ids_are_not_found(const void *row)
 {
     const char *id = *(const char *const *) row;
@@ -64,7 +64,7 @@ static void see_nothing(const char *name, const char *value)
     check_fail("a task that is none has %s %s", name, value);
 }
 
-/* Likewise for the operator. */
+/* The same for the operator's functions. */
 static void other_ids_are_no_task_of_an_operator(const void *row)
 {
     const char *id = *(const char *const *) row;
@@ -83,7 +83,7 @@ static void other_ids_are_no_task_of_an_operator(const void *row)
     check_refusal(&err, ERROR_NOT_FOUND, excerpt);
 }
 
-/* All that a claim points to is its own (a leak is for the sanitizer to find), and NULL is fine. */
+/* A claim owns all that it points to (the sanitizer finds leaks), and NULL is allowed. */
 static void claims_are_freed(void)
 {
     struct claim *claim = memory_zeroed(1, sizeof(*claim));

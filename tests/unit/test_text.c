@@ -68,7 +68,7 @@ static void utf8_decodes(const void *row)
         assert_int_equal(code_point, c->code_point);
 }
 
-/* By RFC 3629, straight from its table. */
+/* Encodes by the table of RFC 3629. */
 static size_t encode(char out[4], uint32_t code_point)
 {
     size_t size = code_point < 0x80 ? 1 : code_point < 0x800 ? 2 : code_point < 0x10000 ? 3 : 4;
@@ -175,7 +175,7 @@ static const struct excerpt_case {
 } excerpt_cases[] = {
     {"nothing", BYTES(""), "\"\""},
     {"plain", BYTES("Running"), "\"Running\""},
-    {"blanks and signs", BYTES(" %s 'x' $1 ; --"), "\" %s 'x' $1 ; --\""},
+    {"spaces and punctuation", BYTES(" %s 'x' $1 ; --"), "\" %s 'x' $1 ; --\""},
     {"UTF-8", BYTES("caf\xC3\xA9 \xF0\x9F\x98\x80"), "\"caf\xC3\xA9 \xF0\x9F\x98\x80\""},
     {"quote and backslash", BYTES("a\"b\\c"), "\"a\\x22b\\x5cc\""},
     {"NUL", BYTES("a\0b"), "\"a\\x00b\""},
@@ -194,7 +194,7 @@ static void excerpts(const void *row)
     assert_string_equal(out, c->excerpt);
 }
 
-/* Whatever is cut and wherever: quoted at both ends, UTF-8, nothing but printable characters, within its room. */
+/* Any text, cut anywhere: quoted at both ends, valid UTF-8, only printable characters, within the size. */
 static const struct long_case {
     const char *label;
     const char *unit;
@@ -364,7 +364,7 @@ static void equal_ignoring_case(void)
     assert_false(text_equal_ignoring_case("on", "onn"));
     assert_false(text_equal_ignoring_case("on", "o"));
     assert_false(text_equal_ignoring_case("on", "no"));
-    assert_false(text_equal_ignoring_case("[", "{")); /* 0x20 apart, but no letters */
+    assert_false(text_equal_ignoring_case("[", "{")); /* 0x20 apart, but not letters */
 }
 
 int main(void)

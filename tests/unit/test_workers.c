@@ -1,4 +1,4 @@
-/* What export/workers.c does without a database: who waits for a task, who hears of it, and the end of the threads. */
+/* The parts of export/workers.c that need no database: watches for a task, their news, and the end of the threads. */
 #include "export/workers.h"
 
 #include <fcntl.h>
@@ -38,7 +38,7 @@ static void stop(struct workers *workers)
     workers_free(workers);
 }
 
-/* What a watch hears without waiting. */
+/* Returns the news of a watch without waiting. */
 static enum workers_news news(struct workers *workers, struct workers_watch *watch)
 {
     return workers_watch_wait(workers, watch, 0);
@@ -55,7 +55,7 @@ static void hears_of_its_task(void)
     assert_int_equal(news(workers, &a), WORKERS_NO_NEWS);
     workers_task_changed(workers, A);
     assert_int_equal(news(workers, &a), WORKERS_CHANGED);
-    assert_int_equal(news(workers, &a), WORKERS_NO_NEWS); /* that was heard */
+    assert_int_equal(news(workers, &a), WORKERS_NO_NEWS); /* already returned */
     assert_int_equal(news(workers, &b), WORKERS_NO_NEWS);
     assert_int_equal(news(workers, &also_a), WORKERS_CHANGED);
 
@@ -73,7 +73,7 @@ static void hears_of_its_task(void)
     stop(workers);
 }
 
-/* Only when notifications are heard again may one have been missed. */
+/* Notifications may have been missed only if they were interrupted and are received again. */
 static void hears_that_notifications_are_heard_again(void)
 {
     struct workers *workers = start(NULL, 0);
@@ -93,7 +93,7 @@ static void hears_that_notifications_are_heard_again(void)
     stop(workers);
 }
 
-/* A change before the wait is not missed, nor is the end of the process after one. */
+/* A change before the wait is not missed, and neither is the end of the process after a change. */
 static void hears_that_the_process_stops(void)
 {
     struct workers *workers = start(NULL, 0);
@@ -113,7 +113,7 @@ struct waiting {
     struct workers *workers;
     struct workers_watch watch;
     enum workers_news news;
-    long switches; /* how often the thread gave up the processor meanwhile */
+    long switches; /* how often the thread gave up the processor */
 };
 
 static long switches_of_this_thread(void)
@@ -154,8 +154,8 @@ static const struct wake_case {
     {"the end", workers_drain, WORKERS_DRAINING},
 };
 
-/* Whoever waits already is woken long before the time is over. */
-static void wakes_who_waits(const void *row)
+/* A thread that already waits is woken long before its time limit. */
+static void wakes_a_waiter(const void *row)
 {
     const struct wake_case *c = row;
     struct waiting waiting = {.workers = start(NULL, 0)};
@@ -164,7 +164,7 @@ static void wakes_who_waits(const void *row)
 
     workers_watch_begin(waiting.workers, &waiting.watch, A);
     assert_int_equal(pthread_create(&thread, NULL, wait_long, &waiting), 0);
-    usleep(20000); /* most of the time it waits by then; if not, it must not matter */
+    usleep(20000); /* it usually waits by then; the result must be the same if it does not */
     c->wake(waiting.workers);
     pthread_join(thread, NULL);
     assert_int_equal(waiting.news, c->news);
@@ -173,8 +173,8 @@ static void wakes_who_waits(const void *row)
     stop(waiting.workers);
 }
 
-/* A change wakes those who wait for that task alone, and each of them. */
-static void wakes_nobody_else(void)
+/* A change wakes only those who wait for that task, and all of them. */
+static void wakes_no_other_waiter(void)
 {
     struct waiting waiting[] = {{.workers = start(NULL, 0)}, {.news = WORKERS_NO_NEWS}, {.news = WORKERS_NO_NEWS}};
     const char *const tasks[] = {B, A, B};
@@ -188,7 +188,7 @@ static void wakes_nobody_else(void)
     }
     for (int i = 0; i < 1000; i++) {
         workers_task_changed(waiting[0].workers, A);
-        usleep(100); /* time for each wake-up to be one of its own */
+        usleep(100); /* gives each wake-up time of its own */
     }
     workers_task_changed(waiting[0].workers, B);
     for (size_t i = 0; i < ARRAY_SIZE(waiting); i++) {
@@ -215,7 +215,7 @@ static void waits_for_the_time_given(void)
     stop(workers);
 }
 
-/* A process without export threads has none for a task. */
+/* A process without export threads has no free thread. */
 static void nobody_is_free_without_threads(void)
 {
     struct workers *workers = start(NULL, 0);
@@ -253,7 +253,7 @@ static size_t count_of(const char *text, const char *part)
     return count;
 }
 
-/* Whether a thread is free for another task, which is not queued. */
+/* Returns whether a thread is free for another task, which is not queued. */
 static bool is_one_free(struct workers *workers)
 {
     bool is_free = workers_announce(workers);
@@ -270,7 +270,7 @@ static void announce(void)
 
     for (int i = 0; i < 100; i++) {
         assert_true(workers_announce(workers));
-        workers_call(workers); /* a look at the queue can't find the task yet */
+        workers_call(workers); /* a check of the queue cannot find the task yet */
         usleep(500);
         assert_false(is_one_free(workers));
         assert_false(is_one_free(workers));
@@ -287,7 +287,7 @@ static void announce(void)
     db_pool_free(pool);
 }
 
-/* A free thread is free for one task, until that is queued and looked for; one that was not queued takes none. */
+/* A free thread is reserved for one task, until that task is queued and looked for, or withdrawn. */
 static void a_thread_is_free_for_one_task(void)
 {
     struct buffer log = {0};
@@ -307,7 +307,7 @@ static void run_one(void)
     db_pool_free(pool);
 }
 
-/* Each call says why it could not. */
+/* Each call logs the reason of its failure. */
 static void runs_nothing_without_a_database(void)
 {
     struct buffer log = {0};
@@ -333,7 +333,7 @@ static void call_and_stop(void)
     db_pool_free(pool);
 }
 
-/* Threads live on without a database, and say so once each, however often they try. */
+/* Threads continue without a database, and log the failure once each, however often they try. */
 static void threads_survive_without_a_database(void)
 {
     struct buffer log = {0};
@@ -344,7 +344,7 @@ static void threads_survive_without_a_database(void)
     buffer_free(&log);
 }
 
-/* Idle threads do not use up the time that they are given. */
+/* Idle threads stop long before their time limit. */
 static void idle_threads_stop_at_once(void)
 {
     struct buffer log = {0};
@@ -365,8 +365,8 @@ int main(void)
     CHECK(hears_of_its_task);
     CHECK(hears_that_notifications_are_heard_again);
     CHECK(hears_that_the_process_stops);
-    CHECK_EACH(wakes_who_waits, wake_cases, label);
-    CHECK(wakes_nobody_else);
+    CHECK_EACH(wakes_a_waiter, wake_cases, label);
+    CHECK(wakes_no_other_waiter);
     CHECK(waits_for_the_time_given);
     CHECK(nobody_is_free_without_threads);
     CHECK(a_thread_is_free_for_one_task);

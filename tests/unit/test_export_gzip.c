@@ -1,4 +1,4 @@
-/* Files with a compressed twin: both or none. */
+/* Files with a gzip variant: either both files exist or none. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 
 #define TEXT "\"Container ID\"\r\n\"c-1\"\r\n"
 
-/* What a file of the directory has; to be freed. */
+/* Returns the content of a file in the directory; the caller frees it. */
 static struct buffer content(const char *directory, const char *name)
 {
     struct buffer path = {0}, bytes = {0};
@@ -28,30 +28,30 @@ static struct buffer content(const char *directory, const char *name)
     return bytes;
 }
 
-/* The directory has this file and its twin, with this text, and nothing else. */
+/* Checks that the directory has only this file and its gzip variant, with this text. */
 static void check_published(const char *directory, const struct export_file *file, const char *text)
 {
-    struct buffer plain = content(directory, ID), twin = content(directory, ID ".gz"), unpacked = {0};
+    struct buffer plain = content(directory, ID), packed = content(directory, ID ".gz"), unpacked = {0};
     unsigned char sum[SHA256_SIZE], expected[SHA256_SIZE];
 
     assert_int_equal(scratch_count(directory), 2);
     assert_string_equal(buffer_text(&plain), text);
-    gunzip(twin.data, twin.length, &unpacked);
+    gunzip(packed.data, packed.length, &unpacked);
     assert_string_equal(buffer_text(&unpacked), text);
     assert_int_equal(export_file_size(file), strlen(text));
-    assert_int_equal(export_file_gzip_size(file), twin.length);
+    assert_int_equal(export_file_gzip_size(file), packed.length);
     export_file_sha256(file, sum);
     digest_sha256(text, strlen(text), expected);
     assert_memory_equal(sum, expected, SHA256_SIZE);
     buffer_free(&plain);
-    buffer_free(&twin);
+    buffer_free(&packed);
     buffer_free(&unpacked);
 }
 
 static const struct way_case {
     const char *name;
     struct faults faults;
-    size_t parts; /* while they are written */
+    size_t parts; /* files in the directory while they are written */
     const char *order;
 } way_cases[] = {
     {"as-the-file-system-can", {0}, 0, NULL},
@@ -78,7 +78,7 @@ static void publishes(const void *row)
     check_published(directory, file, TEXT);
     export_file_free(file);
     assert_int_equal(scratch_count(directory), 2);
-    /* The data of both first, then the names, then the directory. */
+    /* The data of both is synced first, then the names are made, then the directory is synced. */
     if (c->order != NULL)
         assert_string_equal(faults_order(), c->order);
     else if (strcmp(faults_order(), "fflld") != 0)
@@ -99,7 +99,7 @@ static const struct mask_case {
     {"masks-the-group-of-parts", 077, {.no_tmpfile = EOPNOTSUPP}},
 };
 
-/* The web server's group can read both files, and others can't, whatever the umask is. */
+/* The web server's group can read both files, and others cannot, whatever the umask is. */
 static void has_its_mode(const void *row)
 {
     static const char *const names[] = {ID, ID ".gz"};
@@ -173,7 +173,7 @@ static void unpublishes(void)
     free(directory);
 }
 
-/* Faults of either file: the first call of its kind is not the one that fails, but the second. */
+/* Faults of either file. Where calls come before, a later call of the same kind fails. */
 static const struct fault_case {
     const char *name;
     struct faults faults;
@@ -192,7 +192,7 @@ static const struct fault_case {
     {"part-write-EIO", {.no_tmpfile = EOPNOTSUPP, .write = EIO, .write_at = 1}, "cannot be written"},
 };
 
-/* A failure leaves neither. */
+/* A failure leaves neither file. */
 static void survives_faults(const void *row)
 {
     const struct fault_case *c = row;
@@ -210,7 +210,7 @@ static void survives_faults(const void *row)
     free(directory);
 }
 
-/* Another writes the twin at this moment: the file that was begun goes. */
+/* Another process is writing the gzip variant: the new plain file is removed. */
 static void needs_both(void)
 {
     char *directory = make_directory("needs-both");
@@ -244,11 +244,11 @@ static const struct remove_case {
     const char *name;
     const char *left;
 } remove_cases[] = {
-    {"remove-twin", ID ".gz"},
-    {"remove-part-of-a-twin", ID ".gz.part"},
+    {"remove-gzip", ID ".gz"},
+    {"remove-part-of-gzip", ID ".gz.part"},
 };
 
-/* With the file goes all that has its id, even if the file itself is gone. */
+/* All files with this id are removed, even if the plain file is already gone. */
 static void removes(const void *row)
 {
     const struct remove_case *c = row;
@@ -310,5 +310,5 @@ int main(void)
     CHECK_EACH(removes, remove_cases, name);
     CHECK(opens_the_form_asked_for);
     CHECK(names);
-    return check_run("export/export_file with a twin");
+    return check_run("export/export_file with a gzip variant");
 }
