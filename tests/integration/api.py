@@ -1,4 +1,4 @@
-"""The API as a caller uses it, and what every one of its errors has to look like."""
+"""The API as a caller uses it, and checks that every error has the right form."""
 
 import hashlib
 import json
@@ -11,14 +11,14 @@ from deadline import wait_until
 HEADERS = [["container_id", "Id"]]
 MINIMAL = {"export_headers": HEADERS}
 TASK_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# What no answer may give away.
+# Words that no response may reveal.
 SECRETS = re.compile(
     r"<html|<!doctype|select |insert into|waybill_service|waybill_owner|conninfo|dbname=|\.c:\d|permission denied|pg_",
     re.I)
 
 
 class Api:
-    """A caller with a token, for one project. A header given as None is left out."""
+    """A caller with a token for one project. A header given as None is left out."""
 
     def __init__(self, site, client, project, token):
         self.site = site
@@ -35,7 +35,7 @@ class Api:
         return f"/v5/{quote(self.project, safe='')}/{rest}"
 
     def create(self, body=None, query="", headers=None):
-        """A create with a body of bytes, or of anything that JSON can say."""
+        """Sends a create. The body is bytes, or anything that JSON can represent."""
         if not isinstance(body, bytes):
             body = json.dumps(MINIMAL if body is None else body, ensure_ascii=False).encode()
         headers = {"Content-Type": "application/json", **(headers or {})}
@@ -45,7 +45,7 @@ class Api:
         return response
 
     def create_task(self, body=None, query="", headers=None):
-        """A create that must succeed: the task's id."""
+        """Sends a create that must succeed and returns the task's id."""
         response = self.create(body, query, headers)
         assert response.status == 200, f"create {body} {query}: {response}"
         answer = response.json()
@@ -56,7 +56,7 @@ class Api:
         return self.request("GET", self.path(f"export-task/{task_id}") + query, headers)
 
     def wait(self, task_id):
-        """The status of a task that has ended."""
+        """Waits until the task has ended and returns its status."""
         def ended():
             response = self.status(task_id, headers={"Prefer": "wait=30"})
             assert response.status == 200, f"status: {response}"
@@ -65,7 +65,7 @@ class Api:
         return wait_until(ended, f"task {task_id} ends")
 
     def finished(self, body=None, query=""):
-        """Creates a task and waits for its end, which must be success: its status."""
+        """Creates a task, waits for its end, checks for success and returns its status."""
         status = self.wait(self.create_task(body, query, {"Prefer": "wait=30"}))
         assert status["task_status"] == "success", f"export of {body}: {status}"
         return status
@@ -74,7 +74,7 @@ class Api:
         return self.request(method, self.path(f"download/{file_id}") + query, headers)
 
     def export(self, body=None, query=""):
-        """Create, wait, download: the bytes of the file and the status of the task."""
+        """Creates a task, waits, downloads, and returns the bytes of the file and the status of the task."""
         status = self.finished(body, query)
         response = self.download(status["file_id"])
         assert response.status == 200, f"download: {response}"
@@ -84,15 +84,15 @@ class Api:
 
 
 class Judge:
-    """Compares exports with what the oracle makes of the same rows."""
+    """Compares exports with the oracle's result for the same rows."""
 
     def __init__(self, rows, **csv_options):
         self.rows = rows
         self.csv_options = csv_options
 
     def check(self, api, body, enterprise_project="0", granted=None, export_size=None):
-        """Exports body and compares every byte; the number of rows that match. enterprise_project
-        None asks for all that the caller was granted."""
+        """Exports the body, compares every byte, and returns the number of rows that match. enterprise_project
+        None asks for everything that the caller was granted."""
         query = f"?enterprise_project_id={quote(enterprise_project or 'all_granted_eps')}"
         if export_size is not None:
             query += f"&export_size={export_size}"
@@ -109,7 +109,7 @@ class Judge:
 
 
 def difference(got, expected, body):
-    """Where two files part, in a size that a human reads."""
+    """Shows where two files differ, in a size that a human can read."""
     at = next((i for i, (one, other) in enumerate(zip(got, expected)) if one != other), min(len(got), len(expected)))
     start = max(0, at - 60)
     return (f"request {json.dumps(body)[:1000]}\n{len(got)} bytes in {got.count(bytes([13, 10]))} lines, "
@@ -118,7 +118,7 @@ def difference(got, expected, body):
 
 
 def expect_error(response, status, code, *mentions):
-    """An error in the form of the contract, whose message mentions each of these: a text, or a
+    """Checks an error in the form of the contract. Its message must contain each of the mentions: a text, or a
     tuple of texts of which one is enough."""
     assert response.status == status, f"expected {status}: {response}"
     assert response.headers["content-type"].split(";")[0] == "application/json", f"{response}"

@@ -1,5 +1,5 @@
-"""The operations that callers and operators have beside create, status and download, and a database that can be cut
-off from one site alone."""
+"""Operations of callers and operators beside create, status and download, and a proxy that can cut one site off from
+its database."""
 
 import contextlib
 import os
@@ -20,13 +20,13 @@ def remove(api, task_id, query="", **arguments):
 
 
 def expect_removed(response):
-    """204 has neither a body nor what describes one."""
+    """Checks a 204: it has neither a body nor headers that describe one."""
     assert response.status == 204 and response.body == b"", f"{response}"
     assert not {"content-type", "content-length", "transfer-encoding"} & set(response.headers), f"{response}"
 
 
 def expect_gone(api, task_id, file_id=None):
-    """Nobody finds the task any more, nor its file."""
+    """Checks that neither the task nor its file can be found."""
     expect_error(api.status(task_id), 404, "HSS.0011", str(task_id))
     expect_error(remove(api, task_id), 404, "HSS.0011", str(task_id))
     if file_id is not None:
@@ -38,7 +38,7 @@ def page(api, query=""):
 
 
 def listed(api, query=""):
-    """The total number and the tasks of a list that must be answered."""
+    """Returns the total number and the tasks of a list request that must succeed."""
     response = page(api, query)
     assert response.status == 200, f"{response}"
     answer = response.json()
@@ -47,7 +47,7 @@ def listed(api, query=""):
 
 
 def samples(client):
-    """The metrics: {name: {labels as a tuple of pairs: value}}."""
+    """Returns the metrics: {name: {labels as a tuple of pairs: value}}."""
     response = client.request("GET", "/metrics")
     assert response.status == 200, f"{response}"
     found = {}
@@ -55,7 +55,7 @@ def samples(client):
         if line.startswith("#"):
             continue
         match = SAMPLE.fullmatch(line)
-        assert match, f"no sample: {line!r}"
+        assert match, f"not a sample: {line!r}"
         name, labels, value = match.groups()
         pairs = tuple(LABEL.findall(labels or ""))
         assert ",".join(f'{key}="{text}"' for key, text in pairs) == (labels or ""), f"labels of {line!r}"
@@ -65,13 +65,13 @@ def samples(client):
 
 
 def value(found, name, **labels):
-    """One sample of these; 0 if there is none yet."""
+    """Returns the value of one sample; 0 if it does not exist yet."""
     matching = [number for pairs, number in found.get(name, {}).items() if dict(pairs) == labels]
     return matching[0] if matching else 0
 
 
 def add_volume(site, **rows):
-    """The relation faults.container: so many rows for each project, of 100,000 bytes and some more each."""
+    """Fills the relation faults.container with a number of rows for each project, each a little over 100,000 bytes."""
     columns = ", ".join("repeat('x', 100000) AS container_name" if name == "container_name" else name
                         for name in inventory.COLUMNS)
     site.sql(f"CREATE SCHEMA faults; CREATE VIEW faults.container AS SELECT {columns} FROM waybill.container;"
@@ -86,7 +86,7 @@ CONNECTIONS = "FROM pg_stat_activity WHERE datname = current_database() AND usen
 
 
 def close_connections(site):
-    """Has the server close the connections that the service has now."""
+    """Makes the server close the current connections of the service."""
     pids = [pid for pid, in site.sql(f"SELECT pid {CONNECTIONS}")]
     site.sql("SELECT pg_terminate_backend(pid) FROM unnest(%s) AS pid", pids)
     wait_until(lambda: site.sql(f"SELECT count(*) {CONNECTIONS} AND pid = ANY (%s)", pids) == [(0,)],
@@ -95,7 +95,7 @@ def close_connections(site):
 
 
 class Detour:
-    """The way of one site to PostgreSQL, which can be cut: prepare it before the site. What comes in is passed on."""
+    """A proxy between one site and PostgreSQL, made before the site. It forwards data, and can be cut."""
 
     def __init__(self, postgres, directory):
         self.postgres = postgres
@@ -104,7 +104,7 @@ class Detour:
         conninfo = postgres.conninfo(os.path.basename(directory), "waybill_service")
         self.options = {"database.conninfo": conninfo.replace(f"host={postgres.directory}", f"host={self.way}")}
         self.lock = threading.Lock()
-        self.ends = None  # of all connections; None while the way is cut
+        self.ends = None  # of all connections; None while the proxy is cut
         self.open()
 
     def open(self):
@@ -139,7 +139,7 @@ class Detour:
                 end.shutdown(socket.SHUT_RDWR)
 
     def close(self):
-        """The service can't reach the database, and the connections that it had are lost."""
+        """Cuts the proxy: the database becomes unreachable, and existing connections are lost."""
         os.unlink(os.path.join(self.way, ".s.PGSQL.5432"))
         self.listener.shutdown(socket.SHUT_RDWR)
         self.thread.join()

@@ -1,5 +1,5 @@
-"""Two ways to a service, with one face: FastCGI spoken to waybill.fcgi itself, and HTTP through a
-web server."""
+"""Two clients of a service with the same interface: FastCGI spoken directly to waybill.fcgi, and HTTP through a web
+server."""
 
 import http.client
 import json
@@ -10,8 +10,8 @@ import pytest
 
 
 def each_way(*values):
-    """Values for parametrize, of a case that a web server could break: it is run through each, and not only through
-    the process itself."""
+    """Returns values for parametrize, for a case that a web server could break: it runs through each web server, and
+    not only directly against the process."""
     return pytest.param(*values, marks=pytest.mark.each_way)
 
 
@@ -32,9 +32,9 @@ class Response:
 
 
 class DirectClient:
-    """Speaks to the process as a web server would."""
+    """Speaks to the process as a web server does."""
 
-    longest_header = 65536  # that gets through; so much is enough for all tests
+    longest_header = 65536  # more than any test needs
 
     def __init__(self, socket_path):
         self.socket_path = socket_path
@@ -70,9 +70,9 @@ class DirectClient:
 
 
 def parse(out):
-    """A CGI response."""
+    """Parses a CGI response."""
     head, separator, body = out.partition(b"\r\n\r\n")
-    assert separator, f"no end of the headers in {out[:1000]!r}"
+    assert separator, f"headers without an end in {out[:1000]!r}"
     status, headers = 200, []
     for line in head.decode("latin-1").split("\r\n"):
         name, colon, value = line.partition(":")

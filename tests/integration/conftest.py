@@ -17,7 +17,7 @@ from postgres import Postgres  # noqa: E402
 from service import BUILD, Service, Site  # noqa: E402
 from web import EACH_WAY, share_files, start_web  # noqa: E402
 
-# What takes longest begins first, so that no process is left with it while the others have ended.
+# The longest tests begin first, so that they do not run alone at the end.
 LONGEST = ("test_quickstart", "big", "test_lease", "test_lost_answers", "test_kill", "test_wakeups", "test_restart",
            "test_leaks", "test_gzip", "test_attacks_web", "test_filters", "test_storage", "test_process", "test_hosts",
            "test_standby", "test_history", "test_claims", "test_sigterm", "test_task_command", "test_web")
@@ -48,12 +48,12 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("matrix")])
         items[:] = [item for item in items if not item.get_closest_marker("matrix")]
     order = {name: number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: order.get(kind_of(item), len(order)))  # those of a module stay in their order
+    items.sort(key=lambda item: order.get(kind_of(item), len(order)))  # tests of a module keep their order
 
 
 def place(item):
-    """Marks a test with its kind, and names the group whose tests one process runs, one after the other: those that
-    share what is costly to make. Tests of faults share nothing."""
+    """Marks a test with its kind, and names its group. One process runs all tests of a group one after the other,
+    because they share fixtures that are costly to make. Tests of faults share nothing."""
     web = item.get_closest_marker("web")
     if "fleet" in item.fixturenames:
         item.add_marker("faults")
@@ -82,7 +82,7 @@ def shares_fixtures(item):
 
 @pytest.fixture(scope="session")
 def scratch():
-    """A directory that PostgreSQL's user can pass through."""
+    """A directory that PostgreSQL's user can enter."""
     template.use()
     directory = tempfile.mkdtemp(prefix="waybill-tests-")
     os.chmod(directory, 0o711)
@@ -100,20 +100,20 @@ def postgres(scratch):
 
 @pytest.fixture(scope="session")
 def running(postgres):
-    """What runs until the end of the tests; then each has to end well."""
+    """Everything that runs until the end of the tests. Each part must then stop without an error."""
     with contextlib.ExitStack() as stack:
         yield stack
 
 
 @pytest.fixture(scope="session")
 def start(scratch, postgres, running):
-    """Starts a service with a site of its own: start(name, rows, {"section.option": value}); prepare
-    gets the site before."""
+    """Starts a service with a site of its own: start(name, rows, {"section.option": value}). prepare is called with the
+    site before the service starts."""
     services = []
 
     def begin(name, rows=(), options=None, prepare=None):
         directory = os.path.join(scratch, name)
-        if os.path.exists(directory):  # a fixture that is made anew, as its tests are not run in one go
+        if os.path.exists(directory):  # the fixture is made again, because its tests did not run consecutively
             directory += f"_{len(services)}"
         site = Site(postgres, directory, options)
         running.callback(site.close)
@@ -127,18 +127,18 @@ def start(scratch, postgres, running):
         return service
     yield begin
     for service in services:
-        service.process.begin_to_stop()  # all at once: each needs a moment for it
+        service.process.begin_to_stop()  # all at once, because each takes a moment
 
 
 @pytest.fixture(scope="session")
 def hostile(start):
-    """The default configuration, over the hostile inventory."""
+    """The default configuration with the hostile inventory."""
     return start("hostile", inventory.hostile(), prepare=share_files)
 
 
 @pytest.fixture(scope="session")
 def webs(hostile, running):
-    """The web servers before the same site: webs(way) starts one when it is first asked for."""
+    """The web servers of the same site: webs(way) starts one when it is first used."""
     started = {}
 
     def get(way):
@@ -151,7 +151,7 @@ def webs(hostile, running):
 
 @pytest.fixture(scope="session", params=EACH_WAY)
 def web(request, webs):
-    """Each web server before the same site."""
+    """Each web server in front of the same site."""
     return webs(request.param)
 
 
@@ -174,7 +174,7 @@ def stalled(start):
 
 @pytest.fixture(scope="session")
 def big(start):
-    """A service over a big inventory, whose database logs the plan of each query of the service."""
+    """A service with a big inventory. Its database logs the plan of each query of the service."""
     def prepare(site):
         settings = {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0",
                     "auto_explain.log_analyze": "on", "auto_explain.log_timing": "off",
@@ -187,20 +187,20 @@ def big(start):
 
 @pytest.fixture(scope="session")
 def api(hostile):
-    """A caller who may see all of the project, who speaks to the process directly."""
+    """A caller who may see the whole project and speaks to the process directly."""
     return hostile.api()
 
 
 @pytest.fixture(scope="session")
 def either(hostile, client):
-    """The same caller, each way."""
+    """The same caller, in each way."""
     return hostile.api(client=client)
 
 
 @pytest.fixture(scope="module")
 def ledger(hostile):
-    """Holds the tests of a module to this: a task for each create that was accepted and for nothing else, and no file but
-    those of tasks and those that housekeeping is about to remove."""
+    """Checks after the tests of a module that there is exactly one task for each accepted create, and that every file
+    belongs to a task or is about to be removed by housekeeping."""
     site = hostile.site
     before = site.tasks() - site.accepted
     yield

@@ -1,13 +1,13 @@
-"""Waiting for something to become true: tests never count on how fast a machine is."""
+"""Waiting for conditions, without assumptions about the speed of the machine."""
 
 import threading
 import time
 
-DEADLINE = 60  # seconds, which only a fault can reach
+DEADLINE = 60  # seconds; reached only if there is a bug
 
 
 def wait_until(condition, what):
-    """Waits for a condition; its result."""
+    """Waits until a condition is true and returns its result."""
     deadline = time.monotonic() + DEADLINE
     while True:
         result = condition()
@@ -18,8 +18,8 @@ def wait_until(condition, what):
 
 
 class OwnClock:
-    """Counts the seconds that this machine lets us have, while in `with`: not those by which short sleeps last too long,
-    as they do when it is busy with other things."""
+    """A clock for use in `with` that does not count time during which the machine was busy with other work. It detects
+    that time by short sleeps that last too long."""
 
     STEP = 0.01  # seconds
 

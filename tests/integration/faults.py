@@ -1,5 +1,5 @@
-"""What the tests of faults share: sites whose processes are killed, stopped and started again, exports that take as
-long as a test wants, and what has to be left in the end."""
+"""What the tests of faults share: sites whose processes are killed, stopped and restarted, exports that take as long
+as a test needs, and checks of the final state."""
 
 import contextlib
 import csv
@@ -24,9 +24,9 @@ ALL = [[key, key] for key in inventory.EXPORTED]
 BODY = {"export_headers": ALL}
 ASYNC = {"Prefer": "respond-async"}
 FINDINGS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer")
-LEASE = 3  # the shortest there is
+LEASE = 3  # the shortest lease allowed
 
-# Rows in the order in which they are exported.
+# Rows in export order.
 ROWS = """
 INSERT INTO waybill.container (
     project_id, container_id, container_name, image_name, pod_name, cluster_name, cluster_type, status,
@@ -39,7 +39,7 @@ SELECT %s, lpad(i::text, 32, '0'), 'app-' || i %% 1000, 'registry.example.com/te
 FROM generate_series(1, %s) AS i
 """
 
-# A gate is closed while a test holds this advisory lock; an export that comes to it waits.
+# A gate is closed while a test holds this advisory lock. An export that reaches it waits.
 GATE_LOCK = 20260403
 GATE = f"""
 CREATE SCHEMA faults;
@@ -58,14 +58,14 @@ GRANT SELECT ON faults.container TO waybill_service;
 
 
 def fill(site, **rows):
-    """That many rows for each project."""
+    """Adds this number of rows for each project."""
     for project, count in rows.items():
         site.sql(ROWS, project, count)
     site.sql("VACUUM ANALYZE waybill.container")
 
 
 def filled(server, **rows):
-    """A database with so many rows for each project, to be copied. It is made when it is first asked for."""
+    """Returns a database with this number of rows for each project, to be cloned. It is made at the first call."""
     name = "_".join(["filled", *(f"{project}_{count}" for project, count in rows.items())])
     if not server.ask(f"SELECT count(*) FROM pg_database WHERE datname = '{name}'"):
         server.clone_database(name)
@@ -77,24 +77,24 @@ def filled(server, **rows):
 
 
 def slow_down(site, where, what):
-    """The relation faults.container, which is read in the order of an export: the rows before a slow one come first."""
+    """Makes the relation faults.container. It is read in export order: the rows before a slow one come first."""
     site.sql(f"ALTER ROLE waybill_service IN DATABASE {site.database} SET enable_sort = off")
     site.sql(GATE.format(where=where, what=what))
 
 
 def add_gate(site, row):
-    """The relation faults.container, whose exports wait before that row of a project while the gate is closed."""
+    """Makes the relation faults.container. Its exports wait before that row of a project while the gate is closed."""
     slow_down(site, f"restart_count = {row}", "faults.pass()")
 
 
 def add_brake(site, rows, seconds):
-    """The relation faults.container, whose exports sleep so long after each so many rows."""
+    """Makes the relation faults.container. Its exports sleep this long after each such number of rows."""
     slow_down(site, f"mod(restart_count, {rows}) = 0", f"pg_catalog.pg_sleep({seconds}) IS NOT NULL")
 
 
 @contextlib.contextmanager
 def closed_gate(site, server=None):
-    """Closes the gate, on this server of the site's; yields what opens it, which the end does in any case."""
+    """Closes the gate, on one server of the site, and yields a function that opens it. It is opened at the end too."""
     connection = (server or site.postgres).connect(site.database)
     try:
         connection.cursor().execute(f"SELECT pg_advisory_lock({GATE_LOCK})")
@@ -104,7 +104,7 @@ def closed_gate(site, server=None):
 
 
 def eventually(condition, what, seconds=100):
-    """As wait_until, but with time for a round of housekeeping, which is begun each minute."""
+    """Like wait_until, but allows time for a round of housekeeping, which starts each minute."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} seconds in vain: {what}"
@@ -112,7 +112,7 @@ def eventually(condition, what, seconds=100):
 
 
 def soon(condition, what, seconds=30):
-    """As eventually, for what a wake-up brings about: well before the round of housekeeping that comes without one."""
+    """Like eventually, for the effect of a wake-up: it must come well before the next round of housekeeping."""
     with OwnClock() as clock:
         deadline = clock.now() + seconds
         while not condition():
@@ -121,7 +121,7 @@ def soon(condition, what, seconds=30):
 
 
 def is_stopped(process):
-    """Whether each thread of a process is."""
+    """Returns whether all threads of a process are stopped."""
     states = []
     for path in glob.glob(f"/proc/{process.pid}/task/*/stat"):
         with open(path, encoding="utf-8") as stat:
@@ -141,11 +141,11 @@ def built_with_sanitizers():
 
 
 class Orders:
-    """Faults of the file system, switched while a process runs that has the variables; see preload.c."""
+    """Faults of the file system, switched while a process runs that has the variables. See preload.c."""
 
     def __init__(self, site):
         if built_with_sanitizers():
-            pytest.skip("a sanitizer has to be loaded before anything else")
+            pytest.skip("a sanitizer must be loaded first")
         compiler = shutil.which("gcc") or shutil.which("cc")
         if compiler is None:
             pytest.skip("no C compiler")
@@ -156,7 +156,7 @@ class Orders:
         self.variables = {"LD_PRELOAD": library, "FAULTS_BELOW": site.files, "FAULTS_ORDERS": self.path}
 
     def give(self, *orders):
-        """From now on these hold, instead of what was ordered before."""
+        """Replaces the current orders by these."""
         with open(self.path + ".new", "w", encoding="utf-8") as file:
             file.writelines(order + "\n" for order in orders)
         os.replace(self.path + ".new", self.path)
@@ -170,12 +170,13 @@ class Fleet:
         self.processes = {}
 
     def start(self, name="one", variables=None, **how):
-        """Starts a process, or one anew that was killed. Of the main thread: with its parent a process ends."""
+        """Starts a process, or restarts one that was killed. Call it from the main thread: a process ends with its
+        parent thread."""
         self.processes[name] = Direct(self.site, name, variables=variables, **how)
         return self.processes[name]
 
     def start_front(self, options=None):
-        """Starts a process that accepts tasks and runs none; with these options, which those started later have too."""
+        """Starts a process that accepts tasks and runs none. Processes started later have the same options."""
         self.site.write_config({**(options or {}), "export.threads": 0})
         self.start("front")
         self.site.write_config(options or {})
@@ -190,7 +191,7 @@ class Fleet:
         self.processes[name].process.send_signal(number)
 
     def stop(self):
-        """Ends all that still run, which must end well."""
+        """Stops all processes that still run. Each must exit without an error."""
         for process in self.processes.values():
             if process.process.poll() is None:
                 process.process.send_signal(signal.SIGCONT)
@@ -207,17 +208,17 @@ class Fleet:
         return self.site.sql(f"SELECT {', '.join(columns)} FROM waybill.export_task WHERE task_id = %s", task_id)[0]
 
     def wait_for_query(self, count=1):
-        """Waits until so many exports read the inventory."""
+        """Waits until this number of exports read the inventory."""
         eventually(lambda: self.queries() == count, f"{count} queries of exports run")
 
     def queries(self):
-        """The queries of exports that run on the server now."""
+        """Returns the number of export queries that run on the server now."""
         return self.site.sql(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
             " AND usename = 'waybill_service' AND query LIKE 'COPY%'")[0][0]
 
     def expect_files_of_tasks_alone(self):
-        """The directory holds the files of the tasks and nothing else, at once or after some housekeeping."""
+        """Checks that the directory contains exactly the files of the tasks, at once or after some housekeeping."""
         def kept():
             return {row[0] for row in self.site.sql(
                 "SELECT file_id::text FROM waybill.export_task WHERE state = 'success' AND NOT file_removed")}
@@ -232,7 +233,7 @@ class Fleet:
 
 
 def expect_right_file(api, status, rows):
-    """The file of a task has the rows that it has to have, and the rows, the size and the hash that its status says."""
+    """Checks that the file of a task has the expected rows, and that rows, size and hash match its status."""
     response = api.download(status["file_id"])
     assert response.status == 200, f"{status}: {response}"
     assert len(response.body) == status["file_size"], f"{len(response.body)} bytes: {status}"

@@ -1,4 +1,4 @@
-"""The web server's side of FastCGI, down to the single record: what a test wants to send, it can."""
+"""The web server's side of FastCGI, down to single records, so that a test can send anything."""
 
 import socket
 import struct
@@ -17,7 +17,7 @@ def record(kind, content=b"", request_id=1, version=1, padding=0):
 
 
 def records(kind, content, piece=LARGEST):
-    """A stream: its records, and the empty one that ends it."""
+    """Returns a stream: its records, and the empty record that ends it."""
     pieces = [content[start:start + piece] for start in range(0, len(content), piece)]
     return b"".join(record(kind, part) for part in pieces) + record(kind)
 
@@ -27,7 +27,7 @@ def begin(role=RESPONDER, flags=0, request_id=1):
 
 
 def pairs(params):
-    """Names and values as FastCGI writes them."""
+    """Encodes names and values."""
     def length(text):
         return struct.pack(">B", len(text)) if len(text) < 128 else struct.pack(">I", len(text) | 1 << 31)
 
@@ -39,7 +39,7 @@ def pairs(params):
 
 
 class Closed(Exception):
-    """The other side closed the connection before the request had its end."""
+    """The other side closed the connection before the request ended."""
 
 
 class Connection:
@@ -55,7 +55,7 @@ class Connection:
         self.socket.close()
 
     def send(self, *data):
-        """Sends it all, or what the other side takes before it closes."""
+        """Sends all the data, or what the other side takes before it closes."""
         try:
             self.socket.sendall(b"".join(data))
         except (BrokenPipeError, ConnectionResetError):
@@ -74,13 +74,13 @@ class Connection:
         return data
 
     def record(self):
-        """The next record: kind, request id, content."""
+        """Returns the next record: kind, request id, content."""
         version, kind, request_id, length, padding = HEADER.unpack(self.receive(HEADER.size))
         assert version == 1, f"a record of version {version}"
         return kind, request_id, self.receive(length + padding)[:length]
 
     def answer(self):
-        """What the request wrote, up to its end: standard output, standard error, protocol status."""
+        """Returns the output of the request: standard output, standard error, protocol status."""
         written = {STDOUT: b"", STDERR: b""}
         while True:
             kind, _, content = self.record()
@@ -90,7 +90,7 @@ class Connection:
 
 
 def request(path, params, body=b"", piece=LARGEST):
-    """One whole request on a connection of its own."""
+    """Sends one whole request on a connection of its own."""
     with Connection(path) as connection:
         connection.send(begin(), records(PARAMS, pairs(params), piece), records(STDIN, body, piece))
         return connection.answer()

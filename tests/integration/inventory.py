@@ -1,4 +1,4 @@
-"""Inventories for the tests: small ones with every value that may do harm, and a big one."""
+"""Inventories for the tests: small ones with every harmful value, and a big one."""
 
 import datetime
 import random
@@ -55,7 +55,7 @@ def moment(milliseconds):
     return datetime.datetime.fromtimestamp(0, datetime.timezone.utc) + datetime.timedelta(milliseconds=milliseconds)
 
 
-# The ends of a millisecond, of a day, of a leap year, and of summer time in London.
+# The ends of a millisecond, a day, a leap year, and summer time in London.
 TIMES = (
     0, 1, 999, 1000, -1, 951782399999, 951782400000, 1775204100123, 1775204100122, 1775204100124,
     1774745999999, 1774746000000, 1774746000001, 1792889999999, 1792890000000, 1792893600000, 1792886399999,
@@ -64,14 +64,14 @@ TIMES = (
 
 
 def hostile():
-    """Every value of the lists above at least once, in three projects' worth of rows."""
+    """Returns rows with every value of the lists above at least once, for three projects."""
     dice = random.Random(20260403)
     length = max(len(NAMES), len(QUANTITIES))
 
     def pick(values, number):
         return values[number] if number < len(values) else dice.choice(values)
 
-    # Ids whose order differs between bytes and any language's alphabet.
+    # Ids whose bytewise order differs from that of any language.
     ids = ["a", "A", "b", "B", "Z", "_", "-", "a-b", "a_b", "aB", "ab", "é", "e", "f", "ﬀ", "z", "日", "😀", "\uffee",
            "0", "10", "9", " a", "=id", '"id"', "id,1", "i\r\nd", "ID", "id", "iD"]
     ids += [f"{dice.getrandbits(48):012x}" for _ in range(2 * length - len(ids))]
@@ -110,13 +110,13 @@ def load(connection, rows, relation="waybill.container"):
 
 
 def fetch(connection, relation="waybill.container"):
-    """All rows as they are, for the oracle to judge by itself."""
+    """Returns all rows unchanged, as the oracle's input."""
     cursor = connection.cursor()
     cursor.execute(f"SELECT {', '.join(COLUMNS)} FROM {relation}")
     return [dict(zip(COLUMNS, row)) for row in cursor]
 
 
-# Containers of one project, in which each filter has a value that few rows have, and ten of another.
+# Containers of one project, in which each filter has a value that only few rows have, and ten of another project.
 BIG_ROWS = 110000
 BIG = """
 INSERT INTO waybill.container (
@@ -135,7 +135,7 @@ FROM generate_series(1, %s) AS i
 
 
 def load_big(connection):
-    """The indexes are made anew over all rows, which is faster than row by row."""
+    """Builds the indexes after the rows are loaded, which is faster than row by row."""
     cursor = connection.cursor()
     cursor.execute("SELECT format('waybill.%I', indexname), indexdef FROM pg_indexes WHERE tablename = 'container'"
                    " AND indexdef NOT LIKE '%UNIQUE%'")

@@ -1,4 +1,4 @@
-"""docs/openapi.yaml as a judge: what it takes for a good request, and whether an answer is one that it describes."""
+"""Checks requests and responses against docs/openapi.yaml."""
 
 import os
 import re
@@ -11,7 +11,7 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 def exact(value):
-    """Patterns end where the text ends: for Python, $ is before a last line end too."""
+    """Makes patterns match to the end of the text: in Python, $ also matches before a final newline."""
     if isinstance(value, dict):
         return {key: re.sub(r"\$$", r"\\Z", part) if key == "pattern" and isinstance(part, str) else exact(part)
                 for key, part in value.items()}
@@ -28,7 +28,7 @@ class Description:
             for path, item in self.document["paths"].items() for method, operation in item.items() if method in METHODS}
 
     def resolve(self, value):
-        """What a reference stands for; anything else stands for itself."""
+        """Returns the target of a reference, and any other value unchanged."""
         while "$ref" in value:
             value = self.resolver.resolve(value["$ref"])[1]
         return value
@@ -65,12 +65,12 @@ class Operation:
         return {name: parameter for (place, name), parameter in self.parameters.items() if place == "query"}
 
     def described_headers(self, status):
-        """{name in small letters: what is said about it}"""
+        """Returns {name in lower case: description}."""
         return {name.lower(): self.description.resolve(header)
                 for name, header in self.responses[status].get("headers", {}).items()}
 
     def codes(self, status):
-        """The error codes that an answer with this status may have; None if it is no error."""
+        """Returns the error codes that a response with this status may have; None if it is no error."""
         content = self.responses[status].get("content", {}).get("application/json")
         if status < 400 or content is None:
             return None
@@ -79,7 +79,7 @@ class Operation:
         return set.intersection(*(set(part["properties"]["error_code"]["enum"]) for part in parts))
 
     def judge(self, response):
-        """Complains about an answer that is not described: its status, a header, its type, its body."""
+        """Fails if the response does not match the description: its status, headers, type and body."""
         assert response.status in self.responses, f"{self.method} {self.path} has no such answer: {response}"
         described = self.responses[response.status]
         self.judge_headers(response)

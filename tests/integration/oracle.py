@@ -1,5 +1,4 @@
-"""What an export has to be, worked out from the rows in plain Python: a second opinion that shares
-nothing with the service."""
+"""Computes the expected result of an export from the rows in plain Python, independently of the service."""
 
 import functools
 import re
@@ -19,7 +18,7 @@ QUANTITIES = ("cpu_limit", "memory_limit")
 
 @functools.lru_cache(maxsize=None)
 def quantity(text):
-    """The number that a quantity stands for; any other text stands for itself."""
+    """Returns the number that a quantity means; any other text unchanged."""
     found = QUANTITY.fullmatch(text)
     if not found:
         return text
@@ -69,7 +68,7 @@ def matches(row, field, wanted):
 
 
 def select(rows, body, project=inventory.PROJECT, enterprise_projects=("0",)):
-    """The rows that match, in order; enterprise_projects None is all of them."""
+    """Returns the matching rows, in order. enterprise_projects None means all of them."""
     filters = {field: wanted for field, wanted in body.items() if field != "export_headers"}
     found = [row for row in rows
              if row["project_id"] == project

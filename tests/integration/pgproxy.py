@@ -1,7 +1,7 @@
-"""A proxy before PostgreSQL that reads the frames of its protocol, so that it can lose, delay or hold one statement.
+"""A proxy for PostgreSQL that parses the frames of its protocol, so that it can lose, delay or hold one statement.
 
     proxy = Proxy(postgres, directory)                   # before the site of that directory: Site(..., proxy.options)
-    rule = proxy.on("SET state = 'success'", SILENCE)    # for the next statement that has this text
+    rule = proxy.on("SET state = 'success'", SILENCE)    # for the next statement that contains this text
     ...
     rule.executed.wait()
 """
@@ -14,26 +14,26 @@ import threading
 
 from deadline import DEADLINE
 
-SILENCE = "silence"  # the server gets the statement; what it says after that is dropped, and the connection stays open
-RESET = "reset"      # the same, and once the server has answered the connection is cut
+SILENCE = "silence"  # the server gets the statement; its response is dropped, and the connection stays open
+RESET = "reset"      # the same, and the connection is cut once the server has responded
 CUT = "cut"          # the connection is cut before the server gets the statement
-HOLD = "hold"        # the server gets the statement when the rule is released, even if the client has left by then
+HOLD = "hold"        # the server gets the statement when the rule is released, even if the client has gone by then
 
 
 class Event(threading.Event):
-    """One that a test can count on."""
+    """An event whose wait fails the test at a timeout."""
 
     def wait(self, timeout=DEADLINE):
         assert super().wait(timeout), f"waited {timeout} seconds in vain"
 
     def wait_in_thread(self):
-        """Of the proxy's own, which a test that fails leaves waiting."""
+        """Waits in a thread of the proxy, which may still wait after a failed test."""
         super().wait(DEADLINE)
 
 
 class Rule:
-    """What happens to the statements that have a text: to the next one, or with `always` to each. `after` is a text
-    that the statement before it on its connection must have."""
+    """What happens to statements that contain a text: to the next one, or with `always` to each. `after` is a text
+    that the previous statement on the same connection must contain."""
 
     def __init__(self, text, action, always, after):
         self.text = text.encode()
@@ -43,7 +43,7 @@ class Rule:
         self.off = False
         self.seen = Event()      # a statement came
         self.executed = Event()  # the server has executed one
-        self.released = Event()  # what is held goes on
+        self.released = Event()  # a held statement may continue
 
     def fits(self, frame, before):
         return (not self.off and self.text in frame and self.after in before
@@ -54,7 +54,7 @@ class Rule:
 
 
 class Connection:
-    """One of the client's, and its twin to the server."""
+    """A connection of the client, and the matching one to the server."""
 
     def __init__(self, proxy, client):
         self.proxy = proxy
@@ -62,7 +62,7 @@ class Connection:
         self.server = socket.socket(socket.AF_UNIX)
         self.server.connect(os.path.join(proxy.postgres.directory, ".s.PGSQL.5432"))
         self.rule = None
-        self.executed = Event()  # the statement that the rule is about
+        self.executed = Event()  # the server has executed the statement of the rule
         for work in (self.listen_to_client, self.listen_to_server):
             threading.Thread(target=self.run, args=[work], daemon=True).start()
 
@@ -81,10 +81,10 @@ class Connection:
     def listen_to_client(self):
         before = b""
         with self.client.makefile("rb") as stream:
-            self.server.sendall(read_frame(stream, has_kind=False))  # the startup
+            self.server.sendall(read_frame(stream, has_kind=False))  # the startup message
             while True:
                 frame = read_frame(stream)
-                if frame[:1] in (b"Q", b"P"):  # Query, or Parse: both have the statement's text
+                if frame[:1] in (b"Q", b"P"):  # Query and Parse contain the statement's text
                     rule = self.proxy.rule_for(frame, before)
                     before = frame
                     if rule is not None and not self.meet(rule):
@@ -92,7 +92,7 @@ class Connection:
                 self.server.sendall(frame)
 
     def meet(self, rule):
-        """False if the statement must not come to the server."""
+        """Returns False if the statement must not reach the server."""
         if rule.action == HOLD:
             rule.released.wait_in_thread()
         self.rule = rule
@@ -114,7 +114,7 @@ class Connection:
 
 
 def read_frame(stream, has_kind=True):
-    """A message of the protocol: its kind, its length, which counts itself, and the rest."""
+    """Returns a protocol message: its kind, its length (which includes itself), and the rest."""
     head = read(stream, 5 if has_kind else 4)
     length, = struct.unpack("!I", head[-4:])
     return head + read(stream, length - 4)
@@ -128,7 +128,7 @@ def read(stream, size):
 
 
 class Proxy:
-    """The way of one site to PostgreSQL for everything but the rows of exports."""
+    """The proxy through which one site reaches PostgreSQL, for everything but the rows of exports."""
 
     def __init__(self, postgres, directory):
         self.postgres = postgres
@@ -166,7 +166,7 @@ class Proxy:
         return rule
 
     def off(self, rule):
-        """No more statements meet the rule. What it has done to a connection stays."""
+        """Disables the rule for later statements. Its effect on a connection remains."""
         rule.off = True
 
     def rule_for(self, frame, before):
@@ -179,7 +179,7 @@ class Proxy:
 
     @contextlib.contextmanager
     def outage(self):
-        """The connections are cut, and new ones refused."""
+        """Cuts all connections and refuses new ones."""
         self.set_away(True)
         try:
             yield
@@ -187,7 +187,7 @@ class Proxy:
             self.set_away(False)
 
     def lead_to(self, postgres):
-        """The connections are cut, and new ones go to this server."""
+        """Cuts all connections and directs new ones to this server."""
         self.postgres = postgres
         self.set_away(False)
 

@@ -1,4 +1,4 @@
-"""A private PostgreSQL: made by initdb in a directory of the tests, reached by unix socket alone."""
+"""A private PostgreSQL, made by initdb in a directory of the tests and reached only by unix socket."""
 
 import glob
 import os
@@ -12,7 +12,7 @@ import time
 import psycopg2
 from deadline import wait_until
 
-# Nothing here has to survive a crash, so nothing waits for the disk.
+# Nothing here has to survive a crash, so nothing is synced to disk.
 SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",
@@ -28,7 +28,7 @@ TEMPLATE = "waybill_template"  # a database that is ready to serve, in each copy
 
 
 def program(name):
-    """The path of a program of the newest PostgreSQL installed."""
+    """Returns the path of a program of the newest installed PostgreSQL."""
     found = glob.glob(f"/usr/lib/postgresql/*/bin/{name}")
     if found:
         return max(found, key=lambda path: int(re.search(r"/(\d+)/bin/", path)[1]))
@@ -37,8 +37,8 @@ def program(name):
 
 
 def as_server_user():
-    """How to start a command as one whom PostgreSQL accepts: it refuses root. The command ends
-    with the tests, however they end."""
+    """Returns the prefix that runs a command as a user that PostgreSQL accepts: it refuses root. The command ends with
+    the tests, however they end."""
     command = ["setpriv", "--pdeathsig", "INT"]
     if os.geteuid() == 0:
         command += ["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
@@ -46,12 +46,12 @@ def as_server_user():
 
 
 class Postgres:
-    """One cluster. Everyone who can enter its socket directory is trusted."""
+    """One cluster. Every user who can enter its socket directory is trusted."""
 
     template = None  # a data directory to copy, which has the database TEMPLATE; None: initdb makes an empty one
 
     def __init__(self, directory, prefix=()):
-        """`prefix` is a command that starts the server, such as one that puts it on another host."""
+        """`prefix` is a command that starts the server, for example one that puts it on another host."""
         self.directory = directory
         self.prefix = list(prefix)
         self.data = os.path.join(directory, "data")
@@ -67,7 +67,7 @@ class Postgres:
         if self.template is not None:
             subprocess.run(["cp", "-a", "--reflink=auto", self.template, self.data], check=True)
             return
-        # A linguistic default collation: what has to be bytewise must say so by itself.
+        # A linguistic default collation: code that needs bytewise order must request it.
         subprocess.run(
             as_server_user()
             + [program("initdb"), "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
@@ -92,14 +92,14 @@ class Postgres:
                 time.sleep(0.05)
 
     def stop(self, how=signal.SIGINT):
-        """A fast shutdown: open connections are cut."""
+        """Stops the server by a fast shutdown: open connections are cut."""
         if self.process is not None:
             self.process.send_signal(how)
             self.process.wait(timeout=60)
             self.process = None
 
     def stop_immediately(self):
-        """As a crash would end it: what is under way is lost, and the next start recovers."""
+        """Stops the server like a crash: unfinished work is lost, and the next start recovers."""
         self.stop(signal.SIGQUIT)
 
     def conninfo(self, database, user):
@@ -111,12 +111,12 @@ class Postgres:
         return connection
 
     def create_database(self, name, setup):
-        """Makes a database and runs the SQL file that prepares one."""
+        """Makes a database and runs the SQL file that prepares it."""
         self.run(f'CREATE DATABASE "{name}"')
         self.psql(name, setup)
 
     def clone_database(self, name, template=TEMPLATE):
-        """Makes a copy of a database, and of the rights on it, which PostgreSQL does not copy."""
+        """Clones a database and the privileges on it, which PostgreSQL does not copy."""
         self.run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"',
                  f"UPDATE pg_database SET datacl = t.datacl FROM pg_database AS t"
                  f" WHERE pg_database.datname = '{name}' AND t.datname = '{template}'")
@@ -131,7 +131,7 @@ class Postgres:
             connection.close()
 
     def ask(self, statement, database="postgres"):
-        """Runs a statement that gives one value, as superuser."""
+        """Runs a statement that returns one value, as superuser."""
         connection = self.connect(database)
         try:
             cursor = connection.cursor()
@@ -141,7 +141,7 @@ class Postgres:
             connection.close()
 
     def psql(self, database, path, **variables):
-        """Runs an SQL file with these variables of psql; what is said of it."""
+        """Runs an SQL file with these psql variables and returns the messages."""
         settings = [word for name, value in variables.items() for word in ("-v", f"{name}={value}")]
         done = subprocess.run(
             [shutil.which("psql") or program("psql"), "-X", "-q", *settings, "-d",
@@ -165,7 +165,7 @@ class Standby(Postgres):
             check=True, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def catch_up(self):
-        """Waits until all that the primary has committed is here."""
+        """Waits until everything that the primary has committed is replayed here."""
         target = self.primary.ask("SELECT pg_current_wal_lsn()")
         wait_until(lambda: self.ask(f"SELECT pg_last_wal_replay_lsn() >= '{target}'::pg_lsn"), "the standby catches up")
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Stands in for waybill.fcgi in tests of web servers: answers each request with what reached it, as JSON. As that does,
-it serves FastCGI on descriptor 0 or on the path that --listen names, and else is a CGI program."""
+"""Replaces waybill.fcgi in tests of web servers: answers each request with a JSON description of it. Like waybill.fcgi,
+it serves FastCGI on descriptor 0 or on the path given by --listen, and otherwise is a CGI program."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def take_length(data, at):
 
 
 def unpack(data):
-    """The pairs of PARAMS records."""
+    """Decodes the pairs of PARAMS records."""
     variables, at = {}, 0
     while at < len(data):
         name_length, at = take_length(data, at)

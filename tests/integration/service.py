@@ -26,7 +26,7 @@ LOG_LEVELS = ("error", "warning", "info", "debug")
 
 
 def is_json_line(line):
-    """Whether a line is one event of the log as JSON: time, level, event, then whatever; no field twice."""
+    """Returns whether a line is one log event as JSON: time, level, event, then other fields; no field twice."""
     try:
         pairs = json.loads(line, object_pairs_hook=list)
     except ValueError:
@@ -40,7 +40,7 @@ def is_json_line(line):
 
 
 def environment(**more):
-    """The environment without what would lead a program elsewhere."""
+    """Returns the environment without variables that would redirect a program."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "WAYBILL_"))}
     return {**kept, **more}
 
@@ -58,14 +58,14 @@ def processes_of_session(session):
     return found
 
 
-# A machine that is busy with other things fails no test: only a test of these limits has shorter ones.
+# A busy machine must not make tests fail: only tests of these limits set shorter ones.
 PATIENCE = {"database.connect_timeout_ms": 30000, "database.query_timeout_ms": 30000}
 
 
 class Site:
-    """A database with Waybill's schema, a directory for files, and the configuration for them. `migrations` is another
-    directory than Waybill's own, or None for a database that setup.sql alone has prepared; `template` is a database to
-    copy."""
+    """A database with Waybill's schema, a directory for files, and the configuration for them. `migrations` is a
+    directory to use instead of Waybill's own, or None for a database that only setup.sql has prepared. `template` is
+    the database to clone."""
 
     def __init__(self, postgres, directory, options=None, migrations=MIGRATIONS, template=TEMPLATE):
         self.postgres = postgres
@@ -85,7 +85,7 @@ class Site:
         self.superuser = self.connect()
 
     def write_config(self, options, name="waybill.conf"):
-        """Options are written {"section.name": value}, and None for what Waybill has by default; the path of the file."""
+        """Writes a configuration and returns its path. Options are {"section.name": value}; None means the default."""
         options = {
             **PATIENCE,
             "database.conninfo": self.postgres.conninfo(self.database, "waybill_service"),
@@ -107,7 +107,7 @@ class Site:
         return self.postgres.connect(self.database, user)
 
     def sql(self, statement, *values):
-        """Runs a statement as superuser; the rows, if it has any."""
+        """Runs a statement as superuser and returns its rows, if any."""
         cursor = self.superuser.cursor()
         cursor.execute(statement, values or None)
         return cursor.fetchall() if cursor.description else None
@@ -125,7 +125,7 @@ class Site:
         return done.stdout
 
     def token(self, project, enterprise_projects=None):
-        """A token for the project and these enterprise projects; None: for all of them."""
+        """Makes a token for the project and these enterprise projects; None: for all of them."""
         key = project, enterprise_projects
         if key not in self.tokens:
             scope = () if enterprise_projects is None else ("--enterprise-project", ",".join(enterprise_projects))
@@ -145,8 +145,8 @@ class Site:
 
 
 class Process:
-    """A program that runs for a while, in a session of its own, and is ended by SIGTERM. `user` is another than the
-    tests'; `death` is the signal that it gets when the tests die."""
+    """A program that runs in a session of its own until SIGTERM. `user` runs it as another user than the tests;
+    `death` is the signal that it gets when the tests die."""
 
     def __init__(self, name, directory, command, variables=None, user=None, death="KILL", **arguments):
         self.name = name
@@ -164,7 +164,7 @@ class Process:
             return log.read()
 
     def wait_for(self, answers):
-        """Waits until the program answers; it must not end instead."""
+        """Waits until the program responds. It must not end before."""
         def ready():
             assert self.process.poll() is None, f"{self.name} ended by itself: {self.log_text()}"
             try:
@@ -189,9 +189,8 @@ class Process:
 
 
 class Direct(Process):
-    """waybill.fcgi listening on a unix socket, which the tests speak FastCGI to. `config`, `program` and `directory`
-    are others than the site's, as the one that runs beside a web server has them; `prefix` is a command that starts
-    it."""
+    """waybill.fcgi on a unix socket, to which the tests speak FastCGI. `config`, `program` and `directory` replace
+    those of the site, as for one that runs beside a web server. `prefix` is a command that starts it."""
 
     def __init__(self, site, name="direct", by_descriptor=False, variables=None, user=None, config=None, program=None,
                  directory=None, prefix=()):
@@ -212,7 +211,7 @@ class Direct(Process):
         self.wait_for(lambda: self.client.request("GET", "/healthz"))
 
     def memory(self, field):
-        """A field of /proc/PID/status, in KiB."""
+        """Returns a field of /proc/PID/status, in KiB."""
         with open(f"/proc/{self.pid}/status", encoding="utf-8") as status:
             return int(re.search(rf"^{field}:\s+(\d+) kB", status.read(), re.M)[1])
 
@@ -221,7 +220,7 @@ class Direct(Process):
         log = self.log_text()
         is_line = is_json_line if self.log_format == "json" else LOG_LINE.fullmatch
         odd = [line for line in log.rstrip("\n").split("\n") if log and not is_line(line)]
-        assert not odd, f"lines of the log that are no {self.log_format}: {odd[:5]}"
+        assert not odd, f"log lines that are not {self.log_format}: {odd[:5]}"
         leaked = [name for name, token in self.site.tokens.items() if token in log]
         assert not leaked, f"tokens in the log: {leaked}"
 

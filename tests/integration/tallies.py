@@ -1,12 +1,12 @@
-"""Tasks made by SQL, and the tallies of them beside what is counted from the tasks themselves."""
+"""Makes tasks by SQL, and compares the tallies with counts of the tasks themselves."""
 
 INSERT = """
 INSERT INTO waybill.export_task (project_id, enterprise_project_id, enterprise_projects, export_size, request,
     request_id, state, file_id, file_size, gzip_size, sha256, error_code, finish_time, expire_time)
 SELECT %s, %s, %s::text[], 1, '{{}}', '', {} FROM generate_series(1, %s) AS n
 """
-# Each takes a project, an enterprise project and the list of them, for SUCCESSES the sizes of file and twin, and how
-# many there are to be. No two files are of the same age.
+# Each takes a project, an enterprise project, the list of enterprise projects, for SUCCESSES the sizes of the file and
+# its gzip variant, and the number of tasks. No two files have the same age.
 SUCCESSES = INSERT.format("'success', gen_random_uuid(), %s, %s, sha256('x'), NULL, now() - n * interval '1 minute',"
                           " now() + interval '1 day'")
 FAILURES = INSERT.format("'failure', NULL, NULL, NULL, NULL, 'HSS.0041', now(), NULL")
@@ -33,7 +33,7 @@ SELECT counted.*, tallied.* FROM
 
 
 def expect_exact(sql):
-    """The tallies sum up to what there is; `sql` runs a statement and returns its rows."""
+    """Checks that the tallies equal the counts. `sql` runs a statement and returns its rows."""
     wrong = sql(WRONG_GROUPS)
     assert not wrong, f"{wrong}"
     ended = sql(ENDED)[0]
@@ -41,7 +41,7 @@ def expect_exact(sql):
 
 
 def expect_folded(site):
-    """Each group has one row."""
+    """Checks that each group has one row."""
     assert site.sql(f"SELECT {GROUPS} FROM waybill.task_tally GROUP BY {GROUPS} HAVING count(*) > 1") == []
     assert site.sql("SELECT count(*) FROM waybill.task_tally WHERE NOT folded OR tasks = 0") == [(0,)]
     assert site.sql("SELECT count(*) <= 1 FROM waybill.ended_tally") == [(True,)]

@@ -1,5 +1,5 @@
-"""The data directory that each PostgreSQL of the tests is a copy of: one initdb and one `waybill migrate` do for all
-of a run, and for all of its processes."""
+"""The data directory that is copied for each PostgreSQL of the tests: one initdb and one `waybill migrate` serve a
+whole run and all of its processes."""
 
 import contextlib
 import fcntl
@@ -10,12 +10,12 @@ import tempfile
 from postgres import TEMPLATE, Postgres
 from service import Site
 
-VARIABLE = "WAYBILL_TEST_TEMPLATE"  # names the directory where the template is, or will be
+VARIABLE = "WAYBILL_TEST_TEMPLATE"  # names the directory of the template, which may not exist yet
 
 
 @contextlib.contextmanager
 def shared():
-    """A directory for this process and those that it starts, unless there is one already."""
+    """Makes a directory for this process and those that it starts, unless there already is one."""
     if VARIABLE in os.environ:
         yield
         return
@@ -27,7 +27,7 @@ def shared():
 
 
 def use():
-    """From now on each Postgres is a copy of the template. The first process that comes here makes it."""
+    """Makes each later Postgres a copy of the template. The first process that gets here makes the template."""
     home = os.environ[VARIABLE]
     made = os.path.join(home, "data")
     os.makedirs(home, exist_ok=True)

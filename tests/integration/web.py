@@ -1,5 +1,5 @@
-"""The web servers before Waybill, each with the configuration that comes with Waybill: only what a site would set is
-set. They are the user that the tests are, but for Apache, which serves nothing as root."""
+"""The web servers in front of Waybill, each with the configuration that Waybill delivers. Only values that every site
+must set are changed. The servers run as the user of the tests, except Apache, which refuses to serve as root."""
 
 import contextlib
 import json
@@ -15,15 +15,15 @@ from clients import WebClient
 from service import BUILD, SBIN, TOP, Direct, Process
 
 APACHE_USER = "www-data"
-# What Debian enables when Apache is installed: a site has to do with it.
+# The modules that Debian enables when Apache is installed; a site cannot rely on others.
 APACHE_MODULES = ("access_compat", "alias", "auth_basic", "authn_core", "authn_file", "authz_core", "authz_host",
                   "authz_user", "autoindex", "deflate", "dir", "env", "filter", "mime", "mpm_event", "negotiation",
                   "reqtimeout", "setenvif", "status")
 
 
 def free_port():
-    """A port of 127.0.0.1 that nothing has: at random, as others look for one at the same time, and below those that
-    the system gives to connections."""
+    """Returns a free port of 127.0.0.1. It is random, because other processes search at the same time, and below the
+    range of ports that the system assigns to connections."""
     while True:
         port = random.SystemRandom().randrange(10000, 32768)
         with contextlib.closing(socket.socket()) as probe, contextlib.suppress(OSError):
@@ -32,36 +32,36 @@ def free_port():
 
 
 def replace_once(text, old, new):
-    assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
+    assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times"
     return text.replace(old, new)
 
 
 def without_comment(text, first, last):
-    """Makes the lines from the one that begins with `first` to the one that begins with `last` count."""
+    """Uncomments the lines from the one that begins with `first` to the one that begins with `last`."""
     pattern = re.compile(rf"^\t*#{re.escape(first)}.*?^\t*#{re.escape(last)}[^\n]*$", re.M | re.S)
     assert len(pattern.findall(text)) == 1, f"no lines {first!r} to {last!r}"
     return pattern.sub(lambda found: re.sub("^(\t*)#", r"\1", found[0], flags=re.M), text)
 
 
 def share_files(site):
-    """Lets the user that Apache is read the files of others, and make its own."""
+    """Lets Apache's user read the files of others and make its own."""
     if os.geteuid() == 0:
         os.chown(site.files, -1, pwd.getpwnam(APACHE_USER).pw_gid)
         os.chmod(site.files, 0o2770)
 
 
 class Web(Process):
-    """A web server, and the waybill.fcgi that it starts or that runs beside it. `program` stands in for waybill.fcgi,
-    `operators` for the addresses that are told of the service's health, `pem` is the file of a key and its
-    certificate, which turns TLS on. `callers` is how many the server has to have room for at once; None: what it has
-    by default."""
+    """A web server, and the waybill.fcgi that it starts or that runs beside it. `program` replaces waybill.fcgi,
+    `operators` replaces the addresses that may see the service's health, `pem` is a file with a key and a certificate,
+    which enables TLS. `callers` is the number of connections that the server must handle at the same time; None: its
+    default."""
 
     offload = "x-sendfile"
-    user = None  # another than the tests'
-    external = False  # waybill.fcgi runs by itself
+    user = None  # if another than the tests'
+    external = False  # waybill.fcgi is started separately
     good_ends = (0,)
     longest_header = 65536 - 1024  # that reaches waybill.fcgi
-    options = {}  # that the file of conf tells a site to set
+    options = {}  # which the file in conf requires a site to set
 
     def __init__(self, way, site, options=None, program=None, operators=None, pem=None, name=None,
                  callers=None):
@@ -74,7 +74,7 @@ class Web(Process):
         self.operators = operators
         self.pem = pem
         self.callers = callers
-        # The server's user may not come to where the tests' own files are.
+        # The server's user may not have access to the directory of the tests.
         shutil.copytree(os.path.join(TOP, "conf"), os.path.join(self.share, "conf"))
         shutil.copy(program or os.path.join(BUILD, "waybill.fcgi"), self.program)
         self.config = site.write_config({"files.offload": self.offload, **self.options, **(options or {})}, (name or way) + ".conf")
@@ -86,7 +86,7 @@ class Web(Process):
         self.wait_for(lambda: self.client.request("GET", "/healthz"))
 
     def let_in(self):
-        """Gives a server that is another user what it needs, and shares the files with it."""
+        """Gives a server that runs as another user what it needs, and shares the files with it."""
         if self.user is not None:
             user = pwd.getpwnam(self.user)
             os.chown(self.directory, user.pw_uid, user.pw_gid)
@@ -113,7 +113,7 @@ class Web(Process):
             return file.read()
 
     def rewrite(self, name, edit):
-        """Edits a file in the server's own copy of what is delivered, as a site may."""
+        """Edits a delivered file in the server's own copy, as a site may do."""
         text = edit(self.delivered(name))
         with open(os.path.join(self.share, "conf", name), "w", encoding="utf-8") as file:
             file.write(text)
@@ -133,7 +133,7 @@ class Web(Process):
 
 
 class Lighttpd(Web):
-    good_ends = (0, 1)  # it is now and then 1
+    good_ends = (0, 1)  # it sometimes is 1
 
     def command(self):
         os.makedirs(self.path("waybill.d"))
@@ -153,7 +153,7 @@ class Lighttpd(Web):
             values["operators"] = self.operators
         self.write("waybill.d/tests.conf",
                    "".join(f"var.{name} := {json.dumps(value)}\n" for name, value in values.items()))
-        # It stays the user that the tests are.
+        # The server keeps the user of the tests.
         self.rewrite("lighttpd-common.conf", lambda text: re.sub("^server.(user|group)name .*\n", "", text, flags=re.M))
         if self.pem is not None:
             self.rewrite("lighttpd-common.conf", self.with_tls)
@@ -161,7 +161,7 @@ class Lighttpd(Web):
         return [shutil.which("lighttpd", path=SBIN), "-D", "-f", config]
 
     def with_tls(self, text):
-        """On a port of its own, beside the other."""
+        """Adds a second port for TLS."""
         tls_port, self.port = free_port(), self.port
         text = without_comment(text, "server.modules += ", "}")
         for name in ("fullchain", "privkey"):
@@ -217,7 +217,7 @@ class Apache(Web):
         return [shutil.which("apache2", path=SBIN), "-D", "FOREGROUND", "-f", config]
 
     def room_for_callers(self):
-        """In few processes, which are there from the start."""
+        """Uses few processes, which are started at once."""
         if self.callers is None:
             return ()
         threads = self.callers // 2
@@ -242,7 +242,7 @@ class ApacheFcgid(Apache):
 class ApacheProxy(Apache):
     modules = ("proxy", "proxy_fcgi")
     external = True
-    longest_header = 16 * 1024 - 64  # mod_proxy_fcgi leaves a longer one out
+    longest_header = 16 * 1024 - 64  # mod_proxy_fcgi leaves out a longer one
 
 
 class ApacheCgi(Apache):
@@ -300,7 +300,7 @@ WAYS = {
     "nginx": Nginx,
 }
 
-# The same as parameters of tests and fixtures.
+# The ways as parameters of tests and fixtures.
 EACH_WAY = [pytest.param(way, marks=pytest.mark.web(way)) for way in WAYS]
 
 
