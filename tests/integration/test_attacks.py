@@ -1,5 +1,5 @@
-"""Connections that say nothing, or say or take it slowly, or send what should end the process: they cost other callers
-nothing. Spoken to the process directly, as each caller does who can reach its socket."""
+"""Connections that are silent or slow, or that send data meant to end the process: they do not affect other callers.
+The tests speak to the process directly, as any caller can who reaches its socket."""
 
 import contextlib
 import json
@@ -18,9 +18,9 @@ from clients import parse
 from deadline import OwnClock
 from faults import ASYNC, built_with_sanitizers, eventually, fleet  # noqa: F401
 
-PROMPT = 1  # second of this machine's own, which another caller's answer may take
-HEADS = 1024  # that may be incomplete
-HANGS = 10  # seconds, which a single one may take at most
+PROMPT = 1  # second, not counting delays of this machine, within which another caller gets a response
+HEADS = 1024  # limit of incomplete requests
+HANGS = 10  # seconds that a single response may take at most
 MEBIBYTE = 1 << 20
 CREATE = json.dumps(MINIMAL).encode()
 JSON = {"Content-Type": "application/json"}
@@ -28,7 +28,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture(scope="module", autouse=True)
 def descriptors():
-    """Enough for the connections of an attack."""
+    """Raises the limit of descriptors for the connections of an attack."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(before[1], 8192), before[1]))
     yield
@@ -36,7 +36,7 @@ def descriptors():
 
 
 class Target:
-    """A process that is attacked, and another caller, who must not notice."""
+    """A process that is attacked, and another caller, who must not be affected."""
 
     def __init__(self, made):
         self.made = made
@@ -51,7 +51,7 @@ class Target:
         return fcgi.begin() + fcgi.records(fcgi.PARAMS, self.params(method, path, headers, length))
 
     def expect_prompt_answers(self):
-        """The median of few, so that one that met another program of this machine fails no test; but none that hangs."""
+        """Checks the median, so that a response delayed by another program does not fail the test, and the maximum."""
         calls = {"live": lambda: self.api.client.request("GET", "/healthz/live"),
                  "create": lambda: self.api.create(MINIMAL, headers=ASYNC)}
         with OwnClock() as clock:
@@ -70,7 +70,7 @@ class Target:
 
 @pytest.fixture
 def target(fleet, request):  # noqa: F811
-    """A process whose one export thread is another's, so that creates do not depend on exports."""
+    """A process whose only export thread is busy, so that creates do not depend on exports."""
     options = {"export.threads": 0, "limits.unfinished_tasks": 100000, "server.grace": 1,
                **getattr(request, "param", {})}
     made = fleet(f"attack{time.monotonic_ns() % 10**9}", options, p1=20)
@@ -80,7 +80,7 @@ def target(fleet, request):  # noqa: F811
 
 @pytest.fixture
 def crowd(target):
-    """Makes many connections that send this, and ends them with the test."""
+    """Opens many connections that send this data, and closes them at the end of the test."""
     with contextlib.ExitStack() as stack:
         def connect(count, data):
             made = [stack.enter_context(fcgi.Connection(target.process.socket_path)) for _ in range(count)]
@@ -92,7 +92,7 @@ def crowd(target):
 
 @contextlib.contextmanager
 def trickle(connections, data):
-    """Sends this on each of the connections ten times a second."""
+    """Sends this data on each of the connections ten times a second."""
     ended = threading.Event()
 
     def send():
@@ -115,7 +115,7 @@ def test_silent_connections(target, crowd, count, data):
     count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200)
     crowd(count, data)
     target.expect_prompt_answers()
-    assert target.process.log_text().count("too many incomplete requests") >= count - HEADS, "more are kept than may be"
+    assert target.process.log_text().count("too many incomplete requests") >= count - HEADS, "too many are kept"
 
 
 def test_heads_that_trickle(target, crowd):
@@ -129,13 +129,13 @@ def peak(process):
 
 
 def expect_small(process, before, limit):
-    """The process has been larger than then by fewer MiB. A sanitizer keeps memory of its own."""
+    """Checks that the process has grown by less than this number of MiB. Sanitizers keep memory of their own."""
     grown = (peak(process) - before) / 1024
     assert built_with_sanitizers() or grown < limit, f"{grown} MiB"
 
 
 def test_heads_of_many_mebibytes(target):
-    """Each is answered as soon as it is too large; what follows is dropped."""
+    """Each is answered as soon as it is too large; the rest is dropped."""
     before = peak(target.process)
     piece = fcgi.record(fcgi.PARAMS, b"\x80\0\xff\xf0\0" + b"x" * 0xFFF0)
     with contextlib.ExitStack() as stack:
@@ -157,7 +157,7 @@ def test_heads_of_many_mebibytes(target):
 
 
 def test_heads_that_stay_large(target, crowd):
-    """Nearly as large as they may be, and never complete: together they may not hold as much."""
+    """Heads just below the limit that never complete: together they cannot hold that much memory."""
     before = peak(target.process)
     piece = fcgi.record(fcgi.PARAMS, b"\x80\0\xff\xf0\0" + b"x" * 0xFFF0)
     crowd(100, fcgi.begin() + piece * 7)
@@ -176,7 +176,7 @@ def length(number):
     length(0x10000000) + b"\0" + b"A" * 60000,
 ])
 def test_lengths_that_overflow(target, pair):
-    """libfcgi believes them, and its arithmetic or its memory ends the process."""
+    """libfcgi would trust these lengths, and overflow its arithmetic or its memory."""
     for before in (b"", fcgi.pairs({"REQUEST_METHOD": "GET"})):
         with fcgi.Connection(target.process.socket_path) as connection:
             connection.send(fcgi.begin(), fcgi.records(fcgi.PARAMS, before + pair), fcgi.record(fcgi.STDIN))
@@ -187,7 +187,7 @@ def test_lengths_that_overflow(target, pair):
 
 
 def test_bodies_that_trickle_without_a_token(target, crowd):
-    """Each gets its answer at once, as do others; what goes on is closed after a moment."""
+    """Each gets its response at once, and so do other callers. The rest of the body is dropped for a short time."""
     head = target.head("POST", "container/export-task", {"X-Auth-Token": "unknown", **JSON}, 100000)
     connections = crowd(40, head + fcgi.record(fcgi.STDIN, b"{"))
     with trickle(connections, fcgi.record(fcgi.STDIN, b" " * 70)):
@@ -217,7 +217,7 @@ def test_bodies_that_trickle_with_a_token(target, crowd):
 
 
 def test_bodies_that_trickle_beyond_the_limit(target, crowd):
-    """No more are waited for than may be; each of the others learns that it should try again."""
+    """Only as many bodies are awaited as the limit allows. The other callers are asked to retry."""
     head = target.head("POST", "container/export-task", JSON, 100000)
     crowd(300, head + fcgi.record(fcgi.STDIN, b"{"))
     eventually(lambda: target.requests_logged(503) == 300 - 256, "so many are refused")
@@ -227,8 +227,8 @@ def test_bodies_that_trickle_beyond_the_limit(target, crowd):
 
 @pytest.mark.parametrize("target", [{"export.threads": 1}], indirect=True)
 def test_slow_readers(target, crowd):
-    """Of parts and of whole files that the process sends itself: so many as may be, and each of the others is refused,
-    which learns that it should try again."""
+    """The process itself sends parts and whole files, as many at a time as the limit allows. The other callers are
+    refused and asked to retry."""
     target.made.site.sql("DELETE FROM waybill.container")
     target.made.site.sql("INSERT INTO waybill.container (project_id, container_id, container_name) SELECT 'p1',"
                          " lpad(i::text, 32, '0'), repeat('x', 200) FROM generate_series(1, 20000) AS i")
@@ -260,7 +260,7 @@ def test_slow_readers(target, crowd):
 
 @pytest.mark.parametrize("target", [{"export.threads": 1, "server.request_threads": 1}], indirect=True)
 def test_readers_that_leave_no_room_for_the_end(target, crowd):
-    """Whatever of an answer is the last that the socket takes: the one thread serves others."""
+    """Whatever part of the response fits into the socket last, the only thread still serves others."""
     target.made.site.sql("INSERT INTO waybill.container (project_id, container_id, container_name) SELECT 'p1',"
                          " lpad(i::text, 32, '0'), repeat('x', 200) FROM generate_series(1001, 3000) AS i")
     status = target.api.finished({"export_headers": [["container_id", "Id"], ["container_name", "Name"]]})
@@ -281,7 +281,7 @@ WAITING = {"Prefer": "wait=60"}
 @pytest.mark.parametrize("target, limit", [({}, 512), ({"server.waiting_requests": 3}, 3),
                                            ({"server.waiting_requests": 0}, 0)], indirect=["target"])
 def test_waiting_requests(target, crowd, limit):
-    """As many wait as may, and all others are answered at once with what is known."""
+    """As many requests wait as the limit allows. All others are answered at once with the current state."""
     task_id = target.api.create_task(MINIMAL, headers=ASYNC)
     before = target.requests_logged(200)
     count = limit + 88
@@ -297,7 +297,7 @@ def test_waiting_requests(target, crowd, limit):
         assert clock.now() - began < 10
     if limit == 0:
         return
-    # One that hangs up makes room: then another one waits.
+    # A caller that hangs up makes room for another one.
     answered = target.requests_logged(200)
     for waiter in waiters:
         waiter.socket.close()

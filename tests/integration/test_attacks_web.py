@@ -1,5 +1,5 @@
-"""Callers who send slowly, read slowly or wait do not keep a web server from serving the others: /healthz/live and
-create answer another caller in less than a second."""
+"""Callers who send slowly, read slowly or wait do not keep a web server from serving others: /healthz/live and create
+answer another caller in less than a second."""
 
 import os
 import socket
@@ -12,14 +12,14 @@ from deadline import OwnClock, wait_until
 from faults import ASYNC
 from web import share_files, start_web
 
-SIZE = 12 << 20  # bytes of a file: more than the buffers of the kernel and of a server hold
+SIZE = 12 << 20  # bytes of a file: larger than the buffers of the kernel and of a server
 ROUNDS = 5
 PROMISED = 1  # seconds
-STEP = 0.1  # seconds between two pieces of a slow caller
+STEP = 0.1  # seconds between two steps of a slow caller
 
 
 class Caller:
-    """One of a crowd: sends its request, then some bytes of a body or reads some of the answer at each step."""
+    """One of a crowd: sends its request, then sends a few bytes of the body or reads some of the response per step."""
 
     def __init__(self, port, request, sends=0, reads=4096):
         self.sends = sends
@@ -31,7 +31,7 @@ class Caller:
         self.socket.sendall(request)
 
     def step(self):
-        """False once the server has closed the connection."""
+        """Returns False once the server has closed the connection."""
         try:
             if self.sends:
                 self.sent += self.socket.send(b" " * self.sends, socket.MSG_DONTWAIT)
@@ -45,7 +45,7 @@ class Caller:
 
 
 class Crowd:
-    """Callers who go on, step by step, while in `with`."""
+    """Callers who continue step by step while in `with`."""
 
     def __init__(self, port, count, request, **slowness):
         self.ended = threading.Event()
@@ -70,7 +70,7 @@ class Crowd:
 
 @pytest.fixture(scope="module")
 def attacked(start):
-    """A site with one large file, which has a twin, and no process that could run a task."""
+    """A site with one large file, which has a gzip variant, and no process that could run a task."""
     service = start("attacked", options={"files.gzip": "on"}, prepare=share_files)
     status = service.api().finished(MINIMAL)
     for name, form in ((status["file_id"], ""), (status["file_id"] + ".gz", "gzip_")):
@@ -96,7 +96,7 @@ def request_of(api, method, path, **headers):
 
 
 def expect_prompt_answers(attacked, server):
-    """Another caller gets answers in the time that is promised."""
+    """Checks that another caller gets responses within the promised time."""
     api = attacked.api("other", client=server.client)
     times = {"live": [], "create": []}
     with OwnClock() as clock:
@@ -111,7 +111,7 @@ def expect_prompt_answers(attacked, server):
 
 
 def test_slow_bodies_with_a_bad_token(attacked, server):
-    """A server may keep the begin of a body to itself for a while: so much of it comes at once."""
+    """A server may buffer the beginning of a body for a while: that much of it is sent at once."""
     request = request_of(attacked.api(), "POST", "container/export-task", X_Auth_Token="bad", Content_Length=500000)
     with Crowd(server.port, 32, request + b" " * 40000, sends=70) as crowd:
         wait_until(lambda: all(caller.sent >= 700 or caller.received for caller in crowd.callers), "all send")

@@ -1,4 +1,4 @@
-"""The fields of the body: type, length, enumeration, from both sides of each bound."""
+"""The fields of the body: type, length and values, on both sides of each bound."""
 
 import json
 
@@ -43,7 +43,7 @@ def test_accepted(api, field, value):
 
 
 def fits(field, value):
-    """Whether a value has the type of the field; enumerations refuse what is here all the same."""
+    """Returns whether a value has the type of the field. Enumerations refuse all values used here anyway."""
     if field in BOOLEANS:
         return isinstance(value, bool)
     if field in (*LONGEST, *QUANTITIES):
@@ -72,7 +72,7 @@ def test_booleans_in_strings(api, field, value):
     str.swapcase, lambda value: value + " ", lambda value: " " + value, lambda value: value + "x",
     lambda value: value[:-1],
     lambda value: value[:2] + "*", lambda value: "", lambda value: "*", lambda value: "k8s", lambda value: value + "\n",
-], ids=["case", "blank after", "blank before", "longer", "shorter", "pattern", "empty", "star", "k8s", "line end"])
+], ids=["case", "space after", "space before", "longer", "shorter", "pattern", "empty", "star", "k8s", "line end"])
 def test_enumerations(api, field, change):
     for value in ENUMERATIONS[field]:
         got = change(value)

@@ -1,4 +1,4 @@
-"""Plain CGI: each request is a process of its own, which runs exports itself since nobody else does."""
+"""Plain CGI: each request is a separate process, which runs exports itself because no other process does."""
 
 import os
 import socket
@@ -46,7 +46,7 @@ def state(api, task_id):
 @pytest.mark.parametrize("headers", [{}, ASYNC], ids=["wait", "respond-async"])
 def test_a_create_runs_its_export(api, headers):
     task_id = api.create_task(MINIMAL, headers=headers)
-    assert state(api, task_id) == [("success", 1)], "it is done when its id is answered"
+    assert state(api, task_id) == [("success", 1)], "it has ended when its id is returned"
     status = api.status(task_id).json()
     assert api.download(status["file_id"]).body.count(b"\r\n") == ROWS + 1
     assert api.request("DELETE", api.path(f"export-task/{task_id}")).status == 204
@@ -55,15 +55,15 @@ def test_a_create_runs_its_export(api, headers):
 
 @pytest.mark.parametrize("row", [("queued", None, None, 0), ("running", LEASE_ID, "-1 s", 1)],
                          ids=["left in the queue", "left by a process that died"])
-def test_who_asks_for_a_task_runs_it(api, row):
+def test_a_status_request_runs_the_task(api, row):
     task_id, = api.site.sql(INSERT, *row)[0]
     status = api.status(task_id).json()
     assert status["task_status"] == "success" and status["exported_rows"] == ROWS, f"{status}"
     assert state(api, task_id) == [("success", row[3] + 1)]
 
 
-def test_what_another_runs_is_left_to_it(api):
-    """One export at once: the second task waits, and its id is answered all the same."""
+def test_a_task_of_another_process_is_left_alone(api):
+    """Only one export runs at a time: the second task waits, but its id is returned."""
     running, = api.site.sql(INSERT, "running", LEASE_ID, "1 hour", 1)[0]
     queued = api.create_task(MINIMAL, headers={"Prefer": "wait=1"})
     assert state(api, queued) == [("queued", 0)]
@@ -84,13 +84,13 @@ def test_each_process_adds_to_the_counters(api):
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["--config", "/nowhere"], ["--listen", "/nowhere/x"],
                                        ["export_size"], ["-x"]], ids=str)
 def test_a_query_is_no_argument(api, arguments):
-    """A web server makes arguments of a query without a =."""
+    """A web server passes a query without = as arguments."""
     response = api.client.request("GET", "/healthz/live?" + "+".join(arguments), arguments=arguments)
     assert response.status == 400 and response.json()["error_code"] == "HSS.0001", f"{response}"
 
 
-def test_a_body_that_is_not_wanted_is_read_nevertheless(api):
-    """Else a web server that gives it by a socket, which is also the way back, might lose the answer."""
+def test_an_unneeded_body_is_read(api):
+    """Otherwise a web server that uses one socket for the body and the response might lose the response."""
     body = b"{" + b" " * (3 << 20)
     ours, theirs = socket.socketpair()
     params = api.client.params("POST", "/v5/p1/nothing", {}, len(body))

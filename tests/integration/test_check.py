@@ -1,4 +1,4 @@
-"""`waybill check`: a line for each thing that the service needs, what to do where it is not there, an exit status."""
+"""`waybill check`: one line for each prerequisite, advice if it is missing, and an exit status."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ def site(scratch, postgres, request):
 
 
 def check(site, *arguments, status=0):
-    """Its lines as {subject: (finding, text)}."""
+    """Returns its lines as {subject: (finding, text)}."""
     done = site.waybill("check", "--sql-dir", MIGRATIONS, *arguments)
     found = [LINE.fullmatch(line) for line in done.stdout.splitlines()]
     assert all(found), f"{done}"
@@ -35,14 +35,14 @@ def check(site, *arguments, status=0):
 
 
 def expect(found, finding, subject, *mentions):
-    """This finding about a subject, and nothing but ok, or skipped for the socket, about the others."""
+    """Checks that a subject has this finding, and all others are ok, or skipped for the socket."""
     assert found[subject][0] == finding, f"{found}"
     assert all(mention in found[subject][1] for mention in mentions), f"{found[subject]}"
     others = {name: line for name, line in found.items() if name != subject}
     assert all(line[0] == ("skipped" if name == "socket" else "ok") for name, line in others.items()), f"{others}"
 
 
-def test_all_is_well(site):
+def test_every_check_succeeds(site):
     found = check(site)
     expect(found, "skipped", "socket", "--socket PATH|HOST:PORT")
     assert found["configuration"][1] == site.config
@@ -104,7 +104,7 @@ def test_a_schema_that_is_newer(site):
     expect(check(site), "warning", "schema", "9999_last.sql", "newer version")
 
 
-def test_a_right_that_is_missing(site):
+def test_a_missing_privilege(site):
     site.sql("REVOKE DELETE ON waybill.export_task FROM waybill_service")
     expect(check(site, status=1), "failed", "rights", "DELETE on waybill.export_task", "waybill_service")
 
@@ -150,7 +150,7 @@ def test_a_directory_that_all_can_see(site):
 
 
 def test_a_search_path_of_the_site(site):
-    """It does not count: what is asked is asked of PostgreSQL itself."""
+    """It has no effect: the checks call the functions of PostgreSQL itself."""
     site.sql("CREATE FUNCTION waybill.clock_timestamp() RETURNS timestamptz LANGUAGE sql"
              " RETURN pg_catalog.clock_timestamp() - interval '1 minute'")
     site.sql(f"ALTER DATABASE {site.database} SET search_path = waybill, pg_catalog")
@@ -185,7 +185,7 @@ def test_a_socket_that_is_not_there(site, address, mention):
 
 
 def test_a_socket_that_speaks_something_else(site):
-    """PostgreSQL's own."""
+    """PostgreSQL's own socket."""
     with contextlib.suppress(IndexError):
         directory = re.search("host=(\\S+)", site.postgres.conninfo(site.database, "waybill_service"))[1]
     path = next(os.path.join(directory, name) for name in os.listdir(directory) if name.startswith(".s.PGSQL")

@@ -1,4 +1,4 @@
-"""What a claim reads, and what it waits for: neither the queue, nor the history, nor a row that is locked."""
+"""What a claim reads and waits for: neither the whole queue, nor the history, nor a locked row."""
 
 import contextlib
 import itertools
@@ -25,14 +25,14 @@ FROM generate_series(1, %(ended)s + %(queued)s) AS i
 
 @pytest.fixture
 def crowded(fleet):  # noqa: F811
-    """A project with many tasks, whose database logs the plans of the service's statements."""
+    """A project with many tasks. Its database logs the plans of the service's statements."""
     made = fleet(f"claims_{next(NUMBERS)}", {"inventory.relation": "faults.container", "export.threads": 1,
                                  "limits.unfinished_tasks": 1000000}, p1=20)
     add_gate(made.site, 10)
     made.site.superuser.cursor().execute(TASKS, {"ended": ENDED, "queued": QUEUED})
     made.site.sql("VACUUM ANALYZE waybill.export_task")
     role = f"ALTER ROLE waybill_service IN DATABASE {made.site.database}"
-    made.site.sql(f"{role} RESET enable_sort")  # which the gate has switched off
+    made.site.sql(f"{role} RESET enable_sort")  # which the gate has disabled
     for name, value in {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0",
                         "auto_explain.log_analyze": "on", "auto_explain.log_timing": "off",
                         "auto_explain.log_format": "json"}.items():
@@ -47,7 +47,7 @@ def nodes(plan):
 
 
 def scans_of_claims(log):
-    """The parts of plans that read tasks, of the statements of which a claim consists."""
+    """Returns the nodes of plans that read tasks, for the statements of a claim."""
     decoder = json.JSONDecoder()
     logged = [decoder.raw_decode(part.lstrip())[0] for part in log.split("  plan:\n")[1:]]
     claims = [entry for entry in logged
@@ -77,7 +77,7 @@ def test_a_claim_of_the_next_task(crowded):
 
 
 def test_a_claim_of_one_task(crowded):
-    """As plain CGI runs the task that it has created."""
+    """Plain CGI runs the task that it has created, so it claims exactly that task."""
     api = Api(crowded.site, CgiClient(crowded.site), "p1", crowded.site.token("p1"))
     with open(crowded.site.postgres.log, encoding="utf-8") as log:
         log.seek(0, 2)
@@ -87,8 +87,8 @@ def test_a_claim_of_one_task(crowded):
 
 
 @pytest.mark.parametrize("age", ["-1 h", "1 h"])
-def test_a_dead_task_has_its_place_in_the_queue(fleet, age):  # noqa: F811
-    """By when it was created, among the tasks of its project that wait."""
+def test_a_dead_task_keeps_its_place_in_the_queue(fleet, age):  # noqa: F811
+    """Its place among the waiting tasks of its project depends on its creation time."""
     made = fleet(f"claims_{next(NUMBERS)}", {"export.threads": 1}, p1=20)
     queued, = made.site.sql(INSERT, "queued", None, None, 0)[0]
     dead, = made.site.sql(INSERT, "running", LEASE_ID, "-1 s", 1)[0]
@@ -101,7 +101,7 @@ def test_a_dead_task_has_its_place_in_the_queue(fleet, age):  # noqa: F811
 
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_a_dead_task_whose_row_is_locked(fleet, attempts):  # noqa: F811
-    """As by a commit that is slow: other tasks are claimed meanwhile, and this one after it."""
+    """While the row is locked, for example by a slow commit, other tasks are claimed; this one follows."""
     made = fleet(f"claims_{next(NUMBERS)}", p1=20)
     task_id, = made.site.sql(INSERT, "running", LEASE_ID, "-1 s", attempts)[0]
     with contextlib.closing(made.site.connect()) as holder:

@@ -1,4 +1,4 @@
-"""The operator's command: migrate, token create, list, revoke, and what it says to wrong calls."""
+"""The operator's command: migrate, token create, list, revoke, and its response to wrong calls."""
 
 import hashlib
 import os
@@ -31,12 +31,12 @@ def schema(site):
 
 def test_migrate_again_changes_nothing(site):
     before = schema(site), site.sql("SELECT count(*) FROM waybill.container")
-    assert site.migrate().strip() == "", "a line for each migration applied, and none was"
+    assert site.migrate().strip() == "", "no migration was applied, so no line is printed"
     assert (schema(site), site.sql("SELECT count(*) FROM waybill.container")) == before
 
 
 def test_migrations_at_once(postgres, scratch):
-    """Two hosts that are updated together."""
+    """Two hosts are updated at the same time."""
     site = Site(postgres, os.path.join(scratch, "migrated"), migrations=None)
     try:
         command = [os.path.join(BUILD, "waybill"), "--config", site.config, "migrate", "--sql-dir",
@@ -54,7 +54,7 @@ def test_migrations_at_once(postgres, scratch):
 
 
 def test_a_migration_that_fails_leaves_nothing(site, tmp_path):
-    """It runs in one transaction, and what comes after it is not tried."""
+    """It runs in one transaction, and later migrations are not tried."""
     for name in sorted(os.listdir(MIGRATIONS)):
         with open(os.path.join(MIGRATIONS, name), encoding="utf-8") as migration:
             (tmp_path / name).write_text(migration.read())
@@ -72,7 +72,7 @@ def test_a_migration_that_fails_leaves_nothing(site, tmp_path):
     ("CREATE TABLE waybill.half (a int); ROLLBACK;", "transaction"),
 ])
 def test_what_a_migration_cannot_do(site, tmp_path, script, reason):
-    """COPY to or from the client, which has neither file, and ending its transaction."""
+    """A migration cannot copy to or from the client, which has no file, and cannot end its transaction."""
     (tmp_path / "9998_odd.sql").write_text(script)
     done = site.waybill("migrate", "--sql-dir", str(tmp_path))
     assert done.returncode == 1 and not done.stdout, f"{done}"
@@ -84,7 +84,7 @@ def test_what_a_migration_cannot_do(site, tmp_path, script, reason):
 def created(site, *options):
     done = site.waybill("token", "create", "--project", "demo", *options)
     assert done.returncode == 0, f"{done}"
-    assert re.fullmatch(r"\S{20,}\n", done.stdout), f"not a token alone: {done}"
+    assert re.fullmatch(r"\S{20,}\n", done.stdout), f"not only a token: {done}"
     return done.stdout.strip()
 
 
@@ -199,7 +199,7 @@ def test_wrong_calls_of_the_service(arguments):
     assert done.returncode == 2 and done.stderr and not done.stdout, f"{done}"
 
 
-def test_a_database_that_is_away(site, tmp_path):
+def test_an_unreachable_database(site, tmp_path):
     config = tmp_path / "waybill.conf"
     config.write_text(f"[database]\nconninfo = host={tmp_path} dbname=x\n")
     for arguments in (["migrate", "--sql-dir", MIGRATIONS], ["token", "list"], ["token", "create", "--project", "p"]):

@@ -1,4 +1,4 @@
-"""The configuration file: what is wrong in it stops the start, with file, line and reason."""
+"""The configuration file: an error in it prevents the start, and the message has file, line and reason."""
 
 import os
 import re
@@ -39,7 +39,7 @@ WRONG = [
 
 
 def load(program, text, tmp_path, by_environment=False):
-    """Starts a program with a configuration; it can't get far: there is no database."""
+    """Starts a program with a configuration. It stops early, because there is no database."""
     config = tmp_path / "waybill.conf"
     config.write_text(text)
     arguments = ["token", "list"] if program == "waybill" else ["--listen", str(tmp_path / "sock")]
@@ -75,7 +75,7 @@ def test_a_file_that_is_not_there(tmp_path, program):
 
 
 def options():
-    """The options of the sample: section, name, the line as it would be without its comment sign."""
+    """Returns the options of the sample: section, name, and the line without its comment sign."""
     section, found = None, []
     with open(SAMPLE, encoding="utf-8") as sample:
         for line in sample:

@@ -1,5 +1,5 @@
-"""Several hosts of PostgreSQL, in each way to name them: each host is connected to once, and one that says nothing is
-left for the next."""
+"""Several hosts of PostgreSQL, named in each possible way: each host is tried once, and a host that does not respond is
+skipped."""
 
 import concurrent.futures
 import os
@@ -13,7 +13,7 @@ from service import BUILD, Site, environment
 
 
 class Mute:
-    """A server that takes connections, counts them and says nothing: in a directory, or on a port of 127.0.0.1."""
+    """A server that accepts connections, counts them and never responds: in a directory, or on a port of 127.0.0.1."""
 
     def __init__(self, directory=None):
         self.directory = directory
@@ -65,7 +65,7 @@ def service_file(site, hosts):
     return path
 
 
-# How hosts may be named: by the connection string, or by variables of libpq. "service" needs a file besides.
+# How hosts can be named: in the connection string, or by variables of libpq. "service" needs a file too.
 HOSTS = {
     "string": ("host={hosts} {rest}", {}),
     "string_over_variable": ("host={hosts} {rest}", {"PGHOST": "/nowhere"}),
@@ -90,7 +90,7 @@ def list_tokens(site, name, conninfo, variables):
 
 
 def connect_to_hosts(site, name):
-    """The first of two says nothing: how the command ended, and how often the first was connected to."""
+    """The first of two hosts does not respond. Returns how the command ended, and how often the first was tried."""
     with Mute(os.path.join(site.directory, name)) as mute:
         hosts = mute.directory, site.postgres.directory
         values = {"hosts": ",".join(hosts), "rest": f"dbname={site.database} user=waybill_owner",
@@ -102,7 +102,7 @@ def connect_to_hosts(site, name):
 
 
 def connect_to_addresses(site, name):
-    """Neither of two says anything."""
+    """Neither of two addresses responds."""
     with Mute() as one, Mute() as two:
         values = {"addresses": "127.0.0.1,127.0.0.1", "rest": f"port={one.port},{two.port} dbname=x"}
         conninfo, variables = ADDRESSES[name]
@@ -113,7 +113,7 @@ def connect_to_addresses(site, name):
 
 @pytest.fixture(scope="module")
 def outcomes(site):
-    """Of all ways, tried at once: libpq waits two seconds for each host, however short its time is."""
+    """Tries all ways at once: libpq waits two seconds for each host, even if the timeout is shorter."""
     with concurrent.futures.ThreadPoolExecutor(len(HOSTS) + len(ADDRESSES)) as pool:
         running = {name: pool.submit(connect_to_hosts, site, name) for name in HOSTS}
         running.update({name: pool.submit(connect_to_addresses, site, name) for name in ADDRESSES})
@@ -122,7 +122,7 @@ def outcomes(site):
 
 @pytest.mark.parametrize("name", HOSTS)
 def test_several_hosts(outcomes, name):
-    """The one that says nothing is left when its time is over; one connection to it was enough to find out."""
+    """A host that does not respond is left at the timeout, after one connection."""
     done, taken = outcomes[name]
     assert done.returncode == 0, f"{done}"
     assert taken == [1]
@@ -136,7 +136,7 @@ def test_several_addresses(outcomes, name):
 
 
 def test_one_host(site):
-    """Its time is the configured one, which libpq does not go by."""
+    """Its timeout is the configured one, which libpq alone does not enforce."""
     with Mute(os.path.join(site.directory, "one")) as mute:
         done = list_tokens(site, "one", f"host={mute.directory} dbname=x", {"PGHOST": "a,b"})
         assert done.returncode == 1 and "no connection within the time allowed" in done.stderr, f"{done}"

@@ -39,13 +39,13 @@ def test_more_than_one_mebibyte(either, size):
     expect_error(either.create(BODY + b" " * (size - len(BODY))), 413, "HSS.0002", ("1048576", "1 MiB"))
 
 
-def test_one_mebibyte_that_says_something(api):
+def test_one_mebibyte_of_valid_content(api):
     expect_error(api.create(b'{"x": "' + b"y" * (MEBIBYTE - 9) + b'"}'), 400, "HSS.0001", "x")
     expect_error(api.create(b"[" * MEBIBYTE), 400, "HSS.0002", "offset")
 
 
 def test_chunks(web, hostile):
-    """A body whose length no one told: the web server finds it out."""
+    """A body without an announced length: the web server determines it."""
     api = hostile.api()
     headers = {"X-Auth-Token": api.token, "Content-Type": "application/json"}
     response = web.client.request("POST", api.path("container/export-task"), headers, BODY, encode_chunked=True)

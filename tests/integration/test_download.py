@@ -1,5 +1,5 @@
-"""The download: headers, conditions, ranges; from the process itself and through each web server, which sends the bytes
-of a whole file."""
+"""The download: headers, conditions and ranges, from the process itself and through each web server, which sends the
+bytes of whole files."""
 
 import email.utils
 import os
@@ -42,7 +42,7 @@ def test_headers(either, file):
     assert not {"x-sendfile", "x-accel-redirect", "content-range"} & set(headers), f"{headers}"
 
 
-# What belongs to the connection, or to the one answer.
+# Headers of the connection, or of one response only.
 OF_THE_SERVER = {"date", "server", "connection", "keep-alive", "x-request-id"}
 
 
@@ -55,7 +55,7 @@ OF_THE_SERVER = {"date", "server", "connection", "keep-alive", "x-request-id"}
     ("GET", {"Range": "bytes=99999999-,88888888-"}, 200),
 ], ids=str)
 def test_a_web_server_adds_and_takes_nothing(web, api, file, method, conditions, status):
-    """Each header of the process's own answer reaches the caller, once and unchanged, and no other does."""
+    """The caller gets each header of the process's own response once and unchanged, and no other header."""
     _, task = file
     own = api.download(task["file_id"], method=method, headers=conditions)
     asked = {"X-Auth-Token": api.token, **conditions}
@@ -153,7 +153,7 @@ def test_several_ranges_may_get_the_whole(either, file, text):
 
 @pytest.mark.each_way
 def test_a_range_of_another_answer_is_ignored(either, file):
-    """A web server that makes parts of files leaves other answers alone."""
+    """A web server that evaluates ranges of files leaves other responses unchanged."""
     _, status = file
     whole = either.status(status["task_id"])
     response = either.status(status["task_id"], headers={"Range": "bytes=0-1"})
@@ -171,7 +171,7 @@ def test_a_range_of_a_head_request_is_ignored(either, file):
 LONG_AGO, LATER = "Sat, 01 Jan 2000 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"
 
 
-# A date as young as the one of this file need not count (RFC 9110, 8.8.2.2).
+# A date as recent as the one of this file need not count (RFC 9110, 8.8.2.2).
 @pytest.mark.parametrize("condition, allowed", [
     each_way("{etag}", [206]), ("{modified}", [200, 206]), each_way('"other"', [200]), ("W/{etag}", [200]),
     (LONG_AGO, [200]),
@@ -239,8 +239,8 @@ def offloading(start):
     for headers in ({}, {"Range": "bytes=1-2"}, {"If-Match": '"other"'}, {"If-Unmodified-Since": LONG_AGO},
                     {"Accept-Encoding": "gzip"})
 ], ids=str)
-def test_who_sends_the_bytes(offloading, software, headers, offloaded):
-    """Apache makes parts of files and is kept from judging conditions; for other servers Waybill does both."""
+def test_whether_the_web_server_sends_the_bytes(offloading, software, headers, offloaded):
+    """Apache evaluates ranges and is kept from evaluating conditions; for other servers Waybill does both."""
     api = offloading.api()
     status = api.finished(MINIMAL)
 
@@ -262,7 +262,7 @@ def test_who_sends_the_bytes(offloading, software, headers, offloaded):
 
 
 @pytest.mark.parametrize("headers", [{}, {"Range": "bytes=1-2"}], ids=str)
-def test_apache_sends_nothing_unless_told(api, file, headers):
+def test_apache_sends_nothing_unless_configured(api, file, headers):
     data, status = file
     params = api.client.params("GET", api.path("download/" + status["file_id"]), {"X-Auth-Token": api.token, **headers})
     response = parse(fcgi.request(api.client.socket_path, {**params, "SERVER_SOFTWARE": "Apache"})[0])
@@ -297,7 +297,7 @@ def test_the_file_is_where_and_what_it_should_be(hostile, file):
 
 @pytest.mark.each_way
 def test_a_file_that_was_lost(either, hostile):
-    """Someone deleted it: an error in our form, no empty file."""
+    """The file was deleted by hand: the response is an error in our form, not an empty file."""
     _, status = either.export(MINIMAL)
     os.unlink(os.path.join(hostile.site.files, status["file_id"]))
     response = either.download(status["file_id"])

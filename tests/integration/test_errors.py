@@ -1,4 +1,4 @@
-"""Faults of the service itself: 500 with a request_id that the log has too, and life goes on."""
+"""Internal errors: 500 with a request_id that the log has too, and the service continues."""
 
 import unicodedata
 
@@ -9,7 +9,7 @@ from clients import each_way
 
 @pytest.fixture
 def broken(hostile):
-    """The service role loses what it needs, for as long as the test takes."""
+    """The service role loses a privilege until the end of the test."""
     def take(privilege, table):
         hostile.site.sql(f"REVOKE {privilege} ON waybill.{table} FROM waybill_service")
         taken.append(f"GRANT {privilege} ON waybill.{table} TO waybill_service")
@@ -30,12 +30,12 @@ def test_a_fault(either, server, broken, privilege, table):
 
 
 @pytest.mark.each_way
-def test_and_then_all_is_well(either):
+def test_the_service_continues_afterwards(either):
     either.finished(MINIMAL)
 
 
 def test_a_caller_writes_no_control_characters_into_the_log(api, hostile):
-    """Neither a line of its own nor what a terminal would obey: C0, DEL and C1 are written as escapes."""
+    """A caller can add no line and cannot control a terminal: C0, DEL and C1 are escaped."""
     expect_error(api.request("GET", "/v5/injected%0A%1B%7F%C2%85%C2%9B/download/x"), 403, "HSS.0013")
     with open(hostile.process.log, encoding="utf-8", newline="\n") as log:
         line = next(line for line in log if "injected" in line)

@@ -1,5 +1,5 @@
-"""Who is served when there is more work than threads: projects in turn, no more exports than may run, no more tasks
-than a project may have, and nobody waits for a clock."""
+"""How tasks are scheduled when there is more work than threads: projects take turns, the limits on running exports and
+on tasks of a project hold, and no task waits for a poll."""
 
 import os
 import threading
@@ -13,7 +13,7 @@ from faults import ASYNC, BODY, add_brake, add_gate, closed_gate, eventually, ex
 from service import BUILD, Process
 
 GATED = {"inventory.relation": "faults.container"}
-SOON = 5  # seconds: half of what is between two looks at a task of which nothing is heard
+SOON = 5  # seconds: half the interval between two rechecks of a task without notifications
 
 
 def worker(made, name):
@@ -22,7 +22,7 @@ def worker(made, name):
 
 
 def test_projects_take_turns(fleet):  # noqa: F811
-    """Each gets its turn, however much another has queued before; in a project the oldest goes first."""
+    """Each project gets its turn, however many tasks another has queued before. In a project the oldest is first."""
     made = fleet("fair_turns", p1=20, p2=20, p3=20)
     add_brake(made.site, 10, 0.01)
     options = {**GATED, "export.threads": 1}
@@ -39,7 +39,7 @@ def test_projects_take_turns(fleet):  # noqa: F811
 
 
 def test_a_turn_is_remembered(fleet):  # noqa: F811
-    """The project that was served longest ago comes next, though its task is younger."""
+    """The project that was served longest ago comes next, even if its task is younger."""
     made = fleet("fair_remembered", p1=5, p2=5)
     options = {**GATED, "export.threads": 1}
     add_gate(made.site, 3)
@@ -59,7 +59,7 @@ def test_a_turn_is_remembered(fleet):  # noqa: F811
 
 
 def test_running_exports_count_against_a_project(fleet):  # noqa: F811
-    """The next thread serves the project that has the fewest."""
+    """The next thread serves the project with the fewest running exports."""
     made = fleet("fair_running", p1=20, p2=20, p3=20)
     add_gate(made.site, 10)
     options = {**GATED, "export.threads": 4}
@@ -76,7 +76,7 @@ def test_running_exports_count_against_a_project(fleet):  # noqa: F811
 
 
 def test_running_exports_come_before_turns(fleet):  # noqa: F811
-    """A project that has an export running waits for one that has none, though that had its turn later."""
+    """A project with a running export waits for one that has none, even if that one had its turn later."""
     made = fleet("fair_before", {**GATED, "export.threads": 2}, p1=20, p2=5, p3=20)
     add_gate(made.site, 10)
     made.start("one")
@@ -95,7 +95,7 @@ def test_running_exports_come_before_turns(fleet):  # noqa: F811
 
 
 class Observer(threading.Thread):
-    """Looks again and again how many exports run."""
+    """Repeatedly counts the running exports."""
 
     def __init__(self, made):
         super().__init__()
@@ -138,7 +138,7 @@ def test_running_exports_of_all_processes(fleet):  # noqa: F811
 
 @pytest.mark.parametrize("bound, running", [(0, 5), (3, 3)])
 def test_the_bound_is_reached(fleet, bound, running):  # noqa: F811
-    """Five threads in two processes and a worker: as many run as may."""
+    """Five threads in two processes and a worker: as many exports run as allowed."""
     made = fleet(f"fair_bound_{bound}", p1=20)
     options = {**GATED, "limits.running_exports": bound}
     add_gate(made.site, 10)
@@ -160,7 +160,7 @@ def test_the_bound_is_reached(fleet, bound, running):  # noqa: F811
 
 
 def test_a_lost_export_does_not_count(fleet):  # noqa: F811
-    """One may run, and its process is killed: once its lease is over another takes its place."""
+    """One export may run, and its process is killed: when its lease has expired, another takes its place."""
     made = fleet("fair_lost", {**GATED, "limits.running_exports": 1, "export.threads": 1}, p1=20)
     add_gate(made.site, 10)
     made.start("one")
@@ -179,7 +179,7 @@ def test_a_lost_export_does_not_count(fleet):  # noqa: F811
 
 
 def test_a_limit_that_many_come_to_at_once(fleet):  # noqa: F811
-    """Of 50 calls to two processes just as many are accepted as may be, again and again."""
+    """In every round, exactly as many of 50 calls to two processes are accepted as the limit allows."""
     made = fleet("fair_limit", {"export.threads": 0, "limits.unfinished_tasks": 7}, p1=1, p2=1)
     for name in ("one", "two"):
         made.start(name)
@@ -211,7 +211,7 @@ def test_a_limit_that_many_come_to_at_once(fleet):  # noqa: F811
 
 @pytest.mark.parametrize("kind", ["process", "worker"])
 def test_work_of_another_process_is_noticed_at_once(fleet, kind):  # noqa: F811
-    """Task after task, each created when the one before has ended: by a poll of the queue each would wait its time."""
+    """Task after task, each created when the one before has ended. By polling the queue each would wait."""
     made = fleet(f"fair_noticed_{kind}", p1=5)
     made.start_front({"export.threads": 1})
     back = worker(made, "worker") if kind == "worker" else made.start("back")
@@ -231,8 +231,8 @@ def test_work_of_another_process_is_noticed_at_once(fleet, kind):  # noqa: F811
             back.stop()
 
 
-def test_who_waits_elsewhere_is_answered(fleet):  # noqa: F811
-    """Create and status, at a process that does not run the task, when it ends: well or badly."""
+def test_waits_at_other_processes_are_answered(fleet):  # noqa: F811
+    """Create and status, at a process that does not run the task, are answered at its end, with success or failure."""
     made = fleet("fair_waiting", {**GATED, "export.threads": 2}, p1=20)
     add_gate(made.site, 10)
     made.start_front({**GATED, "export.threads": 2})

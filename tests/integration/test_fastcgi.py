@@ -1,4 +1,4 @@
-"""FastCGI as no web server speaks it: pieces, aborts, rubbish. After each the service still answers."""
+"""FastCGI that no web server sends: pieces, aborts, garbage. The service still responds afterwards."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def params(api):
 @pytest.fixture(autouse=True)
 def still_well(api):
     yield
-    # More often than there are request threads: none of them may have been lost.
+    # More often than there are request threads, so that a lost thread is noticed.
     for _ in range(20):
         response = api.client.request("GET", "/healthz")
         assert response.status == 200, f"{response}"
@@ -70,7 +70,7 @@ def test_a_large_param(api, params):
 
 
 def test_params_that_are_too_large(api, params):
-    """In bytes or in number; also where the largest comes first."""
+    """Too many bytes or too many parameters are refused, also if the largest one comes first."""
     large = {"HTTP_X_LARGE": "x" * (1 << 20)}
     expect_error(ask(api, params(**large)), 431, "HSS.0001", "4096", "524288")
     expect_error(ask(api, {**large, **params()}), 431, "HSS.0001")
@@ -81,7 +81,7 @@ def test_params_that_are_empty(api, params):
     assert ask(api, {**params(), "": "", "HTTP_X_EMPTY": "", "HTTP_PREFER": ""}).status == 200
 
 
-def test_params_that_are_no_text(api, params):
+def test_params_that_are_not_text(api, params):
     assert ask(api, params(HTTP_USER_AGENT=b"\xff\xfe\x80", HTTP_X_NEWLINE="a\nb")).status == 200
     expect_error(ask(api, params(HTTP_X_AUTH_TOKEN=b"\xff\xfe")), 401, "APIGW.0301")
     expect_error(ask(api, params(CONTENT_TYPE=b"\xff\xfe")), 415, "HSS.0002")
@@ -95,20 +95,20 @@ def test_no_params(api):
 @pytest.mark.parametrize("name", ["REQUEST_METHOD", "REQUEST_URI", "QUERY_STRING", "SCRIPT_NAME", "PATH_INFO",
                                   "SERVER_PROTOCOL"])
 def test_a_missing_param(api, params, name):
-    """Not every web server sends each; none may bring the service down."""
+    """Not every web server sends each parameter; no missing one may stop the service."""
     response = ask(api, {key: value for key, value in params().items() if key != name})
     assert response.status in (200, 400, 404, 405), f"{response}"
 
 
 @pytest.mark.parametrize("length", ["", "-1", "x", "1e3", "99999999999999999999", "0x10", " 44", "44 "])
-def test_a_length_that_is_none(api, params, length):
+def test_an_invalid_length(api, params, length):
     response = ask(api, params(length))
     assert response.status in (200, 400, 413), f"{response}"
 
 
 @pytest.mark.parametrize("more", [1, 1000, 100000])
 def test_a_body_shorter_than_its_length(api, params, more):
-    """What came is not what was sent: it must not count."""
+    """The body is incomplete, so it must not be used."""
     expect_error(ask(api, params(len(BODY) + more)), 400, "HSS.0002")
 
 
@@ -126,11 +126,11 @@ def test_a_body_without_length(api, params):
 def test_a_body_that_is_not_asked_for(api, params):
     response = ask(api, {**params(), "REQUEST_METHOD": "GET", "REQUEST_URI": "/healthz", "PATH_INFO": "/healthz"})
     assert response.status == 200, f"{response}"
-    api.site.accepted -= 1  # no create
+    api.site.accepted -= 1  # not a create
 
 
 def test_a_large_body_that_is_refused_before_it_is_read(api, params):
-    """The answer comes although no one read the body."""
+    """The response arrives although the body is not read."""
     expect_error(ask(api, params(8 << 20, HTTP_X_AUTH_TOKEN="unknown"), b"x" * (8 << 20)), 401, "APIGW.0301")
 
 
@@ -153,7 +153,7 @@ def test_a_request_that_breaks_off(api, params, point, how):
 
 
 def test_a_caller_who_does_not_wait_for_the_answer(api, params):
-    """The web server's client has gone: the write of the answer fails, which is nobody's fault."""
+    """The web server's client has gone: the write of the response fails, and the service continues."""
     for _ in range(40):
         with fcgi.Connection(api.client.socket_path) as connection:
             connection.send(fcgi.begin(), fcgi.records(fcgi.PARAMS, fcgi.pairs(params(HTTP_X_AUTH_TOKEN="unknown"))),
@@ -199,15 +199,15 @@ RUBBISH = {
 
 
 @pytest.mark.parametrize("name", RUBBISH)
-def test_rubbish(api, name):
+def test_garbage(api, name):
     for _ in range(20):
         with fcgi.Connection(api.client.socket_path) as connection:
             connection.send(RUBBISH[name])
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_rubbish_by_chance(api, params, seed):
-    """A good request with bytes changed: any answer will do, or none."""
+def test_random_garbage(api, params, seed):
+    """A valid request with random changes: any response is allowed, or none."""
     dice = random.Random(seed)
     good = fcgi.begin() + fcgi.records(fcgi.PARAMS,
                                        fcgi.pairs(params(HTTP_X_AUTH_TOKEN="unknown"))) + fcgi.records(fcgi.STDIN, BODY)
@@ -227,12 +227,12 @@ def test_requests_on_one_connection(api, params):
             try:
                 assert parse(connection.answer()[0]).status == 200
             except fcgi.Closed:
-                break  # to keep a connection is an offer, no order
+                break  # keeping a connection open is optional
             api.site.accepted += 1
 
 
 def test_values_of_the_service(api):
-    """A management record, as some web servers send to learn what the application can."""
+    """A management record, which some web servers send to learn the capabilities of the application."""
     with fcgi.Connection(api.client.socket_path) as connection:
         connection.send(fcgi.record(fcgi.GET_VALUES, fcgi.pairs({"FCGI_MPXS_CONNS": ""}), request_id=0))
         assert connection.record() == (fcgi.GET_VALUES_RESULT, 0, fcgi.pairs({"FCGI_MPXS_CONNS": "0"}))

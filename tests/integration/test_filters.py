@@ -1,4 +1,4 @@
-"""Each filter alone with many values, each pair, all together: rows and bytes as the oracle has them."""
+"""Each filter alone with many values, each pair, and all together: rows and bytes equal the oracle's."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ PATTERNS = [
 ]
 
 
-# The values of the inventory themselves, as far as a request can name them, and what is near them.
+# The values of the inventory that a request can contain, and similar ones.
 EXACT = [name for name in inventory.NAMES if name and len(name) <= 255]
 EXACT += ["ngin", "nginxx", "NGINX", "nginx ", " nginx", "x" * 254, "cafe"]
 QUANTITIES = [value for value in inventory.QUANTITIES if value is None or len(value) <= 64]
@@ -47,7 +47,7 @@ def test_one_of_few(api, judge, field, value):
     assert judge.check(api, {field: value, "export_headers": HEADERS}, None) > 0
 
 
-# Each value in one of the four fields, and a third of them in each other: what is done with a value is the same in all.
+# Each value in one of the four fields, and a third of them in each other field: all four treat values alike.
 NAMED = {"container_name": slice(None), "cluster_name": slice(0, None, 3), "image_name": slice(1, None, 3),
          "pod_name": slice(2, None, 3)}
 
@@ -119,7 +119,7 @@ def test_pairs(api, judge, one, other):
 
 @pytest.fixture(scope="module")
 def target(hostile):
-    """The values of one row that has them all: what matches at least this row."""
+    """The values of a row that has all of them: they match at least this row."""
     rows = hostile.site.sql(
         "SELECT cluster_container, cluster_type, cluster_name, container_name, pod_name, image_name, status, risky,"
         " (extract(epoch FROM create_time) * 1000)::bigint, cpu_limit, memory_limit FROM waybill.container"
@@ -150,7 +150,7 @@ def test_all_but_one_and_one_that_differs(api, judge, target, field):
 
 @pytest.mark.parametrize("seed", range(25))
 def test_at_random(hostile, judge, seed):
-    """Requests of any filters, columns, scope and size; the seed is the name of the test."""
+    """Requests with random filters, columns, scope and size. The seed is in the name of the test."""
     dice = random.Random(seed)
     values = {**FILTERS, "container_name": EXACT + PATTERNS, "image_name": EXACT + PATTERNS,
               "pod_name": EXACT + PATTERNS}

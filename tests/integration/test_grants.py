@@ -1,4 +1,4 @@
-"""What a caller may see: its own project, the enterprise projects granted, nothing of a neighbour."""
+"""What a caller may see: its own project, the granted enterprise projects, nothing of a neighbour."""
 
 import uuid
 
@@ -70,7 +70,7 @@ def test_a_project_is_no_pattern(hostile, judge, project):
 
 @pytest.fixture(scope="module", params=["0", "ep-a", "all as a", "all as ab", "all"])
 def task(request, hostile):
-    """A finished task: its scope (None: all), the enterprise_project_id it was made with, its status."""
+    """A finished task: its scope (None: all), the enterprise_project_id it was made with, and its status."""
     granted = {"all as a": A, "all as ab": AB}.get(request.param)
     given = request.param if not request.param.startswith("all") else "all_granted_eps"
     status = hostile.api(enterprise_projects=granted).finished(MINIMAL, f"?enterprise_project_id={given}")
@@ -78,7 +78,7 @@ def task(request, hostile):
 
 
 @pytest.mark.parametrize("granted", [None, ("0",), A, B, AB, ("ep-a", "ep-b", "0"), inventory.ENTERPRISE_PROJECTS])
-def test_who_sees_a_task(hostile, task, granted):
+def test_visibility_of_a_task(hostile, task, granted):
     scope, given, status = task
     api = hostile.api(enterprise_projects=granted)
     visible = granted is None or (scope is not None and set(scope) <= set(granted))
@@ -107,5 +107,5 @@ def test_the_task_of_another_tenant_does_not_exist(either, hostile):
     "00000000-0000-0000-0000-00000000000g", "%F0%9F%98%80", "'%20OR%20true--", "x%0d%0aX-Injected:%20y",
 ])
 @pytest.mark.parametrize("path", ["export-task", "download"])
-def test_what_is_no_id_is_nowhere(api, path, identity):
+def test_invalid_ids_are_not_found(api, path, identity):
     expect_error(api.request("GET", api.path(f"{path}/{identity}")), 404, "HSS.0011")

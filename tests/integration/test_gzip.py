@@ -1,4 +1,4 @@
-"""The compressed twin of a file: who gets it, that it is the same text, and that it comes and goes with its file."""
+"""The gzip variant of a file: when it is sent, that it is the same text, and that it exists as long as its file."""
 
 import gzip
 import os
@@ -14,7 +14,7 @@ ROWS = 3000
 
 @pytest.fixture(scope="module")
 def packed(start):
-    """A service whose files have twins."""
+    """A service whose files have gzip variants."""
     def prepare(site):
         share_files(site)
         fill(site, demo=ROWS)
@@ -28,7 +28,7 @@ def packed_api(packed):
 
 @pytest.fixture(scope="module", params=EACH_WAY)
 def packed_web(request, packed):
-    """A caller through each web server, which sends the twins too."""
+    """A caller through each web server, which also sends the gzip variants."""
     server = start_web(request.param, packed.site, options={"files.gzip": "on"})
     yield packed.api(client=server.client)
     server.stop()
@@ -36,17 +36,17 @@ def packed_web(request, packed):
 
 @pytest.fixture(scope="module")
 def file(packed_api):
-    """A finished export: its bytes, those of its twin, and its status."""
+    """A finished export: its bytes, those of its gzip variant, and its status."""
     data, status = packed_api.export({"export_headers": ALL})
     path = os.path.join(packed_api.site.files, status["file_id"])
-    with open(path + ".gz", "rb") as twin:
-        return data, twin.read(), status
+    with open(path + ".gz", "rb") as variant:
+        return data, variant.read(), status
 
 
-def test_a_twin_is_the_same_text_in_fewer_bytes(file):
-    data, twin, status = file
-    assert gzip.decompress(twin) == data
-    assert len(twin) < len(data) / 3 and status["file_size"] == len(data)
+def test_the_gzip_variant_is_the_same_text_in_fewer_bytes(file):
+    data, variant, status = file
+    assert gzip.decompress(variant) == data
+    assert len(variant) < len(data) / 3 and status["file_size"] == len(data)
 
 
 def test_without_the_option_there_is_none(api):
@@ -56,33 +56,33 @@ def test_without_the_option_there_is_none(api):
     assert "content-encoding" not in response.headers and "vary" not in response.headers, f"{response.headers}"
 
 
-def test_who_takes_gzip_gets_it(packed_api, file):
-    data, twin, status = file
+def test_gzip_is_sent_if_accepted(packed_api, file):
+    data, variant, status = file
     plain = packed_api.download(status["file_id"])
     packed = packed_api.download(status["file_id"], headers=GZIP)
-    assert (plain.status, plain.body) == (200, data) and (packed.status, packed.body) == (200, twin)
+    assert (plain.status, plain.body) == (200, data) and (packed.status, packed.body) == (200, variant)
     assert plain.headers["etag"] == f'"{status["sha256"]}"'
     assert packed.headers["etag"] == f'"{status["sha256"]}-gzip"'
     assert packed.headers["content-encoding"] == "gzip" and "content-encoding" not in plain.headers
-    assert packed.headers["content-length"] == str(len(twin))
+    assert packed.headers["content-length"] == str(len(variant))
     for name in ("vary", "content-type", "content-disposition", "last-modified", "accept-ranges", "cache-control",
                  "x-content-type-options"):
         assert plain.headers[name] == packed.headers[name], name
     assert plain.headers["vary"] == "Accept-Encoding"
 
 
-@pytest.mark.parametrize("accepted, gets_twin", [
+@pytest.mark.parametrize("accepted, gets_gzip", [
     ("gzip, deflate, br", True), ("*", True), ("gzip;q=0.5", True), ("identity;q=0, gzip;q=1", True),
     ("gzip;q=0", False), ("br", False), ("", False), ("identity, gzip;q=0.5", False),
 ])
-def test_what_is_accepted(packed_api, file, accepted, gets_twin):
-    data, twin, status = file
+def test_what_is_accepted(packed_api, file, accepted, gets_gzip):
+    data, variant, status = file
     response = packed_api.download(status["file_id"], headers={"Accept-Encoding": accepted})
-    assert response.status == 200 and response.body == (twin if gets_twin else data)
+    assert response.status == 200 and response.body == (variant if gets_gzip else data)
 
 
 def test_head(packed_api, file):
-    _, twin, status = file
+    _, variant, status = file
     get = packed_api.download(status["file_id"], headers=GZIP)
     head = packed_api.download(status["file_id"], method="HEAD", headers=GZIP)
     assert (head.status, head.body) == (200, b"")
@@ -90,21 +90,21 @@ def test_head(packed_api, file):
 
 
 def test_ranges_are_of_what_is_sent(packed_api, file):
-    _, twin, status = file
+    _, variant, status = file
     response = packed_api.download(status["file_id"], headers={**GZIP, "Range": "bytes=10-99"})
-    assert (response.status, response.body) == (206, twin[10:100]), f"{response}"
-    assert response.headers["content-range"] == f"bytes 10-99/{len(twin)}"
+    assert (response.status, response.body) == (206, variant[10:100]), f"{response}"
+    assert response.headers["content-range"] == f"bytes 10-99/{len(variant)}"
     assert response.headers["content-encoding"] == "gzip"
-    response = packed_api.download(status["file_id"], headers={**GZIP, "Range": f"bytes={len(twin)}-"})
-    assert response.status == 416 and response.headers["content-range"] == f"bytes */{len(twin)}"
+    response = packed_api.download(status["file_id"], headers={**GZIP, "Range": f"bytes={len(variant)}-"})
+    assert response.status == 416 and response.headers["content-range"] == f"bytes */{len(variant)}"
 
 
 @pytest.mark.parametrize("accepted", [GZIP, {}], ids=["gzip", "plain"])
 def test_conditions_are_for_what_would_be_sent(packed_api, file, accepted):
-    """The tag of the one is no tag of the other."""
-    data, twin, status = file
+    """The tag of one form does not match the other."""
+    data, variant, status = file
     mine, other = f'"{status["sha256"]}-gzip"', f'"{status["sha256"]}"'
-    whole = twin
+    whole = variant
     if not accepted:
         mine, other, whole = other, mine, data
 
@@ -127,7 +127,7 @@ def test_conditions_are_for_what_would_be_sent(packed_api, file, accepted):
 @pytest.mark.parametrize("accepted", [GZIP, {}], ids=["gzip", "plain"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_web_server_changes_nothing(packed_web, packed_api, file, method, accepted, headers):
-    """The same answer as from the process itself, whoever sends the bytes."""
+    """The response equals that of the process itself, whether or not the web server sends the bytes."""
     status = file[2]
     etag = packed_api.download(status["file_id"], method="HEAD", headers=accepted).headers["etag"]
     asked = {**accepted, **{name: value.format(etag=etag) for name, value in headers.items()}}
@@ -137,7 +137,7 @@ def test_a_web_server_changes_nothing(packed_web, packed_api, file, method, acce
     if expected.status in (200, 206):
         assert response.body == expected.body
     names = {"vary", "etag", "cache-control"}
-    if expected.status != 304:  # a server may leave out what a 304 need not have (RFC 9110, 15.4.5)
+    if expected.status != 304:  # a server may omit headers that a 304 need not have (RFC 9110, 15.4.5)
         names |= {"content-encoding", "content-range", "last-modified", "accept-ranges", "content-disposition",
                   "x-content-type-options"}
     for name in names:
@@ -163,7 +163,7 @@ def test_it_expires_with_its_file(packed, packed_api):
 
 
 def test_it_counts_for_the_room_that_files_take(fleet):  # noqa: F811
-    """Two files fit into what all may take, but not with their twins."""
+    """Two files fit into the limit for all files, but not with their gzip variants."""
     made = fleet("gzip_total", {"files.gzip": "on", "files.max_total_mib": 1}, p1=ROWS)
     made.start()
     older = made.api().finished(BODY)
@@ -180,7 +180,7 @@ def test_it_counts_for_the_room_that_files_take(fleet):  # noqa: F811
 @pytest.mark.parametrize("moment", ["write kill 200000", "fsync kill", "publish kill", "syncdir kill"])
 @pytest.mark.parametrize("way", ["nameless", "part"])
 def test_a_process_that_is_killed(fleet, way, moment):  # noqa: F811
-    """Whatever it had done by then, in the end there are one file and one twin."""
+    """In the end there are one file and one gzip variant, whatever step the process had reached."""
     made = fleet(f"gzip_kill_{way}_{moment.split()[0]}", p1=ROWS)
     orders = Orders(made.site)
     nameless = () if way == "nameless" else ("tmpfile EOPNOTSUPP",)

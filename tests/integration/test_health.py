@@ -1,4 +1,4 @@
-"""GET /healthz: whether the process lives, and whether it can do its work, and which part of it is missing."""
+"""GET /healthz: whether the process is alive, whether it is ready, and which part is unavailable."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ def expect_ready(client):
 
 
 def expect_live(client):
-    """That needs nothing."""
+    """Being alive needs nothing else."""
     response = client.request("GET", "/healthz/live")
     assert response.status == 200 and response.json() == LIVE, f"{response}"
     head = client.request("HEAD", "/healthz/live")
@@ -33,7 +33,7 @@ def expect_live(client):
 
 
 def expect_unready(client, database="ok", files="ok"):
-    """503 with what is missing, in an error like every other."""
+    """Expects 503 in the usual form of an error, with the parts that are unavailable."""
     for path in PATHS:
         response = client.request("GET", path)
         assert response.status == 503, f"{response}"
@@ -77,7 +77,7 @@ def test_other_paths(client, path):
 
 @pytest.mark.parametrize("way", ["nameless", "part"])
 def test_it_leaves_nothing_behind(fleet, way):  # noqa: F811
-    """However often it is asked, and by many at once."""
+    """It may be called often, and by many callers at the same time."""
     made = fleet(f"health_{way}", p1=10)
     variables = None
     if way == "part":
@@ -102,7 +102,7 @@ def test_it_leaves_nothing_behind(fleet, way):  # noqa: F811
 
 @pytest.fixture
 def detoured(scratch, postgres, request):
-    """A site whose way to the database can be cut."""
+    """A site whose connection to the database can be cut."""
     directory = os.path.join(scratch, request.node.name[5:50])
     detour = Detour(postgres, directory)
     site = Site(postgres, directory, detour.options)
@@ -117,7 +117,7 @@ def detoured(scratch, postgres, request):
         site.close()
 
 
-def test_the_database_away(detoured):
+def test_the_database_unreachable(detoured):
     client = detoured.start().client
     expect_ready(client)
     for _ in range(2):
@@ -128,7 +128,7 @@ def test_the_database_away(detoured):
         assert detoured.api().finished(BODY)
 
 
-def test_both_away(detoured):
+def test_both_unavailable(detoured):
     client = detoured.start().client
     away = detoured.site.files + ".away"
     with detoured.detour.cut():
@@ -139,7 +139,7 @@ def test_both_away(detoured):
 
 
 def test_a_start_without_the_database(detoured):
-    """A process starts, says that it is not ready, and is once it can be."""
+    """A process starts, reports that it is not ready, and becomes ready as soon as possible."""
     detoured.detour.close()
     client = detoured.start().client
     expect_unready(client, database="unavailable")
@@ -149,7 +149,7 @@ def test_a_start_without_the_database(detoured):
 
 
 def test_connections_that_the_server_has_closed(fleet):  # noqa: F811
-    """A restart of the database, once it is over: the next callers get a new connection, not a fault."""
+    """After a restart of the database, the next callers get a new connection and no error."""
     made = fleet("health_closed", p1=10)
     client = made.start().client
     threads = [threading.Thread(target=client.request, args=["GET", "/healthz"]) for _ in range(16)]
@@ -161,7 +161,7 @@ def test_connections_that_the_server_has_closed(fleet):  # noqa: F811
     assert [client.request("GET", "/healthz").status for _ in range(10)] == [200] * 10
 
 
-def test_a_directory_that_is_away(fleet):  # noqa: F811
+def test_a_missing_directory(fleet):  # noqa: F811
     made = fleet("health_away", p1=10)
     client = made.start().client
     away = made.site.files + ".away"
@@ -180,7 +180,7 @@ def test_a_directory_that_is_away(fleet):  # noqa: F811
 
 
 def test_a_disk_that_fails(fleet):  # noqa: F811
-    """A byte is really written."""
+    """The check really writes a byte."""
     made = fleet("health_faults", p1=10)
     orders = Orders(made.site)
     orders.give()

@@ -1,5 +1,5 @@
-"""Lists, metrics and housekeeping read what they need, however many tasks there have been; and no step of housekeeping
-keeps the others from being done."""
+"""Lists, metrics and housekeeping read only the rows that they need, however long the history is. A failed step of
+housekeeping does not stop the others."""
 
 import os
 import uuid
@@ -12,10 +12,10 @@ from tallies import FAILURES, SUCCESSES, expect_exact
 from test_scale import nodes, plans
 
 TASKS = 20000
-FEW = 1500  # rows that one statement may read of them
+FEW = 1500  # rows of the history that one statement may read
 MIB = 1 << 20
 
-# Every 500th task of p1 is of the enterprise project `rare`.
+# Every 500th task of p1 belongs to the enterprise project `rare`.
 HISTORY = """
 INSERT INTO waybill.export_task (project_id, enterprise_project_id, enterprise_projects, export_size, request,
     request_id, state, file_id, file_size, sha256, create_time, finish_time, expire_time)
@@ -29,7 +29,7 @@ AUTO_EXPLAIN = {"session_preload_libraries": "auto_explain", "auto_explain.log_m
 
 @pytest.fixture(scope="module")
 def old(start):
-    """A service with a long history, whose database logs the plan of each statement of the service."""
+    """A service with a long history. Its database logs the plan of each statement of the service."""
     def prepare(site):
         site.sql(HISTORY, TASKS)
         assert site.waybill("task", "purge").returncode == 0
@@ -37,7 +37,7 @@ def old(start):
         for name, setting in AUTO_EXPLAIN.items():
             site.sql(f"ALTER ROLE waybill_service IN DATABASE {site.database} SET {name} = {setting}")
     service = start("old", prepare=prepare)
-    # A round that is due while a test reads the log would be taken for what the test does.
+    # Otherwise a scheduled round in the middle of a test would be counted as part of that test.
     wait_until(lambda: "ended_tally OFFSET 1" in log_after(service, 0), "the first round ends")
     return service
 
@@ -49,7 +49,7 @@ def log_after(service, position):
 
 
 def rows_read(act, service):
-    """The rows of tasks and tallies that each statement of the service reads meanwhile; what `act` returns."""
+    """Runs `act`. Returns the rows of tasks and tallies that each statement of the service reads, and its result."""
     position = os.path.getsize(service.site.postgres.log)
     result = act()
     counts = []
@@ -106,7 +106,7 @@ def purge_with(old, max_total_mib):
 
 
 def test_a_round_reads_what_it_removes(old):
-    """Whether files are beyond the limit or not, and when tasks have no file any more but are not old enough."""
+    """This holds whether or not files exceed the limit, and for tasks without a file that are not old enough."""
     counts, done = rows_read(purge_with(old, TASKS * 1024 // MIB + 1), old)
     assert done == "0 files expired, 0 tasks purged, 0 files removed\n"
     assert max(counts) <= 10 and len(counts) >= 5, f"rows read by statement: {counts}"
@@ -127,7 +127,7 @@ def purged(made):
 
 
 def test_just_the_limit(fleet):  # noqa: F811
-    """To the byte, the twins included: what is as large as the limit stays, and one byte more costs the oldest file."""
+    """The limit is exact and includes gzip variants: files of that size stay, and one byte more removes the oldest."""
     made = fleet("history_limit", {"files.max_total_mib": 1})
     made.site.sql(SUCCESSES, "t1", "0", None, MIB // 4 - 100, 100, 4)
     assert purged(made).stdout == "0 files expired, 0 tasks purged, 0 files removed\n"
@@ -140,13 +140,13 @@ def test_just_the_limit(fleet):  # noqa: F811
     made.site.sql("UPDATE waybill.export_task SET file_size = 2 * 1024 * 1024")
     assert purged(made).stdout == "2 files expired, 0 tasks purged, 0 files removed\n"
     assert made.site.sql("SELECT file_removed FROM waybill.export_task ORDER BY finish_time") \
-        == [(True,)] * 3 + [(False,)], "the newest stays in any case"
+        == [(True,)] * 3 + [(False,)], "the newest always stays"
     expect_exact(made.site.sql)
 
 
 def test_files_that_another_process_removes(fleet):  # noqa: F811
-    """Two processes find the same files beyond the limit: no newer ones go in the place of those that the other has in
-    hand."""
+    """Two processes find the same files beyond the limit. Newer files are not removed in place of those that the other
+    process is removing."""
     made = fleet("history_two", {"files.max_total_mib": 1})
     made.site.sql(SUCCESSES, "t1", "0", None, MIB // 4, None, 7)
     other = made.site.connect("waybill_service")
@@ -165,7 +165,7 @@ def test_files_that_another_process_removes(fleet):  # noqa: F811
 
 
 def test_locked_tasks_do_not_end_a_step(fleet):  # noqa: F811
-    """More than a statement takes, one of which is in use."""
+    """More tasks than one statement handles, one of which is in use."""
     made = fleet("history_busy", {"files.max_total_mib": 1})
     made.site.sql(SUCCESSES, "t1", "0", None, MIB, None, 2300)
     other = made.site.connect()
@@ -181,7 +181,7 @@ RAISE = """
 CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION '% is out of order', TG_ARGV[0]; END $$;
 """
-# For each step what makes it fail, and what it leaves undone: of all below.
+# How each step is made to fail, and the work of the list below that it leaves undone.
 STEPS = {
     "expiry": ("BEFORE UPDATE ON waybill.export_task FOR EACH ROW"
                " WHEN (NEW.file_removed AND OLD.expire_time < now())", {"expired"}),
@@ -194,7 +194,7 @@ STEPS = {
 
 
 def undone(made, name):
-    """What a round leaves undone of all that was prepared for it."""
+    """Returns the work prepared for a round that it has left undone."""
     found = set()
     for what, sql in {
             "expired": "SELECT count(*) FROM waybill.export_task WHERE NOT file_removed AND expire_time < now()",
@@ -209,7 +209,7 @@ def undone(made, name):
 
 
 def prepare_round(made):
-    """Something to do for each step; a discarded name."""
+    """Prepares work for each step and returns a discarded name."""
     name = str(uuid.uuid4())
     made.site.sql("TRUNCATE waybill.export_task")
     made.site.sql(SUCCESSES, "t1", "0", None, MIB, None, 3)
@@ -224,7 +224,7 @@ def prepare_round(made):
 
 
 def test_a_step_that_fails_stops_no_other(fleet):  # noqa: F811
-    """A round does the rest, and says what failed first."""
+    """The round does the rest, and reports the first failure."""
     made = fleet("history_steps", {"files.max_total_mib": 1})
     made.site.sql(RAISE)
     for step, (when, left) in STEPS.items():
@@ -249,7 +249,7 @@ def test_a_step_that_fails_stops_no_other(fleet):  # noqa: F811
 
 
 def test_a_process_reports_a_step_that_fails(fleet):  # noqa: F811
-    """And what the others have done; it tries again, without a wake-up."""
+    """It also reports the work of the other steps, and retries without a wake-up."""
     made = fleet("history_report", {"files.max_total_mib": 1})
     made.site.sql(RAISE)
     name = prepare_round(made)
@@ -265,7 +265,7 @@ def test_a_process_reports_a_step_that_fails(fleet):  # noqa: F811
 
 
 def test_names_that_can_not_be_removed_stop_no_other(fleet):  # noqa: F811
-    """More than a statement takes, all of them before the one that can be."""
+    """More names than one statement handles, all before the one that can be removed."""
     made = fleet("history_stuck")
     names = [f"00000000-0000-4000-8000-{number:012}" for number in range(1100)]
     names.append("ffffffff-0000-4000-8000-000000000000")

@@ -1,5 +1,5 @@
-"""Several hosts: each with a service, in a network namespace of its own, with PostgreSQL on a third one and one
-directory of files for all."""
+"""Several hosts: each has a service in a network namespace of its own. PostgreSQL is on a third host, and all share one
+directory of files."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ def ip(*arguments, check=True):
 
 
 class Network:
-    """A host for the database, "db", and one link from it to each of the others."""
+    """A host for the database, "db", and a link from it to each of the other hosts."""
 
     def __init__(self):
         self.names = {host: f"waybill-{host}-{os.getpid()}" for host in ("db", *HOSTS)}
@@ -42,7 +42,7 @@ class Network:
             ip("netns", "delete", name, check=False)
 
     def command(self, host):
-        """How to start a command on that host."""
+        """Returns the prefix that runs a command on a host."""
         return [shutil.which("ip", path=SBIN), "netns", "exec", self.names[host]]
 
     def cut(self, host):
@@ -68,7 +68,7 @@ def network():
 
 @pytest.fixture
 def server(scratch, network):
-    """PostgreSQL, which the two other hosts alone can reach by address."""
+    """A PostgreSQL that only the two other hosts can reach by address."""
     made = Postgres(os.path.join(scratch, f"postgres-hosts-{time.monotonic_ns()}"), network.command("db"))
     with open(os.path.join(made.data, "pg_hba.conf"), "a", encoding="utf-8") as hba:
         hba.write("host all waybill_service 10.77.0.0/16 trust\n")
@@ -92,14 +92,14 @@ def made(fleet, server, network, request):  # noqa: F811
 
 
 def hosts_of_queries(made):
-    """The hosts that read the inventory now."""
+    """Returns the hosts that read the inventory now."""
     return [row[0] for row in made.site.sql(
         "SELECT split_part(host(client_addr), '.', 3)::integer FROM pg_stat_activity"
         " WHERE application_name = 'waybill export' AND state = 'active'")]
 
 
 def test_work_is_shared(made):
-    """Both take tasks, whichever host has accepted them, and each serves the files of both."""
+    """Both run tasks, whichever host has accepted them, and each serves the files of both."""
     with closed_gate(made.site):
         tasks = [made.api(host).create_task(BODY, headers=ASYNC) for host in ("one", "two") * 3]
         eventually(lambda: sorted(hosts_of_queries(made)) == [1, 2], "both hosts have an export in hand")
@@ -112,8 +112,8 @@ def test_work_is_shared(made):
 
 
 def test_a_host_that_is_cut_off(made, network):
-    """In the middle of its export: the other host does the work, and there is one file. When the link is back, so is
-    the host."""
+    """The link is cut in the middle of an export: the other host does the work, and there is one file. When the link is
+    restored, the host works again."""
     with closed_gate(made.site) as open_gate:
         task_id = made.api("one").create_task(BODY, headers=ASYNC)
         eventually(lambda: len(hosts_of_queries(made)) == 1, "a host reads the inventory")

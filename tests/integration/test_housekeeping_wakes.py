@@ -1,5 +1,5 @@
-"""What wakes housekeeping at once, and an export whose task is removed: not the round or the renewal of the lease that
-comes in any case, a minute or more later."""
+"""Events that wake housekeeping, or an export whose task is removed, at once: long before the next round or the next
+renewal of the lease, which come a minute or more later."""
 
 import os
 
@@ -11,14 +11,14 @@ ROWS = 20
 
 
 def idle(made, name="one"):
-    """Waits until the first round of a process has ended, so that the next is a minute away."""
+    """Waits until the first round of a process has ended, so that the next one is a minute away."""
     wait_until(lambda: made.site.sql(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'waybill'"
         " AND state = 'idle' AND query LIKE '%%waybill.counter%%'") != [(0,)], f"{name} flushes after its first round")
 
 
 def leave_behind(made, task_id):
-    """A file under the name that the lease of a running task has, as an attempt may leave one."""
+    """Makes a file with the name that the lease of a running task has, as an attempt may leave one."""
     lease = made.task(task_id, "lease::text")[0]
     path = os.path.join(made.site.files, lease)
     with open(path, "wb"):
@@ -27,7 +27,7 @@ def leave_behind(made, task_id):
 
 
 def test_a_delete(fleet):  # noqa: F811
-    """The name of the file is forgotten, once nothing has it."""
+    """The name of the file is forgotten once nothing uses it."""
     made = fleet("wakes_delete", p1=ROWS)
     made.start()
     task_id = made.api().finished(BODY)["task_id"]
@@ -37,7 +37,7 @@ def test_a_delete(fleet):  # noqa: F811
 
 
 def test_a_cancelled_export(fleet):  # noqa: F811
-    """What it may have left is removed."""
+    """Files that it may have left are removed."""
     made = fleet("wakes_cancel", {"export.lease": 600, "inventory.relation": "faults.container"}, p1=ROWS)
     add_gate(made.site, ROWS // 2)
     made.start()
@@ -52,7 +52,7 @@ def test_a_cancelled_export(fleet):  # noqa: F811
 
 
 def test_a_second_attempt(fleet):  # noqa: F811
-    """It succeeds, and what the first has left is removed."""
+    """It succeeds, and the files of the first attempt are removed."""
     made = fleet("wakes_attempt", {"export.lease": LEASE, "inventory.relation": "faults.container"}, p1=ROWS)
     add_gate(made.site, ROWS // 2)
     made.start("one")
@@ -64,14 +64,14 @@ def test_a_second_attempt(fleet):  # noqa: F811
         made.start("two")
         eventually(lambda: made.task(task_id, "attempts") == (2,), "the other process takes the task")
         made.wait_for_query()
-        assert os.path.exists(path), "the first round was before"
+        assert os.path.exists(path), "the first round came earlier"
         open_gate()
         assert made.api("two").wait(task_id)["task_status"] == "success"
         soon(lambda: not os.path.exists(path), "what the first attempt left is removed")
 
 
 def test_a_file_beyond_the_limit(fleet):  # noqa: F811
-    """The oldest makes room at once."""
+    """The oldest file is removed at once."""
     made = fleet("wakes_limit", {"files.max_total_mib": 1, "inventory.relation": "faults.container"})
     add_volume(made.site, p1=6)
     made.start()
@@ -81,8 +81,8 @@ def test_a_file_beyond_the_limit(fleet):  # noqa: F811
     soon(lambda: not os.path.exists(os.path.join(made.site.files, oldest)), "the oldest file is removed")
 
 
-def test_a_delete_that_no_listener_hears_of(fleet):  # noqa: F811
-    """The process that removes a task that it runs stops its export, though the database tells it nothing."""
+def test_a_delete_without_a_listener(fleet):  # noqa: F811
+    """A process that removes a task which it runs stops the export, without a notification by the database."""
     made = fleet("wakes_unheard", {"export.lease": 600, "inventory.relation": "faults.container"}, p1=ROWS)
     add_gate(made.site, ROWS // 2)
     made.start()
@@ -91,7 +91,7 @@ def test_a_delete_that_no_listener_hears_of(fleet):  # noqa: F811
         task_id = made.api().create_task(BODY, headers=ASYNC)
         made.wait_for_query()
         claimed = made.task(task_id, "lease_expire_time")
-        wait_until(lambda: made.task(task_id, "lease_expire_time") != claimed, "the first renewal, which is soon")
+        wait_until(lambda: made.task(task_id, "lease_expire_time") != claimed, "the first renewal of the lease")
         made.site.sql(f"ALTER DATABASE {made.site.database} CONNECTION LIMIT 0")
         try:
             listeners = ("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"

@@ -1,4 +1,4 @@
-"""Who is calling: what a token must be like, and what becomes of one that is not."""
+"""Who is calling: the rules for tokens, and the response to a bad one."""
 
 import hashlib
 import uuid
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("ledger")
 
 @pytest.fixture(scope="module")
 def known(hostile):
-    """Makes a token of the tests' own text known to the service, as one of project demo."""
+    """Adds a token with a given text to the service, for project demo."""
     def insert(token, **columns):
         names = "".join(f", {name}" for name in columns)
         values = "".join(f", {value}" for value in columns.values())
@@ -89,7 +89,7 @@ def test_revoked(api, known):
 
 
 @pytest.mark.parametrize("reason", ["unknown", "revoked", "expired"])
-def test_the_answer_does_not_tell_whether_a_token_ever_was(api, known, reason):
+def test_the_response_does_not_reveal_whether_a_token_existed(api, known, reason):
     token = uuid.uuid4().hex
     if reason == "revoked":
         known(token, revoke_time="now()")

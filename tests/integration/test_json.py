@@ -1,4 +1,4 @@
-"""What is JSON and what is not: a body that can't be parsed is answered with the place."""
+"""Valid and invalid JSON: the response to a body that cannot be parsed names the position."""
 
 import json
 import re
@@ -12,12 +12,12 @@ GOOD = b'{"export_headers": [["container_id", "Id"]]}'
 
 
 def value(text):
-    """A body with this as the value of a field that no one knows: parsed, it is HSS.0001."""
+    """Returns a body with this as the value of an unknown field: if it is valid JSON, the error is HSS.0001."""
     return b'{"x": ' + (text if isinstance(text, bytes) else text.encode()) + b"}"
 
 
 def nested(levels):
-    """A body of so many levels, itself the first."""
+    """Returns a body with this number of levels, including its own."""
     return value("[" * (levels - 1) + "]" * (levels - 1))
 
 
@@ -151,7 +151,7 @@ JSON = {
 
 
 @pytest.mark.parametrize("name", NO_JSON)
-def test_what_is_no_json(api, name):
+def test_invalid_json(api, name):
     body = NO_JSON[name]
     answer = expect_error(api.create(body), 400, "HSS.0002", "offset")
     offset = int(re.search(r"offset (\d+)", answer["error_msg"])[1])
@@ -159,7 +159,7 @@ def test_what_is_no_json(api, name):
 
 
 @pytest.mark.parametrize("name", JSON)
-def test_what_is_json(api, name):
+def test_valid_json(api, name):
     expect_error(api.create(JSON[name]), 400, "HSS.0001")
 
 

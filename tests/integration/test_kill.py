@@ -1,4 +1,4 @@
-"""Processes that are killed while they work: no acknowledged task is lost, and no part of a file is left."""
+"""Processes that are killed at work: no acknowledged task is lost, and no partial file is left."""
 
 import os
 import random
@@ -15,14 +15,14 @@ GIVEN_UP = "the export was given up after 3 attempts"
 
 
 class Stream:
-    """Callers who create tasks with whichever process is up, until they are told to stop."""
+    """Callers who create tasks with any process that is up, until they are stopped."""
 
     def __init__(self, made):
         self.made = made
         self.acknowledged = []  # project, task_id
         self.odd = []
         self.ended = threading.Event()
-        for project in PROJECTS:  # a token is made by a program, so before it is needed
+        for project in PROJECTS:  # making a token starts a program, so they are made in advance
             made.site.token(project)
         self.threads = [threading.Thread(target=self.create, args=[number]) for number in range(4)]
         for thread in self.threads:
@@ -37,11 +37,11 @@ class Stream:
             try:
                 response = self.made.api(name, project).create(BODY, headers=headers)
             except (OSError, Closed):
-                time.sleep(0.02)  # it is down
+                time.sleep(0.02)  # the process is down
                 continue
             if response.status == 200:
                 self.acknowledged.append((project, response.json()["task_id"]))
-            elif response.status == 429:  # as many as may wait
+            elif response.status == 429:  # the limit of unfinished tasks
                 time.sleep(0.1)
             else:
                 self.odd.append(response)
@@ -53,12 +53,12 @@ class Stream:
 
 
 def check_every_task(made, stream):
-    """Each task that a caller knows of has ended, with its file or for the one reason that there may be."""
+    """Each acknowledged task has ended, with its file or with the only failure that is allowed."""
     eventually(lambda: not made.site.unfinished(), "every task ends")
     outcomes = {"success": 0, "failure": 0}
     for project, task_id in stream.acknowledged:
         response = made.api("one", project).status(task_id)
-        assert response.status == 200, f"an acknowledged task is gone: {response}"
+        assert response.status == 200, f"an acknowledged task is lost: {response}"
         status = response.json()
         outcomes[status["task_status"]] += 1
         if status["task_status"] == "success":
@@ -101,12 +101,12 @@ def test_killed_at_any_moment(fleet, way, rounds):  # noqa: F811
         stream.end()
     assert not stream.odd, f"{len(stream.odd)} creates failed: {stream.odd[:3]}"
     outcomes = check_every_task(made, stream)
-    assert outcomes["success"] >= rounds, f"hardly anything was done: {outcomes}"
+    assert outcomes["success"] >= rounds, f"too few exports succeeded: {outcomes}"
     assert (parts > 0) == (way == "part"), f"{parts} parts of files were seen"
 
 
-# Where a process kills itself: in the middle of the file, when it is whole, when it has its name, and when the
-# directory is synced; then comes the commit.
+# When a process kills itself: in the middle of the file, when the file is complete, when it has its name, and when the
+# directory is synced. After that comes the commit.
 MOMENTS = ("write kill 200000", "fsync kill", "publish kill", "syncdir kill")
 
 
@@ -122,14 +122,14 @@ def test_killed_at_each_step(fleet, way):  # noqa: F811
         orders.give(moment, *nameless)
         try:
             tasks.append(made.api(f"killed{number}").create_task(BODY, headers=ASYNC))
-        except Closed:  # the answer came too late
+        except Closed:  # the response came too late
             pass
         assert process.process.wait(timeout=60) == -9, f"{moment} did not happen"
     assert made.states() == {"running": len(MOMENTS)}, f"{made.states()}"
     left = sorted(os.path.splitext(name)[1] for name in os.listdir(made.site.files))
     assert left == ["", ""] + ([".part"] * 2 if way == "part" else []), f"{os.listdir(made.site.files)}"
 
-    # The leases run out: another process does it all.
+    # The leases expire, and another process runs all tasks.
     made.site.sql("UPDATE waybill.export_task SET lease_expire_time = now()")
     made.start("one")
     for task_id in tasks:

@@ -1,4 +1,4 @@
-"""Callers who hang up: nothing that was held for them is held afterwards."""
+"""Callers who hang up: nothing that was held for them stays held."""
 
 import http.client
 import itertools
@@ -17,15 +17,15 @@ from web import start_web
 
 CALLERS = 1000 if "WAYBILL_TEST_ROUNDS" in os.environ else 300
 BY_WEB = 100
-AT_ONCE = 100  # connections that a caller holds at a time
-# No task ends. Few connections to the database, so that they are all there after a few calls: two for requests, one that
-# listens, and one of housekeeping.
+AT_ONCE = 100  # connections that a caller holds at the same time
+# No task ends. There are few connections to the database, so that all are open after a few calls: two for requests, one
+# that listens, and one for housekeeping.
 OPTIONS = {"export.threads": 0, "database.pool_size": 2}
 CONNECTIONS = 4
 
 
 class Held:
-    """What a process holds: descriptors, threads, connections to the database."""
+    """The resources that a process holds: descriptors, threads, connections to the database."""
 
     def __init__(self, site, pid):
         self.site = site
@@ -39,7 +39,7 @@ class Held:
 
 
 def in_groups(count, call, arrived):
-    """Makes so many connections by call(), and closes them group by group."""
+    """Makes this number of connections by call(), and closes them group by group."""
     while count > 0:
         connections = [call() for _ in range(min(count, AT_ONCE))]
         count -= len(connections)
@@ -49,7 +49,7 @@ def in_groups(count, call, arrived):
 
 
 def expect_nothing_held(held, count, call, serves, arrived=lambda number: None):
-    """However many callers hang up, as much is held in the end as before, when others were served."""
+    """However many callers hang up, the process holds as much in the end as before, after serving others."""
     def has_all():
         others = [threading.Thread(target=serves) for _ in range(20)]
         for other in others:
@@ -75,7 +75,7 @@ def expect_nothing_held(held, count, call, serves, arrived=lambda number: None):
     serves()
 
 
-# Short ones: a socket in a directory with this name must have a path of at most 107 bytes.
+# Short names: a socket in a directory with this name must have a path of at most 107 bytes.
 names = (f"leaks{number}" for number in itertools.count())
 
 
@@ -87,7 +87,7 @@ def direct(fleet):  # noqa: F811
 
 
 def begin_request(api, method, path, headers, length=None):
-    """A request on a connection of its own, up to its body."""
+    """Sends a request on a connection of its own, up to its body."""
     connection = fcgi.Connection(api.client.socket_path)
     params = api.client.params(method, api.path(path), {"X-Auth-Token": api.token, **headers}, length)
     connection.send(fcgi.begin(), fcgi.records(fcgi.PARAMS, fcgi.pairs(params)))
@@ -101,7 +101,7 @@ def begin_status(api, task_id):
 
 
 def begin_create(api, sent, length):
-    """A create that waits, with so much of its body as is given; all of it or not."""
+    """Sends a create that waits, with the given part of its body, or all of it."""
     connection = begin_request(
         api, "POST", "container/export-task", {"Prefer": "wait=60", "Content-Type": "application/json"}, length)
     if sent:
@@ -112,12 +112,12 @@ def begin_create(api, sent, length):
 
 
 def all_wait(held):
-    """Each has a thread, which waits."""
+    """Each caller has a thread, which waits."""
     return lambda number: eventually(lambda: held.count()[1] > number, f"{number} callers wait")
 
 
 def served(api, task_id):
-    """A caller who doesn't hang up."""
+    """A caller who does not hang up."""
     def ask():
         assert api.status(task_id).json()["task_status"] == "running"
         assert api.request("GET", "/healthz").status == 200
@@ -132,7 +132,7 @@ def test_callers_that_hang_up_while_they_wait(direct):
 
 
 def test_callers_that_hang_up_while_their_create_waits(direct):
-    """Their tasks stay: they may ask for them with another call."""
+    """Their tasks remain: the callers may ask for them in another request."""
     api = direct.api()
     task_id = api.create_task(MINIMAL, headers=ASYNC)
     body = json.dumps(MINIMAL).encode()
@@ -144,7 +144,7 @@ def test_callers_that_hang_up_while_their_create_waits(direct):
 
 @pytest.mark.parametrize("sent", [b"", b'{"export_headers": [['], ids=["nothing", "half"])
 def test_callers_that_send_half_a_body(direct, sent):
-    """No task comes of it."""
+    """No task is created."""
     api = direct.api()
     task_id = api.create_task(MINIMAL, headers=ASYNC)
     held = Held(direct.site, direct.processes["one"].pid)
@@ -167,7 +167,7 @@ def test_callers_that_send_half_a_head(direct):
 
 @pytest.fixture
 def behind_lighttpd(fleet):  # noqa: F811
-    """A caller by way of lighttpd, and what the process holds that it has started."""
+    """A caller through lighttpd, and the resources of the process that lighttpd has started."""
     made = fleet(next(names), OPTIONS)
     web = start_web("lighttpd", made.site, options=OPTIONS)
     try:
@@ -187,7 +187,7 @@ def test_callers_of_lighttpd_that_hang_up_while_they_wait(behind_lighttpd):
     task_id = api.create_task(MINIMAL, headers=ASYNC)
 
     def begin():
-        """lighttpd does not notice it before it has an answer: so the wait is a short one."""
+        """lighttpd does not notice a closed connection before it has a response, so the wait is short."""
         connection = http.client.HTTPConnection("127.0.0.1", api.client.port, timeout=60)
         connection.request("GET", api.path(f"export-task/{task_id}"),
                            headers={"X-Auth-Token": api.token, "Prefer": "wait=5"})

@@ -1,4 +1,4 @@
-"""Leases: a process that stops loses its export to another one, and one that works keeps it."""
+"""Leases: a process that stops loses its export to another one, and a process that works keeps it."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ GATED = {"export.lease": LEASE, "inventory.relation": "faults.container"}
 
 
 def expect_success_of_another(made, task_id, rows=ROWS):
-    """One success, by the second attempt, with the one file that there is."""
+    """Checks that the second attempt succeeded and that there is exactly one file."""
     for name in made.processes:
         status = made.api(name).wait(task_id)
         assert status["task_status"] == "success", f"{status}"
@@ -42,7 +42,7 @@ def test_a_process_that_is_stopped_in_the_middle(fleet):  # noqa: F811
 
 
 def test_two_processes_at_work_on_one_task(fleet):  # noqa: F811
-    """The one that was stopped wakes while the other is in the middle of it: it gives up, the other does not."""
+    """The stopped one continues while the other is in the middle of the export: it gives up, the other does not."""
     made = fleet("lease_both", GATED, p1=ROWS)
     add_gate(made.site, ROWS // 2)
     made.start("one")
@@ -61,7 +61,7 @@ def test_two_processes_at_work_on_one_task(fleet):  # noqa: F811
 
 
 def stop_at(fleet, name, moment, rows=ROWS):  # noqa: F811
-    """A task whose exporter has stopped itself right after a step, and that another process has then ended."""
+    """Runs a task whose exporter stops itself right after a step, and that another process then completes."""
     made = fleet(name, p1=rows)
     orders = Orders(made.site)
     made.start_front({"export.lease": LEASE})
@@ -83,8 +83,8 @@ def test_a_process_that_is_stopped_before_its_file_has_a_name(fleet):  # noqa: F
 
 
 def test_a_process_that_is_stopped_before_it_publishes(fleet):  # noqa: F811
-    """It finds out that it is late before there is a file, and so lives on."""
-    rows = 20  # which are written at once, after the last has been read
+    """It notices the lost lease before there is a file, and continues to run."""
+    rows = 20  # written at once, after the last row has been read
     made, orders, task_id = stop_at(fleet, "lease_write", "write stop 1", rows)
     orders.give("publish kill")
     made.signal("one", signal.SIGCONT)
@@ -96,7 +96,7 @@ def test_a_process_that_is_stopped_before_it_publishes(fleet):  # noqa: F811
 
 
 def test_a_late_file_whose_name_is_forgotten(fleet):  # noqa: F811
-    """Housekeeping remembers names for an hour only: who has published such a file removes it."""
+    """Housekeeping remembers names for only an hour: a process that publishes such a file removes it itself."""
     made, orders, task_id = stop_at(fleet, "lease_forgotten", "fsync stop")
     orders.give()
     made.site.sql("DELETE FROM waybill.discarded_file")
@@ -114,7 +114,7 @@ def test_a_process_that_is_stopped_before_its_commit(fleet):  # noqa: F811
 
 
 def test_a_process_that_is_stopped_while_it_removes_files(fleet):  # noqa: F811
-    """The next one removes what it has left."""
+    """The next process removes the remaining files."""
     made = fleet("lease_remove", p1=ROWS)
     orders = Orders(made.site)
     made.start("one")
@@ -135,7 +135,7 @@ def test_a_process_that_is_stopped_while_it_removes_files(fleet):  # noqa: F811
 
 
 def test_a_late_file_whose_process_dies(fleet):  # noqa: F811
-    """It wakes after the other's success, gives its file the name, and is killed before it sees that it is late."""
+    """It continues after the other's success, names its file, and is killed before it notices the lost lease."""
     made, orders, task_id = stop_at(fleet, "lease_late", "fsync stop")
     made.expect_files_of_tasks_alone()
     orders.give("publish kill")
@@ -146,7 +146,7 @@ def test_a_late_file_whose_process_dies(fleet):  # noqa: F811
     expect_success_of_another(made, task_id)
 
 
-def test_a_lease_that_runs_out_three_times(fleet):  # noqa: F811
+def test_a_lease_that_expires_three_times(fleet):  # noqa: F811
     made = fleet("lease_thrice", GATED, p1=ROWS)
     add_gate(made.site, ROWS // 2)
     with closed_gate(made.site):
@@ -167,7 +167,7 @@ def test_a_lease_that_runs_out_three_times(fleet):  # noqa: F811
 
 
 def test_a_slow_query_keeps_its_lease(fleet):  # noqa: F811
-    """No row comes for longer than a lease."""
+    """No row arrives for longer than the lease."""
     made = fleet("lease_slow", GATED, p1=ROWS)
     add_gate(made.site, ROWS // 2)
     made.start("one")
@@ -184,7 +184,7 @@ def test_a_slow_query_keeps_its_lease(fleet):  # noqa: F811
 
 
 def locked(site):
-    """A transaction that lets nobody read the inventory."""
+    """A transaction that blocks all readers of the inventory."""
     connection = site.connect()
     connection.autocommit = False
     connection.cursor().execute("LOCK TABLE waybill.container IN ACCESS EXCLUSIVE MODE")
@@ -231,7 +231,7 @@ def test_a_lock_on_the_inventory_that_lasts_too_long(fleet):  # noqa: F811
 
 
 def test_an_export_that_takes_too_long(fleet):  # noqa: F811
-    """Whether no row comes, or one after the other for too long."""
+    """The limit applies if no row arrives, and if rows arrive one by one for too long."""
     made = fleet("lease_timeout", {**GATED, "export.timeout": 2}, p1=ROWS)
     add_gate(made.site, ROWS // 2)
     made.start()
@@ -249,7 +249,7 @@ def test_an_export_that_takes_too_long(fleet):  # noqa: F811
 
 
 def test_a_process_that_is_stopped_in_a_create(fleet):  # noqa: F811
-    """Those who create tasks of the same project with another process, before it and after, all get theirs."""
+    """Callers who create tasks of the same project with another process, before it and after it, get theirs."""
     made = fleet("lease_create", {"export.threads": 0, "limits.unfinished_tasks": 1000000})
     orders = Orders(made.site)
     one = made.start("one", orders.variables)
@@ -287,7 +287,7 @@ def test_a_process_that_is_stopped_in_a_create(fleet):  # noqa: F811
 
 
 def test_a_process_that_is_stopped_in_a_claim(fleet):  # noqa: F811
-    """The others claim tasks."""
+    """The other processes claim tasks."""
     made = fleet("lease_claim", p1=ROWS)
     orders = Orders(made.site)
     made.start_front()
@@ -308,7 +308,7 @@ def test_a_process_that_is_stopped_in_a_claim(fleet):  # noqa: F811
 
 
 def test_a_process_that_is_stopped_at_any_moment(fleet):  # noqa: F811
-    """Whatever a stopped process holds, the other goes on serving and exporting."""
+    """Whatever a stopped process holds, the other one continues to serve and to export."""
     made = fleet("lease_any", {"export.lease": LEASE, "inventory.relation": "faults.container",
                                "limits.unfinished_tasks": 10}, p1=ROWS)
     add_brake(made.site, 100, 0.002)
@@ -341,7 +341,7 @@ def test_a_process_that_is_stopped_at_any_moment(fleet):  # noqa: F811
         ended.set()
         for thread in threads:
             thread.join()
-    # The database may have ended a transaction of the one that was stopped in the middle of it.
+    # The database may have ended a transaction of the stopped process.
     odd = [(name, answer) for name, answer in answers
            if answer.status not in (200, 429) and (name, answer.status) != ("one", 503)]
     assert not odd, f"{len(odd)} of {len(answers)}: {odd[:3]}"

@@ -12,7 +12,7 @@ def test_unfinished_tasks(start):
         expect_error(response, 429, "APIGW.0308", "3")
         assert int(response.headers["retry-after"]) >= 1, f"{response}"
     assert service.site.tasks() == 3
-    assert api.status(tasks[0]).status == 200, "status answers while creates are refused"
+    assert api.status(tasks[0]).status == 200, "status works while creates are refused"
     service.api("demo2").create_task(MINIMAL)
     service.site.sql(
         "UPDATE waybill.export_task SET state = 'failure', error_code = 'HSS.0041', finish_time = now()"

@@ -1,4 +1,4 @@
-"""The list of a caller's tasks: which, in which order, and page by page."""
+"""The list of a caller's tasks: its content, its order, and its pages."""
 
 import itertools
 
@@ -37,7 +37,7 @@ def test_newest_first(api):
 
 
 def spread(site, project):
-    """Times a second apart, oldest first by id, but for each third task, which has the time of the one before it."""
+    """Sets times a second apart, oldest first by id. Each third task gets the time of the one before it."""
     site.sql(
         "UPDATE waybill.export_task SET create_time = timestamptz '2026-01-01 00:00:00Z' + place * interval '1 second'"
         " FROM (SELECT task_id, n - CASE WHEN n %% 3 = 0 THEN 1 ELSE 0 END AS place"
@@ -48,7 +48,7 @@ def spread(site, project):
 
 @pytest.mark.parametrize("together", [False, True])
 def test_every_task_is_on_one_page(stalled, together):
-    """Those of one moment too, whatever the size of the pages."""
+    """This includes tasks of the same moment, and holds for every page size."""
     api = stalled.api(f"paged {together}")
     made = {api.create_task(MINIMAL) for _ in range(23)}
     if together:
@@ -65,7 +65,7 @@ def test_every_task_is_on_one_page(stalled, together):
         assert [task for _, tasks in pages for task in tasks] == whole, f"pages of {size}"
         assert {total for total, _ in pages} == {23}
         assert [len(tasks) for _, tasks in pages[:-1]] == [size] * (len(pages) - 1)
-    assert listed(api) == (23, whole[:10]), "ten are a page"
+    assert listed(api) == (23, whole[:10]), "the default page has ten"
     assert listed(api, "?offset=20") == (23, whole[20:])
 
 
@@ -101,7 +101,7 @@ def test_bounds(api, query, count):
         "", "-1", "+1", "%2B1", "1.0", "abc", "1e1", "0x1", "1,000", "%201", "1%20", "1%0A", "true", "null",
         "%EF%BC%91", "4294967297", "18446744073709551617", "9" * 5000, "%00", "%ff", "%")),
 ], ids=lambda value: value[:30] or "empty")
-def test_what_is_no_limit_and_no_offset(client, hostile, parameter, value):
+def test_invalid_limits_and_offsets(client, hostile, parameter, value):
     api = hostile.api(client=client)
     mention = () if value in ("%00", "%ff", "%") else (parameter,)
     expect_error(page(api, f"?{parameter}={value}"), 400, "HSS.0001", *mention)
@@ -148,7 +148,7 @@ def test_other_paths(client, hostile, path):
 
 @pytest.fixture(scope="module")
 def granted(hostile):
-    """Tasks of callers with all kinds of grants in two projects; newest first."""
+    """Tasks of callers with all kinds of grants in two projects, newest first."""
     made = []
     for project in ("listed grants", "listed grants 2"):
         for eps, query in ((None, "0"), (None, "ep-a"), (None, "ep-b"), (None, "Ep-A"), (None, "all_granted_eps"),
@@ -156,7 +156,7 @@ def granted(hostile):
                            (AB, "all_granted_eps"), (("0", "ep-a"), "all_granted_eps"), (("0",), "0")):
             api = hostile.api(project, eps)
             made.append(api.finished({"export_headers": HEADERS}, f"?enterprise_project_id={query}")["task_id"])
-    # So that no two are of one moment.
+    # No two tasks have the same time.
     for number, task_id in enumerate(made):
         hostile.site.sql("UPDATE waybill.export_task SET create_time = '2026-01-01 00:00:00Z'::timestamptz"
                          " + %s * interval '1 second' WHERE task_id = %s", number, task_id)
@@ -170,7 +170,7 @@ QUERIES = ("", "0", "ep-a", "ep-b", "Ep-A", "all_granted_eps", "nothing-there", 
                          ids=lambda eps: "all" if eps is None else "+".join(eps))
 @pytest.mark.parametrize("project", ["listed grants", "listed grants 2"])
 def test_just_what_status_shows(hostile, granted, project, eps):
-    """Of all tasks that there are, in the same words."""
+    """The list shows the same tasks as status, and with the same fields."""
     api = hostile.api(project, eps)
     seen = 0
     for name in QUERIES:

@@ -1,4 +1,4 @@
-"""Logins that setup.sql makes for users of the system: they serve and migrate, with a role's rights and no more."""
+"""Logins that setup.sql makes for system users: they serve and migrate, with the privileges of a role and no more."""
 
 import os
 
@@ -9,13 +9,13 @@ from service import TOP, Service, Site
 
 SETUP = os.path.join(TOP, "sql", "setup.sql")
 SERVICE, OWNER = "site_service", "site_owner"
-# Had it the right to quote as it likes, psql would run it.
+# If the quoting were wrong, psql would run it.
 ODD = "o'neil \"x\" \\; DROP ROLE waybill_service; $$ %I -- "
 
 
 @pytest.fixture(scope="module")
 def site(scratch, postgres):
-    """A database that was prepared with logins, and whose schema the owner's login has made."""
+    """A database that was prepared with logins. The owner's login has created the schema."""
     made = Site(postgres, os.path.join(scratch, "logins"))
     made.sql("DROP SCHEMA waybill CASCADE")
     postgres.psql("logins", SETUP, service_login=SERVICE, owner_login=OWNER)
@@ -29,7 +29,7 @@ def site(scratch, postgres):
 
 
 def roles(site):
-    """All that there is to know of the roles and of who is a member of which."""
+    """Returns everything about the roles and their members."""
     return (site.sql("SELECT to_jsonb(r) FROM pg_roles r ORDER BY oid"),
             site.sql("SELECT roleid::text, member::text, admin_option FROM pg_auth_members ORDER BY 1, 2"))
 
@@ -58,7 +58,7 @@ def test_what_they_made_is_the_role_s(site):
 
 
 @pytest.mark.parametrize("login, role", [(SERVICE, "waybill_service"), (OWNER, "waybill_owner")])
-def test_they_have_the_rights_of_the_role(site, login, role):
+def test_they_have_the_privileges_of_the_role(site, login, role):
     attributes = ("SELECT rolcanlogin, rolinherit, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls"
                   " FROM pg_roles WHERE rolname = %s")
     assert site.sql(attributes, login) == [(True, True, False, False, False, False, False)]

@@ -1,4 +1,4 @@
-"""The log, as JSON and as text: an event is a line, whatever a caller sends, and an export is found by its request."""
+"""The log as JSON and as text: one event per line, whatever a caller sends, and an export is found by its request."""
 
 import datetime
 import json
@@ -14,13 +14,13 @@ from faults import ASYNC, BODY, add_gate, closed_gate, eventually, fill, fleet  
 from fcgi import PARAMS, STDIN, Connection, begin, pairs, records
 from service import BUILD, LOG_LINE, Direct, Process, environment, is_json_line
 
-# Text that may do harm to a line.
+# Text that may break a line.
 HOSTILE = ('"', "\\", '\\"', '","level":"error', "\n", "\r\n", "\t", "\x01", "\x1b[2J", "\x7f", "\x85", "\u2028",
            "\u202e", "😀", "\ufeff", "a b=c", "{}", "'", "\\u0000", "x=\"y\" event=fake")
 
 
 def lines(process):
-    """The log so far; it must be one event a line."""
+    """Returns the log so far. It must have one event per line."""
     with open(process.log, "rb") as log:
         text = log.read()
     assert text.endswith(b"\n"), f"no end of a line: {text[-200:]!r}"
@@ -31,7 +31,7 @@ def lines(process):
 
 
 def request_line(process, request_id):
-    """The one line of a request."""
+    """Returns the only line of a request."""
     found = [line for line in lines(process) if line["event"] == "request" and line["request_id"] == request_id]
     assert len(found) == 1, f"{found}"
     return found[0]
@@ -50,7 +50,7 @@ def api(service):
 
 
 def expect_request(service, response, operation, **fields):
-    """The line of a request: what was asked, and how it was answered."""
+    """Checks the line of a request: the operation and the response."""
     line = request_line(service.process, response.headers["x-request-id"])
     fields = {"operation": operation, "status": response.status, **fields}
     assert {name: line.get(name) for name in fields} == fields, f"{line}"
@@ -112,12 +112,12 @@ def test_a_failed_export(fleet):  # noqa: F811
     expected = {"level": "error", "task_id": task_id, "request_id": response.headers["x-request-id"],
                 "project_id": "p1", "reason": status["error_msg"]}
     assert {name: line.get(name) for name in expected} == expected, f"{line}"
-    assert "faults" in line["detail"], f"the operator is told more than the caller: {line}"
+    assert "faults" in line["detail"], f"the operator sees more than the caller: {line}"
 
 
 @pytest.mark.parametrize("text", HOSTILE + ("".join(HOSTILE), "\x01" * 256, "😀" * 256, '"' * 256), ids=ascii)
 def test_a_project_of_any_text(service, text):
-    """It is in the log as it is, and readable there, however long."""
+    """The log has it unchanged and readable, however long it is."""
     api = service.api(text)
     response = api.create(MINIMAL)
     assert response.status == 200, f"{response}"
@@ -126,7 +126,7 @@ def test_a_project_of_any_text(service, text):
 
 
 def raw(process, **params):
-    """A request whose parameters are bytes that no web server would pass on."""
+    """Sends a request whose parameters are bytes that no web server would pass on."""
     params = {**process.client.params("GET", "/v5/p1/export-tasks", {"X-Auth-Token": "x"}), **params}
     with Connection(process.socket_path) as connection:
         connection.send(begin(), records(PARAMS, pairs(params)), records(STDIN, b""))
@@ -140,8 +140,8 @@ BYTES = (b"\xff\xfe", b"\xc3", b"\xc3(", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b
          b"\x00x", b"x" * 5000, "\x85\u2028😀".encode(), b'x" y=1')
 
 
-def test_bytes_that_are_no_text(service):
-    """In the path, the query, the method and the headers: each request is one whole line all the same."""
+def test_bytes_that_are_not_text(service):
+    """Invalid bytes in the path, the query, the method or the headers: each request is still one whole line."""
     before = len(lines(service.process))
     api = service.api("p1")
     count = 0
@@ -173,7 +173,7 @@ def test_bodies_that_do_harm(service, api):
             assert line["error"] == "parameter" and line["reason"], f"{line}"
 
 
-def test_what_a_process_says_of_itself(fleet):  # noqa: F811
+def test_events_of_a_process(fleet):  # noqa: F811
     made = fleet("logs_life", {"log.format": "json"}, p1=20)
     process = made.start("one")
     status = made.api("one").finished(BODY)
@@ -204,7 +204,7 @@ def test_a_worker(fleet):  # noqa: F811
     assert [line["request_id"] for line in ends] == [response.headers["x-request-id"]], f"{lines(worker)}"
 
 
-def test_a_handed_back_export(fleet):  # noqa: F811
+def test_a_requeued_export(fleet):  # noqa: F811
     made = fleet("logs_back", {"log.format": "json", "server.grace": 1, "inventory.relation": "faults.container"},
                  p1=20)
     add_gate(made.site, 10)
@@ -218,7 +218,7 @@ def test_a_handed_back_export(fleet):  # noqa: F811
 
 
 def test_a_start_that_fails(service):
-    """Once it is known how to log, it is logged like that."""
+    """Once the log format is known, the failure is logged in that format."""
     done = subprocess.run(
         [os.path.join(BUILD, "waybill.fcgi"), "--config", service.site.config, "--listen", service.process.socket_path],
         env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
@@ -249,7 +249,7 @@ def test_levels(fleet):  # noqa: F811
 
 @pytest.mark.parametrize("zone", ["UTC0", "EAST-9", "WEST+9:30"])
 def test_the_times(service, zone):
-    """Of UTC, whatever the process's time zone is. Those of other zones differ by half an hour at least."""
+    """Times are in UTC, whatever the time zone of the process. Other zones here differ by at least half an hour."""
     process = Direct(service.site, "zone_" + zone[:4], variables={"TZ": zone})
     try:
         response = process.client.request("GET", "/healthz")
@@ -262,7 +262,7 @@ def test_the_times(service, zone):
 
 
 def test_text_is_as_it_was(fleet):  # noqa: F811
-    """The format that is meant if none is named, of the same events and fields."""
+    """The default format, with the same events and fields."""
     made = fleet("logs_text", p1=20)
     process = made.start()
     response = made.api().create(BODY)

@@ -1,5 +1,5 @@
-"""Answers of the database that are lost or late: the end of an export is what the database says it is, its file is
-there if and only if the task promises it, and the log and the counters tell the same."""
+"""Responses of the database that are lost or late: an export ends as the database has recorded, its file exists if and
+only if the task promises it, and the log and the counters agree."""
 
 import contextlib
 import itertools
@@ -19,8 +19,8 @@ FAILURE = "SET state = 'failure', lease = NULL, lease_expire_time = NULL, finish
 HAND_BACK = "attempts = attempts - $3"
 RENEWAL = "progress = $4"
 CLAIM = "SET state = 'running'"
-QUESTION = "pg_is_in_recovery"  # what became of a claim
-# How long a silent database is waited for. One export thread: no other of the process can take the task over.
+QUESTION = "pg_is_in_recovery"  # part of the query that checks a claim
+# How long a silent database is awaited. There is one export thread: no other thread of the process can take the task.
 SHORT = {"database.query_timeout_ms": 1000, "export.threads": 1}
 
 ENDS = {"success": "succeeded", "failure": "failed", "requeued": "handed back", "abandoned": "abandoned"}
@@ -44,14 +44,14 @@ class Pair:
         return self.back
 
     def start_another(self):
-        """A process without a proxy, and with time to spare."""
+        """Starts a process without a proxy and with long timeouts."""
         self.made.start("two")
 
     def create(self):
         return self.api.create_task(BODY, headers=ASYNC)
 
     def expect_end(self, end, of_another=None):
-        """The one export of `back` ended so, as it logs and counts it; another process counts its own."""
+        """Checks that the only export of `back` ended so, by its log and counters. Another process counts its own."""
         eventually(lambda: f'event="export {ENDS[end]}"' in self.back.log_text(), f"the log says {end}")
         log = self.back.log_text()
         assert {other: log.count(f'event="export {name}"') for other, name in ENDS.items()} \
@@ -91,7 +91,7 @@ def pair(fleet, scratch, postgres):  # noqa: F811
 
 @pytest.mark.parametrize("action", [RESET, SILENCE, CUT])
 def test_the_answer_to_a_success(pair, action):
-    """Lost after the commit, or before the statement came: one success, logged and counted once."""
+    """It is lost after the commit, or the statement is lost: there is one success, logged and counted once."""
     pair = pair()
     pair.start_back()
     rule = pair.proxy.on(SUCCESS, action)
@@ -101,14 +101,14 @@ def test_the_answer_to_a_success(pair, action):
 
 
 def waiting(made, kind, name):
-    """The statements that record a success and wait for that on the server."""
+    """Returns the statements that record a success and wait for that on the server."""
     return made.site.sql(f"SELECT pid FROM pg_stat_activity WHERE {kind} = %s AND query LIKE '%%' || %s || '%%'",
                          name, SUCCESS)
 
 
 @pytest.fixture
 def server(scratch):
-    """A PostgreSQL that no other test needs."""
+    """A PostgreSQL that no other test uses."""
     made = Postgres(os.path.join(scratch, f"pg-lost-{next(NUMBERS)}"))
     made.start()
     yield made
@@ -116,7 +116,7 @@ def server(scratch):
 
 
 def need_standby(server, name):
-    """From now on a commit waits for the standby that has this name; "" is none."""
+    """Makes commits wait for the standby with this name; "" is none."""
     connection = server.connect("postgres")
     connection.cursor().execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
     connection.cursor().execute("SELECT pg_reload_conf()")
@@ -126,7 +126,7 @@ def need_standby(server, name):
 
 @pytest.fixture
 def hung(server, pair):
-    """An export whose commit waits for a standby that is not there, and the retry that waits for the commit."""
+    """An export whose commit waits for a missing standby, and the retry that waits for the commit."""
     made = pair({"inventory.relation": "faults.container"}, server)
     add_gate(made.made.site, ROWS // 2)
     made.start_back()
@@ -139,7 +139,7 @@ def hung(server, pair):
     eventually(lambda: waiting(made.made, "wait_event", "SyncRep"), "the commit waits for a standby")
     eventually(lambda: waiting(made.made, "wait_event_type", "Lock"), "the retry waits for the commit")
     yield made, task_id
-    need_standby(server, "")  # or nothing would end
+    need_standby(server, "")  # otherwise nothing would end
 
 
 def test_a_commit_that_is_slow(server, hung):
@@ -151,7 +151,7 @@ def test_a_commit_that_is_slow(server, hung):
 
 
 def test_a_commit_that_is_there_while_others_hang(server, hung):
-    """An operator ends the wait of the commit. Whatever writes hangs as before: a question does not."""
+    """An operator ends the wait of the commit. Statements that write still hang, but queries do not."""
     pair, task_id = hung
     (pid,), = waiting(pair.made, "wait_event", "SyncRep")
     pair.made.site.sql("SELECT pg_cancel_backend(%s)", pid)
@@ -191,7 +191,7 @@ def test_a_success_that_comes_after_another_process_has_taken_over(pair):
 
 
 def test_a_success_that_comes_after_a_cancel(pair):
-    """The task failed, but not with what the export has found."""
+    """The task has failed, but not with the result of the export."""
     pair = pair()
     pair.start_back()
     success = pair.proxy.on(SUCCESS, HOLD, always=True)
@@ -207,7 +207,7 @@ def test_a_success_that_comes_after_a_cancel(pair):
 
 
 def test_a_success_that_comes_after_a_retry(pair):
-    """The task waits in the queue again, but not as the export has left it."""
+    """The task is queued again, but not in the state that the export has left."""
     pair = pair()
     back = pair.start_back()
     success = pair.proxy.on(SUCCESS, CUT)
@@ -227,7 +227,7 @@ def test_a_success_that_comes_after_a_retry(pair):
 
 
 def test_a_success_that_comes_after_its_process_has_ended(pair):
-    """The file waits for it."""
+    """The file remains until then."""
     pair = pair({"export.lease": 600, "server.grace": 1})
     back = pair.start_back()
     success = pair.proxy.on(SUCCESS, HOLD, always=True)
@@ -244,7 +244,7 @@ def test_a_success_that_comes_after_its_process_has_ended(pair):
 
 
 def test_an_end_that_cannot_be_recorded(pair):
-    """The process ends all the same when it has to, and the file of its attempt goes once another has been made."""
+    """The process still ends in time. The file of its attempt is removed after another attempt has made a file."""
     pair = pair({"export.lease": LEASE, "server.grace": 1})
     back = pair.start_back()
     success = pair.proxy.on(SUCCESS, CUT, always=True)
@@ -276,8 +276,8 @@ def test_a_process_that_ends_asks_for_a_lost_answer(pair):
 
 
 @pytest.mark.parametrize("action", [SILENCE, CUT])
-def test_the_database_is_away_until_the_lease_has_run_out(pair, action):
-    """The success is committed, or comes to be as nobody else has taken the task."""
+def test_the_database_is_unreachable_until_the_lease_has_expired(pair, action):
+    """The success is committed, or is recorded later because no other process has taken the task."""
     pair = pair({"export.lease": LEASE})
     pair.start_back()
     success = pair.proxy.on(SUCCESS, action)
@@ -293,8 +293,8 @@ def test_the_database_is_away_until_the_lease_has_run_out(pair, action):
     pair.expect_end("success")
 
 
-def test_the_database_is_away_for_longer_than_an_export_may_take(pair):
-    """The process goes on to other things; the success stays."""
+def test_the_database_is_unreachable_for_longer_than_an_export_may_take(pair):
+    """The process continues with other work; the success remains."""
     pair = pair({"export.lease": LEASE, "export.timeout": 8})
     back = pair.start_back()
     success = pair.proxy.on(SUCCESS, SILENCE)
@@ -309,7 +309,7 @@ def test_the_database_is_away_for_longer_than_an_export_may_take(pair):
 
 
 def test_a_standby_does_not_know_what_became_of_a_claim(server, pair, scratch):
-    """One that is late has the task as it was before."""
+    """A standby that is behind shows an earlier state of the task."""
     standby = Standby(os.path.join(scratch, f"pg-lost-{next(NUMBERS)}"), server)
     with contextlib.ExitStack() as stack:
         pair = pair({"export.lease": 600}, server)
@@ -359,7 +359,7 @@ def test_the_answer_to_a_failure(pair, action):
 
 
 def test_a_failure_after_another_process_has_failed(pair):
-    """The task failed, but with another attempt."""
+    """The task has failed, but in another attempt."""
     pair = pair({"inventory.relation": "no_such.relation", "export.lease": LEASE})
     pair.start_back()
     failure = pair.proxy.on(FAILURE, HOLD, always=True)
@@ -373,7 +373,7 @@ def test_a_failure_after_another_process_has_failed(pair):
 
 
 @pytest.mark.parametrize("action", [RESET, SILENCE])
-def test_the_answer_to_a_hand_back(pair, action):
+def test_the_answer_to_a_requeue(pair, action):
     pair = pair({"inventory.relation": "faults.container", "server.grace": 0, "export.lease": 600})
     add_gate(pair.made.site, ROWS // 2)
     back = pair.start_back()
@@ -392,7 +392,7 @@ def test_the_answer_to_a_hand_back(pair, action):
 
 @pytest.mark.parametrize("action", [RESET, SILENCE, CUT])
 def test_the_answer_to_a_renewal(pair, action):
-    """The export goes on, and renews its lease again: soon, and not only when a third of it is over."""
+    """The export continues, and renews its lease again soon, and not only after a third of it."""
     pair = pair({"inventory.relation": "faults.container", "export.lease": 600})
     add_gate(pair.made.site, ROWS // 2)
     pair.start_back()
@@ -409,7 +409,7 @@ def test_the_answer_to_a_renewal(pair, action):
 
 @pytest.mark.parametrize("action", [RESET, SILENCE])
 def test_the_answer_to_a_claim(pair, action):
-    """Nobody runs the task until its lease has run out; then it runs again."""
+    """The task stays idle until its lease has expired; then it runs again."""
     pair = pair({"export.lease": LEASE})
     pair.start_back()
     rule = pair.proxy.on("COMMIT", action, after=CLAIM)
@@ -423,7 +423,7 @@ def test_the_answer_to_a_claim(pair, action):
 @pytest.mark.parametrize("action, status, code", [(RESET, 503, "APIGW.0201"), (SILENCE, 500, "HSS.0041"),
                                                   (CUT, 503, "APIGW.0201")])
 def test_the_answer_to_a_create(pair, action, status, code):
-    """The caller is told that it failed. A task that is there all the same runs."""
+    """The caller gets an error. A task that exists nevertheless runs."""
     pair = pair()
     pair.start_back()
     rule = pair.proxy.on("COMMIT", action, after="INSERT INTO waybill.export_task")

@@ -1,4 +1,4 @@
-"""GET /metrics: the format, and that it counts what was done, all of it and nothing else."""
+"""GET /metrics: the format, and that everything is counted exactly once."""
 
 import collections
 import math
@@ -29,7 +29,7 @@ LABELS = {
 
 
 def difference(before, after):
-    """By how much each counter has grown, where it has, but for what asking itself adds."""
+    """Returns by how much each counter has grown, if it has, except for the growth by the request itself."""
     grown = {}
     for name in COUNTERS + (DURATION + "_count",):
         for pairs, number in after.get(name, {}).items():
@@ -41,7 +41,7 @@ def difference(before, after):
 
 
 def requests(**statuses):
-    """The growth that these requests make, each {status: number}: the counter's and the histogram's."""
+    """Returns the growth of counter and histogram that these requests cause, each {status: number}."""
     grown = {}
     for operation, numbers in statuses.items():
         for status, number in numbers.items():
@@ -51,7 +51,7 @@ def requests(**statuses):
 
 
 def settled(client, before, expected):
-    """Waits until what is under way has been counted, such as the end of an export; then all of it must be right."""
+    """Waits until work in progress, such as the end of an export, has been counted, and checks the result."""
     eventually(lambda: sum(difference(before, samples(client)).values()) >= sum(expected.values()), f"{expected}")
     assert difference(before, samples(client)) == expected
 
@@ -69,7 +69,7 @@ def api(service):
 
 
 def test_the_format(service, api):
-    """Of a service that has done a bit of everything."""
+    """The format is checked after all kinds of requests."""
     status = api.finished(BODY)
     api.download(status["file_id"])
     api.create({})
@@ -168,7 +168,7 @@ def test_a_failure_is_counted(fleet):  # noqa: F811
 
 @pytest.mark.parametrize("grace", [0, 1])
 def test_the_last_acts_of_a_process_are_counted(fleet, grace):  # noqa: F811
-    """An export that it hands back, and the request before, though nobody asked it for them in time."""
+    """An export that it requeues, and the last request, even if nobody reads its metrics in time."""
     made = fleet(f"metrics_last_{grace}", {"inventory.relation": "faults.container", "server.grace": grace}, p1=20)
     add_gate(made.site, 10)
     before = samples(made.start("one").client)
@@ -184,14 +184,14 @@ def test_the_last_acts_of_a_process_are_counted(fleet, grace):  # noqa: F811
 
 
 def buckets(found, operation):
-    """The buckets of an operation's histogram, in order."""
+    """Returns the buckets of an operation's histogram, in order."""
     of_operation = [(dict(pairs)["le"], number) for pairs, number in found[DURATION + "_bucket"].items()
                     if ("operation", operation) in pairs]
     return sorted((math.inf if le == "+Inf" else float(le), number) for le, number in of_operation)
 
 
 def expect_consistent(found):
-    """Buckets that never fall, the last of all of them, and as many as there are requests."""
+    """Buckets never decrease, and the last one equals the number of requests."""
     of_operation = collections.Counter()
     for pairs, number in found["waybill_http_requests_total"].items():
         of_operation[dict(pairs)["operation"]] += number
@@ -220,7 +220,7 @@ def test_the_durations(service, api):
 
 
 def test_every_bucket_is_there(fleet):  # noqa: F811
-    """An empty one too, from the first request of an operation on: what appears later is no growth to Prometheus."""
+    """Empty ones exist too, from an operation's first request on: Prometheus does not see a new series as growth."""
     made = fleet("metrics_buckets", {"export.threads": 0}, p1=1)
     client = made.start().client
     made.api().create_task(BODY, headers={"Prefer": "wait=1"})
@@ -230,7 +230,7 @@ def test_every_bucket_is_there(fleet):  # noqa: F811
 
 
 def test_it_is_consistent_while_requests_come(service):
-    """Whenever it is asked: a request is counted as a whole."""
+    """Every response is consistent: a request is counted in full or not at all."""
     ended = threading.Event()
 
     def work():
@@ -249,8 +249,8 @@ def test_it_is_consistent_while_requests_come(service):
             thread.join()
 
 
-def test_two_processes_tell_the_same(fleet):  # noqa: F811
-    """What either has done, from the first request on, and after they have ended too."""
+def test_two_processes_report_the_same(fleet):  # noqa: F811
+    """Both report the work of both, from the first request on, and after they have ended too."""
     made = fleet("metrics_two", p1=20)
     for name in ("one", "two"):
         made.start(name)
@@ -261,7 +261,7 @@ def test_two_processes_tell_the_same(fleet):  # noqa: F811
         made.api(name).create({})
 
     def told(name):
-        """All but what asking changes."""
+        """Returns everything that a request for metrics does not change."""
         found = samples(clients[name])
         return {(family, pairs): number for family, numbers in found.items() for pairs, number in numbers.items()
                 if ("operation", "metrics") not in pairs}
@@ -324,11 +324,11 @@ def test_the_tasks(fleet):  # noqa: F811
     states, found = gauges()
     assert states == {"queued": 3, "running": 1, "success": 4, "failure": 2}
     assert found["waybill_files_bytes"] == {(): 3e12}
-    assert 0 <= found["waybill_queue_oldest_seconds"][()] < 60, "the oldest runs by now"
+    assert 0 <= found["waybill_queue_oldest_seconds"][()] < 60, "the oldest one runs now"
 
 
 def test_no_label_is_a_callers_text(service, api):
-    """Whatever a caller sends: the labels are of our own few words."""
+    """Whatever a caller sends, the labels use a small fixed vocabulary."""
     before = samples(service.client)
     hostile = 'x"} 1\nwaybill_fake{a="'
     for method, target in (("GET", "/v5/%22%7D/export-task/x"), ("BREW", "/metrics"), ("GET", '/"},x="1'),
@@ -371,17 +371,17 @@ def test_methods_and_parameters(service):
 
 
 def test_through_the_web_server(web):
-    """Who asks from this host is answered."""
+    """A request from this host is answered."""
     response = web.client.request("GET", "/metrics")
     assert response.status == 200 and b"\nwaybill_database_up 1\n" in response.body, f"{response}"
     assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8", f"{response}"
-    # A CGI program counts once it has answered.
+    # A CGI program counts after its response.
     requests = "waybill_http_requests_total"
     eventually(lambda: value(samples(web.client), requests, operation="metrics", status="200") >= 1, "it is counted")
 
 
-def test_the_database_away(scratch, postgres):
-    """It is answered all the same, and what happens meanwhile is counted in the end."""
+def test_the_database_unreachable(scratch, postgres):
+    """The metrics still respond, and what happens in the meantime is counted in the end."""
     directory = os.path.join(scratch, "metrics_cut")
     detour = Detour(postgres, directory)
     site = Site(postgres, directory, {**detour.options, "export.threads": 0})

@@ -1,7 +1,7 @@
-"""docs/openapi.yaml says what the service does: no route, field, bound or error code more, and none less.
+"""docs/openapi.yaml describes exactly what the service does: all routes, fields, bounds and error codes, and no others.
 
-Bounds are found out from both sides. A list of values, with those next to every bound that is described, goes to the
-service; it has to take those that the description allows, and to refuse the others."""
+Bounds are checked from both sides. A list of values, including those next to every described bound, is sent to the
+service. It has to accept those that the description allows, and to refuse the others."""
 
 import collections
 import copy
@@ -43,7 +43,7 @@ def api(service):
 
 
 def call(api, operation, names=None, query="", headers=None, body=None):
-    """Calls an operation, whose answer must be one that is described. Names stand in its path."""
+    """Calls an operation and checks the response against the description. `names` are part of its path."""
     names = {"project_id": api.project, "task_id": str(uuid.uuid4()), "file_id": str(uuid.uuid4()), **(names or {})}
     path = re.sub(r"\{(\w+)\}", lambda match: quote(names[match[1]], safe=""), operation.path)
     if operation.body and body is None:
@@ -83,7 +83,7 @@ def test_the_methods_of_a_path(api, path):
                 some.judge(response)
 
 
-def test_who_needs_a_token(api):
+def test_operations_that_need_a_token(api):
     scheme = DESCRIPTION.document["components"]["securitySchemes"]["token"]
     assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-Auth-Token")
     assert DESCRIPTION.document["security"] == [{"token": []}]
@@ -118,7 +118,7 @@ def test_query_parameters(api, operation):
 # ---- Bounds ----
 
 def texts(schema):
-    """Texts that the schema may allow, and texts that it may not."""
+    """Returns texts that the schema may allow, and texts that it may not."""
     around = {bound + step for key in ("minLength", "maxLength") if key in schema
               for bound in [schema[key]] for step in (-1, 0, 1)}
     lengths = sorted({length for length in (*around, *LENGTHS) if length >= 0})
@@ -137,7 +137,7 @@ def numbers(schema):
 
 
 def enumerated():
-    """Each value of each enumeration of the description, for any field."""
+    """Returns each value of each enumeration of the description, for any field."""
     found = []
 
     def walk(value):
@@ -150,7 +150,7 @@ def enumerated():
 
 
 def distinct(values):
-    """Without those that JSON writes in the same way."""
+    """Removes values that JSON writes in the same way."""
     return list({json.dumps(value): value for value in values}.values())
 
 
@@ -160,7 +160,7 @@ def values_for(schema):
 
 
 def check_values(values, schema, accepts):
-    """The service takes what the schema allows; and there is something of both kinds, or this says nothing."""
+    """The service accepts exactly what the schema allows. There must be values of both kinds."""
     verdicts = collections.Counter()
     for value in values:
         allowed = DESCRIPTION.allows(schema, value)
@@ -229,7 +229,7 @@ def test_the_length_of_a_pair(api):
 
 
 def test_the_number_of_export_headers(api):
-    """No key may be there twice, which the schema can't say: so the 17th of them has no key of its own."""
+    """The schema cannot say that keys must be unique, so there is no valid key for a 17th pair."""
     schema = REQUEST["properties"]["export_headers"]
     keys = DESCRIPTION.schema("Column")["enum"] + ["risky"]
     check_values([*OF_EACH_TYPE, *([[key, "x"] for key in keys[:length]] for length in range(len(keys) + 1))], schema,
@@ -256,7 +256,7 @@ PARAMETERS = [(name, parameter) for name, operation in OPERATIONS.items()
 @pytest.mark.parametrize("name, parameter", PARAMETERS,
                          ids=[f"{name} {parameter['in']} {parameter['name']}" for name, parameter in PARAMETERS])
 def test_parameters(api, name, parameter):
-    """In a query and in a path all are texts; an integer is one of digits."""
+    """Query and path parameters are texts; an integer consists of digits."""
     schema = parameter["schema"]
 
     def accepts(value):
@@ -273,19 +273,19 @@ def test_parameters(api, name, parameter):
     else:
         values = texts(schema)
     if OPERATIONS[name].method == "HEAD" and parameter["in"] == "path":
-        values = [value for value in values if value]  # without a body one 404 is like the other
+        values = [value for value in values if value]  # without a body all 404 responses are alike
     if parameter["name"] in ("task_id", "file_id"):
-        # No text breaks a rule here, but the empty one: it is another path.
+        # Every text is allowed here except the empty one, which makes another path.
         assert all(accepts(value) == (value != "") for value in values)
         assert schema == {"type": "string", "minLength": 1}
     else:
         check_values(values, schema, accepts)
 
 
-# ---- Answers ----
+# ---- Responses ----
 
 class Tried:
-    """The answers that an operation was brought to give: {status: codes}."""
+    """The responses that an operation has given: {status: codes}."""
 
     def __init__(self):
         self.answers = collections.defaultdict(lambda: collections.defaultdict(set))
@@ -298,7 +298,7 @@ class Tried:
 
 
 def try_everything(service, detour):
-    """Brings every operation to every answer that it can give."""
+    """Makes every operation give every response that it can give."""
     tried, api = Tried(), service.api()
 
     def each(api, wanted=lambda operation: True, **arguments):
@@ -322,7 +322,7 @@ def try_everything(service, detour):
         path = re.sub(r"\{\w+\}", "x", operation.path)
         tried.note(operation_name, api.request("PUT", path, body=b""))
 
-    # Bodies, and what else create refuses.
+    # Bodies, and the other reasons for which create refuses.
     one("createContainerExportTask", api, body=b"{")
     one("createContainerExportTask", api, body=b" " * (1024 * 1024 + 1))
     one("createContainerExportTask", api, headers={"Content-Type": "text/plain"})
@@ -345,7 +345,7 @@ def try_everything(service, detour):
                      api.project, json.dumps(MINIMAL))
     one("createContainerExportTask", api)
 
-    # A fault, a directory that is gone, and no database.
+    # An internal error, a missing directory, and no database.
     os.rename(service.site.files, service.site.files + ".away")
     each(api, lambda operation: operation.open)
     os.rename(service.site.files + ".away", service.site.files)
@@ -376,7 +376,7 @@ def test_every_answer_that_is_described_is_given(tried, name):
 
 
 def test_the_error_codes_of_the_source():
-    """Each is in an answer with its status, and says to try again where the table does."""
+    """Each occurs in a response with its status, and with Retry-After where the table requires it."""
     rows = re.findall(r'= \{"(\w+)",\s*"([\w.]+)",\s*(\d+),\s*(\d+),\s*\d+\},', source("base/error.c"))
     assert len(rows) > 10
     pairs = {(int(status), code) for _, code, status, _ in rows}
@@ -391,7 +391,7 @@ def test_the_error_codes_of_the_source():
 
 
 def test_every_field_of_a_task(start, service, api):
-    """In each state those that are described, and all together no more than these."""
+    """Each state has the described fields, and all states together have no others."""
     tasks = [api.finished()]
     broken = start("openapi_broken", options={"inventory.relation": "waybill.none"}).api()
     tasks.append(broken.wait(broken.create_task()))
@@ -409,7 +409,7 @@ def test_every_field_of_a_task(start, service, api):
 
 
 def test_the_schema_of_a_task_is_strict(api):
-    """What a status must not lack, and what it must not have."""
+    """Required fields must be there, and additional ones are refused."""
     task, schema = api.finished(), DESCRIPTION.schema("Task")
     for field in task:
         assert not DESCRIPTION.allows(schema, {key: value for key, value in task.items() if key != field}), field
@@ -419,7 +419,7 @@ def test_the_schema_of_a_task_is_strict(api):
 
 
 def test_a_compressed_file(start):
-    """Whole, in part and not at all: the headers that are there only where there is such a file."""
+    """Responses in full, in part and without a body: some headers exist only if there is such a file."""
     api = start("openapi_gzip", options={"files.gzip": "on"}).api()
     names, gzip = {"file_id": api.finished()["file_id"]}, {"Accept-Encoding": "gzip"}
     for operation in (OPERATIONS["downloadExportFile"], OPERATIONS["headExportFile"]):

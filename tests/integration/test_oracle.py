@@ -1,4 +1,4 @@
-"""The oracle itself, by cases worked out by hand: a judge needs a judge."""
+"""Tests of the oracle itself, by cases worked out by hand."""
 
 import inventory
 import oracle

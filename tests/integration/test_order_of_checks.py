@@ -1,5 +1,5 @@
-"""The order of the checks: of two faults the earlier one is answered. Each request here has all the
-faults from one check on, so each test is about two neighbours."""
+"""The order of the checks: of two faults the earlier one is reported. Each request here has all faults from one check
+on, so each test is about two neighbours."""
 
 import pytest
 from api import expect_error
@@ -11,7 +11,7 @@ LARGE = b"{" + b" " * (1 << 20)
 
 @pytest.fixture(scope="module")
 def full(start):
-    """A service where project demo has as many unfinished tasks as it may."""
+    """A service where project demo has reached the limit of unfinished tasks."""
     service = start("full", options={"export.threads": 0, "limits.unfinished_tasks": 1})
     service.api().create_task()
     return service

@@ -1,4 +1,4 @@
-"""PostgreSQL away and back again: 503 meanwhile, and no restart is needed after."""
+"""An outage of PostgreSQL: 503 in the meantime, and no restart is needed afterwards."""
 
 import os
 import uuid
@@ -12,7 +12,7 @@ from service import Direct, Service, Site
 
 @pytest.fixture(scope="module")
 def alone(scratch):
-    """A service with a PostgreSQL that no other test needs."""
+    """A service with a PostgreSQL that no other test uses."""
     server = Postgres(os.path.join(scratch, "postgres-outage"))
     server.start()
     site = Site(server, os.path.join(scratch, "outage"))
@@ -36,7 +36,7 @@ def test_outage(alone):
             response = ask()
             expect_error(response, 503, "APIGW.0201")
             assert int(response.headers["retry-after"]) >= 1, f"{response}"
-    # What needs no database is answered as ever.
+    # Requests that need no database work as usual.
     expect_error(alone.client.request("GET", "/nowhere"), 404, "APIGW.0101")
     expect_error(api.create(MINIMAL, headers={"X-Auth-Token": None}), 401, "APIGW.0301")
 
@@ -50,7 +50,7 @@ def test_outage(alone):
 
 
 def test_many_calls_during_a_restart(alone):
-    """Whatever happens meanwhile, each answer is a right one."""
+    """Whatever happens in the meantime, each response is correct."""
     api = alone.api()
     alone.site.close()
     alone.site.postgres.stop()
@@ -67,8 +67,8 @@ def test_many_calls_during_a_restart(alone):
 
 
 def test_a_start_without_postgresql(alone):
-    """A machine that boots need not boot in order."""
-    api = alone.api()  # whose token needs the database
+    """After a boot the services may start in any order."""
+    api = alone.api()  # its token needs the database
     alone.process.stop()
     alone.site.close()
     alone.site.postgres.stop()

@@ -1,4 +1,4 @@
-"""An inventory that is partitioned by project: the same files, and an export reads its project's partition alone."""
+"""An inventory that is partitioned by project: the same files, and an export reads only its project's partition."""
 
 import inventory
 import pytest

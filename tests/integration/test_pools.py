@@ -1,4 +1,4 @@
-"""The database connections of requests and those of exports: neither takes the other's."""
+"""The database connections of requests and those of exports: neither uses the other's."""
 
 import concurrent.futures
 
@@ -10,8 +10,8 @@ LEASE = 6  # long enough for a busy machine to renew it in time
 
 
 def test_requests_cost_no_export_its_lease(fleet):  # noqa: F811
-    """All connections of requests are taken, and more requests wait for one, while an export runs: it renews its lease
-    and ends at the first attempt."""
+    """All connections of requests are in use, and more requests wait for one, while an export runs: it renews its lease
+    and ends in the first attempt."""
     made = fleet("pool_of_exports", {"inventory.relation": "faults.container", "export.lease": LEASE,
                                      "database.pool_size": POOL}, p1=ROWS)
     add_gate(made.site, ROWS // 2)

@@ -1,4 +1,4 @@
-"""How long an answer waits: Prefer on create and on status."""
+"""How long a response waits: Prefer on create and on status."""
 
 import threading
 import time
@@ -10,11 +10,11 @@ from faults import ASYNC, BODY, add_gate, closed_gate, fleet  # noqa: F401
 from service import Direct
 
 PATIENT = {"server.wait_ms": 60000, "inventory.relation": "faults.container"}
-AT_ONCE = 5  # seconds: less than any wait that is not meant to be, and than the time between two looks
+AT_ONCE = 5  # seconds: less than any unintended wait, and than the time between two rechecks
 
 
 def timed(call):
-    """The response, how long it took, and how long it would have taken on a machine of our own."""
+    """Returns the response, its duration, and its duration without delays of a busy machine."""
     with OwnClock() as clock:
         began, own = time.monotonic(), clock.now()
         response = call()
@@ -23,7 +23,7 @@ def timed(call):
 
 @pytest.fixture(scope="module")
 def unhurried(start):
-    """A service that runs no task, and waits for one long where it should not wait at all."""
+    """A service that runs no task, and would wait for long where it must not wait at all."""
     return start("unhurried", options={"export.threads": 0, "server.wait_ms": 60000})
 
 
@@ -62,7 +62,7 @@ def test_a_task_is_ready_when_the_wait_ends(hostile, prefer):
 def test_without_preference_a_small_export_is_ready_with_its_id(start):
     service = start("patient", options={"server.wait_ms": 60000, "export.threads": 1})
     api = service.api()
-    # The one thread is free again when the answer to one create is there, and so for the next.
+    # The only thread is free again when a create is answered, and so is ready for the next.
     for _ in range(200):
         status = api.status(api.create_task(MINIMAL)).json()
         assert status["task_status"] == "success", f"{status}"
@@ -112,7 +112,7 @@ def test_a_create_that_is_refused_takes_no_thread(fleet):  # noqa: F811
     with closed_gate(made.site) as open_gate:
         waiting.start()
         made.wait_for_query()
-        for _ in range(20):  # an answer that is not held comes before these
+        for _ in range(20):  # a response that does not wait comes before these
             assert made.api("back").client.request("GET", "/healthz").status == 200
         assert created == []
         open_gate()
@@ -126,7 +126,7 @@ def test_without_patience_the_id_comes_at_once(start):
 
 
 def test_a_wait_ends_when_another_process_ends_the_task(start):
-    """The waits of one process are told of the exports of another."""
+    """The waits of one process are notified of the exports of another."""
     stalled = start("prefer_stalled", options={"export.threads": 0})
     api = stalled.api()
     task_id = api.create_task(MINIMAL)

@@ -1,4 +1,4 @@
-"""The process: how it starts, how it ends, and that several share the work."""
+"""The process: how it starts, how it ends, and how several share the work."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def test_started_with_its_socket_as_descriptor_0(service):
 
 
 def test_a_socket_that_a_dead_process_left(service):
-    """After kill -9 the path is still there: the next start takes it over."""
+    """After kill -9 the path still exists: the next start replaces it."""
     service.api().finished(MINIMAL)
     service.process.kill()
     assert os.path.exists(service.process.socket_path)
@@ -55,13 +55,13 @@ def test_a_socket_that_is_in_use_is_left_alone(service):
 
 
 def test_sigterm_while_a_request_waits(start):
-    """The answer that is under way is given: the task it names is there."""
+    """The pending response is sent: the task that it names exists."""
     service = start("terminated", options={"export.threads": 0, "server.grace": 5})
     api = service.api()
     answers = []
     thread = threading.Thread(target=lambda: answers.append(api.create(MINIMAL, headers={"Prefer": "wait=60"})))
     thread.start()
-    wait_until(lambda: service.site.tasks() == 1, "the task is there")
+    wait_until(lambda: service.site.tasks() == 1, "the task exists")
     service.stop()
     thread.join()
     assert answers[0].status == 200, f"{answers}"
@@ -70,7 +70,7 @@ def test_sigterm_while_a_request_waits(start):
 
 
 def test_sigterm_while_exports_run(big):
-    """Each task ends, here or in the process that comes next, and no part of a file is left."""
+    """Each task ends, here or in the next process, and no partial file is left."""
     api = big.api("big")
     ids = [["container_id", "Id"]]
     tasks = [api.create_task({"export_headers": ids}, headers={"Prefer": "respond-async"}) for _ in range(6)]
@@ -95,21 +95,21 @@ def test_two_processes_share_a_queue(start):
         tasks = [apis[number % 2].create_task(body, headers={"Prefer": "respond-async"}) for number in range(40)]
         for number, task in enumerate(tasks):
             status = apis[number % 2].wait(task)
-            # What one process made the other serves.
+            # Each process serves the files of the other.
             assert apis[1 - number % 2].download(status["file_id"]).body == expected
     finally:
         other.stop()
 
 
 def wait_until_taken_up(api):
-    """A connection that was made before is in hand when more than there are threads have been answered."""
+    """A connection made earlier has been accepted when more requests than there are threads have been answered."""
     for _ in range(16):
         assert api.client.request("GET", "/healthz/live").status == 200
 
 
 @pytest.mark.parametrize("point", ["begin", "params", "body"])
 def test_a_request_that_comes_while_the_process_is_stopped(start, point):
-    """As by a debugger, or a container that is paused: it takes up the rest when it goes on."""
+    """A debugger or a paused container stops a process: it handles the rest of the request when it continues."""
     service = start("process_stopped_at_" + point)
     api = service.api()
     body = json.dumps(MINIMAL).encode()
@@ -129,7 +129,7 @@ def test_a_request_that_comes_while_the_process_is_stopped(start, point):
 
 
 def test_a_download_that_goes_on_after_the_process_was_stopped(fleet):  # noqa: F811
-    """The web server takes nothing of it meanwhile."""
+    """The web server reads nothing in the meantime."""
     made = fleet("process_download", p1=10000)
     process = made.start()
     api = made.api()

@@ -1,4 +1,4 @@
-"""Path and query parameters: their rules, from both sides of each bound."""
+"""Path and query parameters: their rules, on both sides of each bound."""
 
 import json
 import uuid
@@ -84,7 +84,7 @@ def test_a_project_of_any_text(hostile, project):
 
 
 def create_at(api, project):
-    """A create whose project is written in the path as it is."""
+    """Sends a create whose path contains the project as it is."""
     return api.request("POST", f"/v5/{project}/container/export-task", {"Content-Type": "application/json"},
                        json.dumps(MINIMAL).encode())
 
@@ -95,7 +95,7 @@ def test_a_project_of_257_characters(api, path):
 
 
 @pytest.mark.parametrize("path", ["%", "%zz", "%ff", "%ED%A0%80", "a%00b"])
-def test_a_project_that_is_no_text(api, path):
+def test_a_project_that_is_not_text(api, path):
     expect_error(create_at(api, path), 400, "HSS.0001")
 
 

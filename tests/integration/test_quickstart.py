@@ -1,4 +1,4 @@
-"""tools/quickstart, end to end: what it starts, leaves, reuses and ends. It builds Waybill itself."""
+"""tools/quickstart, end to end: what it starts, leaves, reuses and stops. It builds Waybill itself."""
 
 import csv
 import os
@@ -30,7 +30,7 @@ class Quickstart:
         self.port = free_port()
 
     def run(self, *arguments, **variables):
-        settings = {"WAYBILL_PORT": str(self.port), "CFLAGS": "-O0", **variables}  # it is built here, and not measured
+        settings = {"WAYBILL_PORT": str(self.port), "CFLAGS": "-O0", **variables}  # built here; speed is irrelevant
         if self.home:
             settings["WAYBILL_HOME"] = self.home
         return subprocess.run([self.program, *arguments], env=environment(**settings), stdin=subprocess.DEVNULL,
@@ -42,7 +42,7 @@ class Quickstart:
         return done.stdout
 
     def shell(self, command):
-        """What a command prints to a user who has sourced the environment file."""
+        """Returns what a command prints for a user who has sourced the environment file."""
         done = subprocess.run(["bash", "-c", f'set -ae; . "{self.home}/env"; {command}'], env=environment(),
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
@@ -52,7 +52,7 @@ class Quickstart:
         return self.shell(f'psql -XAtc "{statement}"')
 
     def processes(self):
-        """The ids of what runs from or in the home."""
+        """Returns the ids of processes that run from or in the home."""
         found = {}
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
@@ -174,7 +174,7 @@ def test_a_taken_port_is_named(quickstart):
     assert "WAYBILL_PORT" in done.stderr
 
 
-def test_what_died_is_started_again(quickstart):
+def test_servers_that_died_are_restarted(quickstart):
     for pid, command in quickstart.processes().items():
         if command.startswith("lighttpd"):
             os.kill(pid, 9)
@@ -198,7 +198,7 @@ def test_after_a_stop_it_starts_with_what_it_had(quickstart):
 @pytest.mark.parametrize("server, offload", [("apache", "x-sendfile"), ("nginx", "x-accel-redirect"),
                                              ("lighttpd", "x-sendfile")])
 def test_another_web_server_in_the_same_home(quickstart, server, offload):
-    """It replaces the one before, with the configuration that is delivered, and has Waybill offload as it can."""
+    """It replaces the previous one, with the delivered configuration, and its own offload setting."""
     containers = os.path.join(quickstart.home, "containers.csv")
     os.unlink(containers)
     quickstart.start(WAYBILL_SERVER=server)
@@ -211,7 +211,7 @@ def test_another_web_server_in_the_same_home(quickstart, server, offload):
     others = {"apache", "nginx", "lighttpd"} - {server}
     assert not [command for command in running.values() for other in others if command.startswith((other, other + "2"))]
     quickstart.start("--no-example", WAYBILL_SERVER=server)
-    assert running == quickstart.processes(), "a second run reuses what is there"
+    assert running == quickstart.processes(), "a second run reuses the servers"
     quickstart.start("stop")
     assert quickstart.processes() == {}
     with socket.socket() as probe:
@@ -236,13 +236,13 @@ def test_a_home_that_cannot_be_is_refused(home, name):
     assert not os.path.exists(bad)
 
 
-def test_an_unknown_argument_is_a_matter_of_usage(home):
+def test_an_unknown_argument_is_a_usage_error(home):
     assert Quickstart(home).run("begin").returncode == 2
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root has servers that run as others")
 def test_a_checkout_that_the_servers_cannot_enter():
-    """stop says where the home would be, and nothing is made there."""
+    """stop names the home that it would use, and makes nothing there."""
     with tempfile.TemporaryDirectory(prefix="closed-") as closed:
         shutil.copytree(os.path.join(TOP, "tools"), os.path.join(closed, "checkout", "tools"))
         quickstart, var = Quickstart(None, os.path.join(closed, "checkout")), os.path.join(closed, "checkout", "var")

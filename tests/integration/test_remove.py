@@ -1,4 +1,4 @@
-"""DELETE of a task: whatever its state, it is gone at once, with its query and its file."""
+"""DELETE of a task: whatever its state, it is removed at once, with its query and its file."""
 
 import hashlib
 import http.client
@@ -19,8 +19,8 @@ from service import Direct, Site
 from web import EACH_WAY, start_web
 
 ROWS = 3000
-SOON = 25  # seconds: of a wait of 60 that something else has ended
-NOBODYS = "7c6a8a2e-5d0c-4b39-8f6a-2f1d3c4b5a69"  # the id of nothing
+SOON = 25  # seconds: of a wait of 60 that another event has ended
+NOBODYS = "7c6a8a2e-5d0c-4b39-8f6a-2f1d3c4b5a69"  # an id that nothing has
 
 
 def rows_of(site, task_id):
@@ -28,7 +28,7 @@ def rows_of(site, task_id):
 
 
 def set_state(site, task_id, state):
-    """As an export that runs somewhere, or has failed."""
+    """Sets the state as an export does that runs elsewhere or has failed."""
     changes = {
         "running": "attempts = 1, lease = gen_random_uuid(), lease_expire_time = now() + interval '1 hour'",
         "failure": "error_code = 'HSS.0041', error_msg = 'as a test', finish_time = now()",
@@ -66,7 +66,7 @@ def test_a_body_does_no_harm(either):
 
 @pytest.mark.parametrize("where, way", [("one", "nameless"), ("two", "part")])
 def test_a_running_task(fleet, where, way):  # noqa: F811
-    """Its export stops, wherever it runs, and the thread is free again; by itself it would never see."""
+    """Its export stops, wherever it runs, and its thread is free again. By itself it would not notice."""
     made = fleet(f"remove_{where}_{way}", {"export.threads": 1, "export.lease": 3600,
                                            "inventory.relation": "faults.container"}, p1=ROWS, p2=5)
     add_gate(made.site, ROWS // 2)
@@ -139,7 +139,7 @@ def tasks(hostile):
     ("demo", None, "?task_id=1", "0", 400),
 ], ids=lambda value: str(value)[:40])
 def test_what_may_not_be_removed(hostile, tasks, project, granted, query, task, status):
-    """Refused in the way in which status refuses it, and the task is as it was."""
+    """Refused like a status request, and the task is unchanged."""
     api = hostile.api(project, granted)
     code = {400: "HSS.0001", 403: "HSS.0013", 404: "HSS.0011"}[status]
     mention = query[1:].partition("=")[0] if status in (400, 403) and "%" not in query else ""
@@ -185,7 +185,7 @@ def test_an_unknown_task(either, task_id):
 
 
 def test_other_spellings_of_an_id(either, tasks):
-    """An id is as it was given."""
+    """An id must be given exactly."""
     task_id = tasks["0"]
     for other in (task_id.upper(), task_id.replace("-", ""), "%7B" + task_id + "%7D", "%20" + task_id, task_id + "%20",
                   task_id + "x", task_id[:-1]):
@@ -213,7 +213,7 @@ def test_delete_of_other_paths(either, path):
 
 
 def test_many_at_once(hostile):
-    """Of callers who remove the same task one is told that it did."""
+    """Of the callers who remove the same task, one succeeds."""
     api = hostile.api()
     for _ in range(5):
         status = api.finished(MINIMAL)
@@ -237,7 +237,7 @@ def test_the_list_and_the_metrics_forget_it(stalled):
 
 
 def wait_in_thread(call, answers, clock=time.monotonic):
-    """Calls in a thread; its answer and the seconds that it took become one of the answers."""
+    """Calls in a thread; appends the response and its duration to the answers."""
     def timed():
         began = clock()
         response = call()
@@ -248,8 +248,8 @@ def wait_in_thread(call, answers, clock=time.monotonic):
 
 
 @pytest.mark.parametrize("where", ["one", "two"])
-def test_who_waits_for_it_is_told(fleet, where):  # noqa: F811
-    """Of two processes, whichever removes the task."""
+def test_waiting_callers_are_notified(fleet, where):  # noqa: F811
+    """Callers of both processes are notified, whichever process removes the task."""
     made = fleet(f"remove_waiting_{where}", {"export.threads": 0}, p1=1)
     made.start("one")
     made.start("two")
@@ -267,7 +267,7 @@ def test_who_waits_for_it_is_told(fleet, where):  # noqa: F811
             thread.join()
     for response, took in answers:
         expect_error(response, 404, "HSS.0011", task_id)
-        assert took < SOON, f"told after {took} seconds"
+        assert took < SOON, f"answered after {took} seconds"
     (response, took), = created
     assert response.status == 200 and took < SOON, f"{response} after {took} seconds"
     expect_gone(api, response.json()["task_id"])
@@ -292,7 +292,7 @@ def patient(start):
 
 @pytest.fixture(scope="module")
 def impatient(patient):
-    """A process of the same site that does not wait for the database for long."""
+    """A process of the same site with a short timeout for the database."""
     options = {"database.query_timeout_ms": 500, "export.threads": 0}
     process = Direct(patient.site, "impatient", config=patient.site.write_config(options, "impatient.conf"))
     yield process
@@ -324,7 +324,7 @@ def test_a_lock_that_is_released(patient, lock):
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_that_stays_too_long(patient, impatient, lock):
-    """The caller is told, nothing is removed, and the next try does it."""
+    """The caller gets an error, nothing is removed, and the next try succeeds."""
     api = patient.api()
     status = api.finished(MINIMAL)
     holder = holding(patient.site, lock)
@@ -339,7 +339,7 @@ def test_a_lock_that_stays_too_long(patient, impatient, lock):
 
 @pytest.fixture
 def detoured(scratch, postgres):
-    """A site whose way to the database can be cut, and its process."""
+    """A site whose connection to the database can be cut, and its process."""
     directory = os.path.join(scratch, "remove_cut")
     detour = Detour(postgres, directory)
     site = Site(postgres, directory, detour.options)
@@ -355,8 +355,8 @@ def detoured(scratch, postgres):
         site.close()
 
 
-def test_the_database_away(detoured):
-    """503, and the same call again does it."""
+def test_the_database_unreachable(detoured):
+    """The response is 503, and a retry succeeds."""
     api = detoured.api()
     status = api.finished(BODY)
     path = os.path.join(detoured.site.files, status["file_id"])
@@ -371,7 +371,7 @@ def test_the_database_away(detoured):
 
 
 def test_a_file_that_can_not_be_removed_now(fleet):  # noqa: F811
-    """The task is gone all the same, and the file goes once it can."""
+    """The task is removed, and the file is removed as soon as possible."""
     made = fleet("remove_away", p1=10)
     made.start()
     status = made.api().finished(BODY)
@@ -388,14 +388,14 @@ def test_a_file_that_can_not_be_removed_now(fleet):  # noqa: F811
 
 @pytest.fixture(scope="module")
 def large(start):
-    """A service with a file that no buffer on its way holds."""
+    """A service with a file that is larger than all buffers."""
     service = start("remove_large", options={"inventory.relation": "faults.container"})
     add_volume(service.site, p1=45)
     return service
 
 
 def test_a_download_under_way(large):
-    """What has begun goes on to its end."""
+    """A download that has begun continues to its end."""
     api = large.api("p1")
     status = api.finished(BODY)
     assert status["file_size"] > 4 << 20, f"{status}"

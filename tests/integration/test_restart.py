@@ -1,4 +1,4 @@
-"""PostgreSQL crashes and comes back while exports run: every task ends well, and no process is started anew."""
+"""PostgreSQL crashes and comes back while exports run: every task succeeds, and no process is restarted."""
 
 import os
 import signal
@@ -12,12 +12,12 @@ from deadline import OwnClock
 from postgres import Postgres
 
 PROJECTS = {"p1": 1000, "p2": 1000}
-AT_MOST = 5  # seconds of this machine's own, for an answer while the database is away
+AT_MOST = 5  # seconds, without delays of a busy machine, for a response during the outage
 
 
 @pytest.fixture
 def server(scratch):
-    """A PostgreSQL that no other test needs."""
+    """A PostgreSQL that no other test uses."""
     made = Postgres(f"{scratch}/postgres-restart-{time.monotonic_ns()}")
     made.start()
     yield made
@@ -25,7 +25,7 @@ def server(scratch):
 
 
 class Callers:
-    """Ask for all that can be asked, again and again; each answer is a right one or 503, and comes in time."""
+    """Callers of every operation, in a loop. Each response is correct or 503, and comes in time."""
 
     def __init__(self, made, known, clock):
         self.made = made
@@ -53,7 +53,7 @@ class Callers:
                     self.judge(what, project, response, self.clock.now() - began)
                 except Exception as error:  # a thread's failure is this test's
                     self.faults.append(f"{what}: {error!r} after {self.clock.now() - began} seconds")
-            # Creates in number, but no more than can be done.
+            # A limited number of creates.
             self.ended.wait(1)
 
     def judge(self, what, project, response, took):
@@ -78,7 +78,7 @@ class Callers:
 
 @pytest.mark.parametrize("names", [("one",), ("one", "two")], ids=["one process", "two processes"])
 def test_postgresql_crashes(server, fleet, names):  # noqa: F811
-    """Twice: an outage that no lease survives, and one that each does. With one more, a task would be given up."""
+    """There are two outages, one longer than all leases and a shorter one. A third would make a task fail."""
     made = fleet("restart_" + names[-1], {
         "export.lease": LEASE, "inventory.relation": "faults.container", "limits.unfinished_tasks": 1000,
         "database.connect_timeout_ms": 1000, "database.query_timeout_ms": None}, server, **PROJECTS)
@@ -106,19 +106,19 @@ def test_postgresql_crashes(server, fleet, names):  # noqa: F811
     assert not callers.faults, f"{len(callers.faults)} faults: {callers.faults[:5]}"
     assert ("create", 503) in callers.answers, f"{callers.answers.keys()}"
 
-    # A create whose answer was lost has its task as well.
+    # A create whose response was lost has its task as well.
     eventually(lambda: not made.site.unfinished(), "every task ends")
     assert set(made.states()) == {"success"}, made.site.sql(
         "SELECT error_code, error_msg, attempts FROM waybill.export_task WHERE state = 'failure'")
     for project, task_id in tasks + callers.acknowledged:
         response = made.api(names[-1], project).status(task_id)
-        assert response.status == 200, f"an acknowledged task is gone: {response}"
+        assert response.status == 200, f"an acknowledged task is lost: {response}"
         expect_right_file(made.api(names[0], project), response.json(), PROJECTS[project])
     made.expect_files_of_tasks_alone()
 
 
 def test_a_connection_that_dies_while_idle(fleet, postgres):  # noqa: F811
-    """Its end comes only after the claim: that costs the task none of its attempts."""
+    """The end of the connection comes only after the claim: the task loses no attempt."""
     made = fleet("restart_idle", {"export.threads": 1}, p1=20)
     made.start()
     made.api().finished(BODY)

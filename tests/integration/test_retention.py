@@ -1,4 +1,4 @@
-"""What time does to files and tasks: files expire or make room, rows of old tasks go, and nothing else is touched."""
+"""Retention: files expire or make room, rows of old tasks are purged, and nothing else is touched."""
 
 import os
 import re
@@ -20,7 +20,7 @@ def add(counts, more):
 
 
 def purge(made):
-    """What a round of housekeeping says it did: files expired, tasks purged, files removed."""
+    """Returns the counts of a round of housekeeping: files expired, tasks purged, files removed."""
     done = made.site.waybill("task", "purge")
     assert done.returncode == 0 and not done.stderr, f"{done}"
     counts = re.fullmatch(r"(\d+) files expired, (\d+) tasks purged, (\d+) files removed\n", done.stdout)
@@ -29,7 +29,7 @@ def purge(made):
 
 
 def kept_house(made):
-    """What the processes say that their rounds did, in all."""
+    """Returns the total counts of the processes' own rounds."""
     logs = "".join(process.log_text() for process in made.processes.values())
     total = (0, 0, 0)
     for counts in re.findall(r"event=housekeeping files_expired=(\d+) tasks_purged=(\d+) files_removed=(\d+)", logs):
@@ -38,8 +38,8 @@ def kept_house(made):
 
 
 def expect_purge(made, before, *counts):
-    """Runs a round: it, and those of the processes since kept_house was `before`, come to these counts. A process may
-    have been faster."""
+    """Runs a round: together with the rounds of the processes since kept_house was `before`, it makes these counts. A
+    process may have been faster."""
     done = purge(made)
     expected = add(before, counts)
     eventually(lambda: add(done, kept_house(made)) == expected, f"{done} and {kept_house(made)} come to {expected}")
@@ -56,7 +56,7 @@ def files(made):
 
 
 def expect_expired(api, task_id):
-    """The file can't be had any more, and that it was made is still known."""
+    """The file cannot be downloaded any more, and the status still shows that it was made."""
     status = api.status(task_id).json()
     assert status["task_status"] == "success" and status["expire_time"] <= time.time() * 1000 + 1000, f"{status}"
     expect_error(api.download(status["file_id"]), 410, "HSS.0011", "expired")
@@ -66,7 +66,7 @@ def expect_expired(api, task_id):
 
 
 def test_a_file_expires(fleet):  # noqa: F811
-    """At its time, not when it is removed."""
+    """It expires at its time, not when it is removed."""
     made = fleet("retention_expire", p1=ROWS)
     made.start()
     old, kept = (made.api().finished(BODY) for _ in range(2))
@@ -113,7 +113,7 @@ def test_retention_hours(fleet):  # noqa: F811
 
 
 def test_old_tasks_are_purged(fleet):  # noqa: F811
-    """So long after their end, whatever it was; what has not ended stays, however old."""
+    """They are purged a fixed time after their end, whatever their state. Unfinished tasks stay, however old."""
     hours = 720
     made = fleet("retention_history", p1=ROWS)
     made.start()
@@ -146,7 +146,7 @@ def test_old_tasks_are_purged(fleet):  # noqa: F811
 
 
 def test_no_task_goes_before_its_file(fleet):  # noqa: F811
-    """Where files are kept longer than history."""
+    """Files are kept longer than the history here."""
     made = fleet("retention_longer", {"files.history_hours": 1, "files.retention_hours": 1000}, p1=ROWS)
     made.start()
     status = made.api().finished(BODY)
@@ -178,7 +178,7 @@ def test_more_than_a_statement_takes(fleet):  # noqa: F811
 
 
 def test_the_oldest_make_room(fleet):  # noqa: F811
-    """As files are made: the oldest go, until all together are no more than they may be."""
+    """As files are made, the oldest ones are removed until the total is within the limit."""
     made = fleet("retention_room", {"files.max_total_mib": 1, "inventory.relation": "faults.container"})
     add_volume(made.site, p1=4, p2=15)
     made.start()
@@ -200,7 +200,7 @@ def test_the_oldest_make_room(fleet):  # noqa: F811
     assert large["file_size"] > 1 << 20, f"{large}"
     eventually(lambda: files(made) == {large["file_id"]}, "all others make room for one that is too large")
     expect_right_file(made.api(project="p2"), large, 15)
-    assert purge(made) == (0, 0, 0), "the newest stays in any case"
+    assert purge(made) == (0, 0, 0), "the newest always stays"
 
     last = made.api().finished(BODY)
     eventually(lambda: files(made) == {last["file_id"]}, "it makes room in turn")
@@ -228,7 +228,7 @@ STATEMENTS = (
 
 
 def test_what_an_operator_does_with_sql(fleet):  # noqa: F811
-    """A file that no task has any more goes, and it alone, whoever took it from the task."""
+    """A file that no task refers to any more is removed, and no other, whichever role removed the reference."""
     made = fleet("retention_sql", p1=ROWS, p2=ROWS)
     made.start()
     kept = made.api(project="p2").finished(BODY)
@@ -264,7 +264,7 @@ def test_what_an_operator_takes_back(fleet):  # noqa: F811
 
 
 def test_what_is_not_ours_stays(fleet):  # noqa: F811
-    """Names that are no task's: they may be anything, of an operator or of a backup that is being restored."""
+    """Names that belong to no task may be anything, for example of an operator or of a backup in progress."""
     made = fleet("retention_strangers", {"files.max_total_mib": 1}, p1=ROWS)
     made.start()
     status = made.api().finished(BODY)
@@ -298,7 +298,7 @@ def test_what_is_not_ours_stays(fleet):  # noqa: F811
 
 
 def test_names_that_were_given_up(fleet):  # noqa: F811
-    """They are remembered for a while, as whoever had them may write once more; with and without their end."""
+    """They are remembered for a while, because the former owner may write again; with and without suffix."""
     made = fleet("retention_names", p1=ROWS)
     late, early = str(uuid.uuid4()), str(uuid.uuid4())
     made.site.sql("INSERT INTO waybill.discarded_file VALUES (%s, now() + interval '1 hour'),"
@@ -310,11 +310,11 @@ def test_names_that_were_given_up(fleet):  # noqa: F811
         purge(made)
         assert late not in files(made) and f"{late}.part" not in files(made)
         assert made.site.sql("SELECT file_id::text FROM waybill.discarded_file") == [(late,)]
-    assert files(made) == {early, f"{early}.part", f"{early}.bak"}, "forgotten, so no longer ours"
+    assert files(made) == {early, f"{early}.part", f"{early}.bak"}, "forgotten, so they stay"
 
 
 def test_a_file_that_can_not_be_removed(fleet):  # noqa: F811
-    """A directory has its name: the rest is removed, and it is once it can be."""
+    """A directory has its name: the rest is removed, and this one as soon as possible."""
     made = fleet("retention_stuck", p1=ROWS)
     made.start()
     stuck, *others = (made.api().finished(BODY) for _ in range(3))
@@ -337,7 +337,7 @@ def test_a_file_that_can_not_be_removed(fleet):  # noqa: F811
 
 
 def test_many_at_once(fleet):  # noqa: F811
-    """Each thing is done once, whoever does it."""
+    """Each thing is done once, by any process."""
     made = fleet("retention_parallel", p1=ROWS)
     made.start("one")
     made.start("two")
@@ -353,7 +353,7 @@ def test_many_at_once(fleet):  # noqa: F811
     assert files(made) == set()
 
     def told(which):
-        """By the commands and by the processes."""
+        """Returns the total counts of the commands and the processes."""
         logs = "".join(made.processes[name].log_text() for name in ("one", "two"))
         logged = re.findall(r"event=housekeeping files_expired=(\d+) tasks_purged=0 files_removed=(\d+)", logs)
         return sum(int(count[which + 1]) for count in counts) + sum(int(count[which]) for count in logged)

@@ -1,4 +1,4 @@
-"""Which paths and methods there are, and what the others get."""
+"""The existing paths and methods, and the response to all others."""
 
 import pytest
 from api import expect_error

@@ -18,7 +18,7 @@ def rows(big):
 
 
 def test_memory_does_not_grow_with_the_rows(big, rows):
-    """A hundred thousand rows of sixteen columns cost less than 8 MiB more than ten rows."""
+    """A hundred thousand rows of sixteen columns take less than 8 MiB more than ten rows."""
     small = big.api("small")
     for _ in range(20):
         _, status = small.export({"export_headers": ALL})
@@ -30,8 +30,8 @@ def test_memory_does_not_grow_with_the_rows(big, rows):
 
 
 def plans(log):
-    """The plans that auto_explain wrote into a log, as trees. The last one may be written just now: nobody has waited
-    for that one."""
+    """Returns the plans that auto_explain wrote into a log, as trees. The last one may be incomplete, because nothing
+    waited for it."""
     decoder = json.JSONDecoder()
     found = []
     parts = log.split("  plan:\n")[1:]
@@ -64,7 +64,7 @@ SELECTIVE = [
 
 @pytest.mark.parametrize("filters", SELECTIVE, ids=str)
 def test_a_filter_alone_reads_no_more_than_it_must(big, rows, filters):
-    """Judged by the plans of the very queries that the service sent."""
+    """Checks the plans of the queries that the service really sent."""
     with open(big.site.postgres.log, encoding="utf-8") as log:
         log.seek(0, 2)
         matching = Judge(rows).check(big.api("big"), {**filters, "export_headers": IDS})
@@ -98,7 +98,7 @@ def test_fifty_creates_at_once(hostile, client):
         except Exception as error:  # a thread's failure is this test's
             outcomes.append(f"{number}: {error!r}")
 
-    # Made before they are needed: a token is made by a program.
+    # Made in advance, because making a token starts a program.
     for project in (inventory.PROJECT, inventory.NEIGHBOUR):
         hostile.api(project)
     threads = [threading.Thread(target=export, args=[number]) for number in range(50)]

@@ -1,4 +1,4 @@
-"""Settings of role and database that change what SQL means or gives: the service sets them back for its sessions."""
+"""Settings of role and database that change the meaning or results of SQL: the service resets them in its sessions."""
 
 import concurrent.futures
 import csv
@@ -11,7 +11,7 @@ from api import MINIMAL, Judge, expect_error
 from deadline import wait_until
 from service import MIGRATIONS, Direct
 
-# What the role has, and what a session of the service has instead. Those of the query's time are of PATIENCE.
+# The role's setting, and the setting of a session of the service. Those about the query timeout depend on PATIENCE.
 HOSTILE = {
     "search_path": ("public", '""'),
     "standard_conforming_strings": ("off", "on"),
@@ -38,9 +38,9 @@ HOSTILE = {
     "synchronous_commit": ("off", "on"),
     "jit": ("on", "off"),
 }
-# An export has a time of its own.
+# Exports have a timeout of their own.
 OF_EXPORTS = {"statement_timeout": "905s", "idle_in_transaction_session_timeout": "226250ms"}
-# The sessions that serve requests write down their settings with the first task; those of exports export them.
+# Sessions that serve requests record their settings with the first task; those of exports export them.
 PROBES = """
 CREATE SCHEMA probe;
 CREATE TABLE probe.setting (name text PRIMARY KEY, value text);
@@ -83,7 +83,7 @@ def probed(start):
 
 @pytest.fixture(scope="module")
 def sessions(probed):
-    """The settings of a session that serves requests, and of one that exports."""
+    """Returns the settings of a session that serves requests, and of one that exports."""
     headers = [["container_id", "name"], ["container_name", "value"]]
     data, _ = probed.api().export({"export_headers": headers})
     exported = list(csv.reader(io.StringIO(data.decode("utf-8"), newline="")))[1:]
@@ -99,7 +99,7 @@ def test_a_session_has_its_own(sessions, name):
 
 
 def test_a_short_query_timeout_leaves_transactions_time(probed):
-    """A quarter of it would end a transaction between two statements on a busy server."""
+    """A quarter of the timeout would end a transaction between two statements on a busy server."""
     site = probed.site
     config = site.write_config({"database.query_timeout_ms": 400, "export.threads": 0}, "short.conf")
     site.sql("DELETE FROM probe.setting")
@@ -115,7 +115,7 @@ def test_a_short_query_timeout_leaves_transactions_time(probed):
 
 @pytest.fixture(scope="module")
 def disturbed(start):
-    """A service with all of the settings at once."""
+    """A service with all of the settings at the same time."""
     return start("disturbed", inventory.hostile(), {"limits.unfinished_tasks": 5}, be_hostile)
 
 
@@ -157,13 +157,13 @@ def test_counters_keep_their_digits(disturbed):
 
 
 def lock_number(project):
-    """The advisory lock under which a project's unfinished tasks are counted."""
+    """Returns the advisory lock under which a project's unfinished tasks are counted."""
     return int.from_bytes(hashlib.sha256(project.encode()).digest()[:8], "little", signed=True)
 
 
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
 def test_the_limit_on_tasks_holds(start, isolation):
-    """Creates that wait for each other see the tasks that were committed meanwhile."""
+    """Creates that wait for each other see the tasks that were committed in the meantime."""
     limit, callers = 5, 12
     name = isolation.replace(" ", "_")
     service = start(f"limit_{name}", options={
@@ -186,7 +186,7 @@ def test_the_limit_on_tasks_holds(start, isolation):
 
 
 def test_triggers_that_do_not_run(start):
-    """Files that a task gives up would not be written down. Only a superuser can mend it, and is told so."""
+    """Files that a task gives up would not be recorded. Only a superuser can fix it, and check reports it."""
     service = start("replica")
     site, api = service.site, service.api()
     status = api.finished()

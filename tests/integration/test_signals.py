@@ -1,4 +1,4 @@
-"""Signals that other programs read their configuration anew by: Waybill says so and goes on."""
+"""Signals that make other programs reload their configuration: Waybill logs them and continues."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ def lines(process, name):
 
 
 def expect_ignored(process):
-    """Each is logged once, as often as it comes."""
+    """Each signal is logged once, however often it comes."""
     for name in IGNORED:
         for times in (1, 2):
             process.process.send_signal(getattr(signal, name))

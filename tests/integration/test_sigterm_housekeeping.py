@@ -1,4 +1,4 @@
-"""The end of a process in the middle of housekeeping: within the grace time, and the rest is done by the next."""
+"""The end of a process in the middle of housekeeping: it takes at most the grace time, and the next one continues."""
 
 import contextlib
 import os
@@ -15,14 +15,14 @@ GRACE = 1
 
 
 def waiting(made, what):
-    """Whether a statement of the service with these words waits for a lock."""
+    """Returns whether a statement of the service with these words waits for a lock."""
     return made.site.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE %s"
                          " AND wait_event_type = 'Lock' AND usename = 'waybill_service'", f"%{what}%") != [(0,)]
 
 
 @contextlib.contextmanager
 def locked(made, table):
-    """Nobody else can read or change the table."""
+    """No other transaction can read or change the table."""
     connection = made.site.connect()
     connection.autocommit = False
     try:
@@ -33,7 +33,7 @@ def locked(made, table):
 
 
 def expect_end(made, grace=GRACE):
-    """Ends the process within the grace time; its log."""
+    """Ends the process within the grace time and returns its log."""
     process = made.processes.pop("one")
     with OwnClock() as clock:
         began = clock.now()
@@ -46,7 +46,7 @@ def expect_end(made, grace=GRACE):
 
 
 def test_a_statement_that_hangs(fleet):  # noqa: F811
-    """It waits for a lock longer than the grace time, and would go on for half a minute."""
+    """It waits for a lock longer than the grace time, and would continue for half a minute."""
     made = fleet("sigterm_hang", {"server.grace": GRACE})
     made.site.sql(FAILURES, "t1", "0", None, 3)
     made.site.sql("UPDATE waybill.export_task SET finish_time = now() - interval '721 hours'")
@@ -55,13 +55,13 @@ def test_a_statement_that_hangs(fleet):  # noqa: F811
         wait_until(lambda: waiting(made, "discarded_file"), "housekeeping waits for the table")
         expect_end(made)
         wait_until(lambda: not waiting(made, "discarded_file"), "the statement ends on the server")
-    assert made.site.tasks() == 0, "the step before it was done"
+    assert made.site.tasks() == 0, "the previous step is complete"
     expect_exact(made.site.sql)
 
 
 @pytest.mark.parametrize("grace", [GRACE, 60])
 def test_a_long_purge(fleet, grace):  # noqa: F811
-    """It ends with the statement in hand, however much grace time there is: each takes a second here, and there are
+    """It ends after the current statement, however much grace time there is: each takes a second here, and there are
     twenty."""
     made = fleet(f"sigterm_purge_{grace}", {"server.grace": grace})
     made.site.sql(FAILURES, "t1", "0", None, 20000)
@@ -75,7 +75,7 @@ def test_a_long_purge(fleet, grace):  # noqa: F811
     log = expect_end(made, 2)
     left = made.site.tasks()
     assert left > 0 and left % 1000 == 0, f"{left} of 20000 tasks are left"
-    if grace > GRACE:  # else the last statement may have been done and given up at the same time
+    if grace > GRACE:  # otherwise the last statement may succeed and be cancelled at the same time
         assert f"tasks_purged={20000 - left} " in log, log
     expect_exact(made.site.sql)
     made.site.sql("DROP TRIGGER slow ON waybill.export_task")
@@ -85,7 +85,7 @@ def test_a_long_purge(fleet, grace):  # noqa: F811
 
 
 def test_a_statement_that_ends_in_time(fleet):  # noqa: F811
-    """It has the grace time: what it does is done, and the steps that follow are not begun."""
+    """The statement has the grace time: its work is done, and later steps are not begun."""
     made = fleet("sigterm_in_hand", {"server.grace": 60})
     made.site.sql(FAILURES, "t1", "0", None, 3)
     made.site.sql("UPDATE waybill.export_task SET finish_time = now() - interval '721 hours'")
@@ -95,14 +95,14 @@ def test_a_statement_that_ends_in_time(fleet):  # noqa: F811
             wait_until(lambda: waiting(made, "DELETE FROM waybill.export_task"), "the purge waits for the tally")
             process.begin_to_stop()
             wait_until(lambda: "event=stopping" in process.log_text(), "the signal is noticed")
-            time.sleep(1)  # several times as long as between two looks at whether there is time left
+            time.sleep(1)  # several times the interval at which the remaining time is checked
         log = expect_end(made)
     assert "tasks_purged=3 files_removed=0" in log, log
     expect_exact(made.site.sql)
 
 
 def test_the_last_flush(fleet):  # noqa: F811
-    """The counters are locked: what was counted last is lost, and the process ends."""
+    """The counters are locked: the last counts are lost, and the process ends."""
     made = fleet("sigterm_flush", {"server.grace": GRACE})
     made.start()
     wait_until(lambda: made.site.sql("SELECT count(*) > 0 FROM waybill.counter")[0][0], "the counters are flushed once")
@@ -111,20 +111,20 @@ def test_the_last_flush(fleet):  # noqa: F811
             made.processes["one"].client.request("GET", "/healthz/live")
         expect_end(made)
     made.start()
-    wait_until(lambda: made.processes["one"].client.request("GET", "/metrics").status == 200, "all goes on")
+    wait_until(lambda: made.processes["one"].client.request("GET", "/metrics").status == 200, "the service responds")
 
 
 
 
-def test_the_last_counts_beside_a_request_in_hand(fleet):  # noqa: F811
-    """They are added before the grace time is over, though the request never ends."""
+def test_the_last_counts_beside_an_open_request(fleet):  # noqa: F811
+    """They are added within the grace time, even if the request never ends."""
     made = fleet("sigterm_counts", {"server.grace": GRACE})
     process = made.start()
     with fcgi.Connection(process.socket_path) as held:
         api = made.api("one")
         params = api.client.params("POST", api.path("container/export-task"), {"X-Auth-Token": api.token}, 1000)
         held.send(fcgi.begin(), fcgi.records(fcgi.PARAMS, fcgi.pairs(params)), fcgi.record(fcgi.STDIN, b"{"))
-        # The process has taken it up when it has answered as many others as it has threads.
+        # The process has accepted it when it has answered as many others as it has threads.
         for _ in range(32):
             assert process.client.request("GET", "/healthz/live").status == 200
         made.processes.pop("one").stop()
@@ -135,7 +135,7 @@ def test_the_last_counts_beside_a_request_in_hand(fleet):  # noqa: F811
 
 
 def test_a_slow_directory(fleet):  # noqa: F811
-    """A batch of files takes longer than the grace time: it is left in the middle, and no name is forgotten early."""
+    """A batch of files takes longer than the grace time: it is interrupted, and no name is forgotten too early."""
     made = fleet("sigterm_slow", {"server.grace": GRACE})
     orders = Orders(made.site)
     orders.give("remove slow")

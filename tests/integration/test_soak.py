@@ -1,5 +1,5 @@
-"""A day's work in small, by two processes and for several callers: all of it right, and nothing for the sanitizers
-that the program may have been built with to complain of."""
+"""A small version of a day's work, by two processes and for several callers: all results are right, and sanitizers, if
+the program was built with any, report nothing."""
 
 import os
 import random
@@ -30,11 +30,11 @@ class Caller(threading.Thread):
             self.fault = repr(error)
 
     def api(self, project):
-        """Any process will do, for each call."""
+        """Uses any process, for each call anew."""
         return self.made.api(self.dice.choice(("one", "two")), project)
 
     def work(self):
-        """One to three exports at once, and what a caller does with them."""
+        """Makes one to three exports at the same time and uses them like a caller."""
         project = self.dice.choice(list(PROJECTS))
         size = self.dice.choice((1, 2, 10, 100))
         body = {"export_headers": ALL[:self.dice.randint(1, 16)]}
@@ -86,7 +86,7 @@ class Caller(threading.Thread):
 def test_a_days_work(fleet):  # noqa: F811
     made = fleet("soak", **PROJECTS)
     processes = [made.start(name) for name in ("one", "two")]
-    for project in PROJECTS:  # a token is made by a program, so before it is needed
+    for project in PROJECTS:  # making a token starts a program, so they are made in advance
         made.site.token(project)
     callers = [Caller(made, number) for number in range(CALLERS)]
     for caller in callers:

@@ -1,5 +1,5 @@
-"""The inventory is read from a hot standby, tasks go to the primary: what happens when either is lost, when the standby
-takes over, and when it has to choose between a query and its replication."""
+"""The inventory is read from a hot standby, and tasks go to the primary: either server is lost, the standby takes over,
+or a query conflicts with replication."""
 
 import os
 import socket
@@ -38,7 +38,7 @@ class Pair:
             **GATED, **(options or {})})
 
     def queries(self, server):
-        """How many exports read from that server: their COPY has begun, and not only what comes before it."""
+        """Returns how many exports read from that server: their COPY has begun, not only earlier statements."""
         return server.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waybill export'"
                           " AND state = 'active' AND query LIKE 'COPY%'", self.made.site.database)
 
@@ -49,7 +49,7 @@ class Pair:
 
 @pytest.fixture
 def pair(fleet, scratch, request):  # noqa: F811
-    # The fleet's processes end before the servers that they use: fixtures are torn down in the opposite order.
+    # The fleet's processes end before the servers that they use: fixtures are torn down in reverse order.
     made = []
 
     def begin(options=None):
@@ -61,7 +61,7 @@ def pair(fleet, scratch, request):  # noqa: F811
 
 
 def test_exports_read_from_the_standby(pair):
-    """What only the primary has yet is not in the file; the primary is asked for nothing but tasks."""
+    """Rows that only the primary has yet are not in the file. The primary is used only for tasks."""
     pair = pair()
     pair.made.start()
     with closed_gate(pair.made.site, pair.standby) as open_gate:
@@ -82,7 +82,7 @@ def test_exports_read_from_the_standby(pair):
 
 
 def test_settings_that_a_standby_cannot_have(pair):
-    """What the role or the connection string sets for transactions keeps no export from reading there."""
+    """Transaction settings of the role or the connection string do not prevent exports from reading there."""
     pair = pair()
     site = pair.made.site
     options = ("options='-c default_transaction_isolation=serializable -c default_transaction_deferrable=on"
@@ -95,7 +95,7 @@ def test_settings_that_a_standby_cannot_have(pair):
 
 
 def test_the_standby_is_lost_during_an_export(pair):
-    """The export begins anew from the primary; when the standby is back, it is read again."""
+    """The export restarts on the primary. When the standby is back, it is used again."""
     pair = pair()
     pair.made.start()
     with closed_gate(pair.made.site, pair.standby):
@@ -119,7 +119,7 @@ def test_the_standby_is_lost_during_an_export(pair):
 
 
 def test_the_standby_takes_over_during_an_export(pair):
-    """The primary is lost for good, the standby is promoted: what was accepted is done, and work goes on."""
+    """The primary is lost for good, and the standby is promoted: accepted tasks are run, and new ones too."""
     pair = pair()
     pair.made.start()
     before = pair.made.api().finished(BODY)
@@ -143,7 +143,7 @@ def test_the_standby_takes_over_during_an_export(pair):
 
 
 def test_a_query_that_replication_ends(pair):
-    """The standby can't apply a change while the export reads: it ends the query, and the export begins anew."""
+    """The standby cannot apply a change while the export reads: it ends the query, and the export restarts."""
     pair = pair()
     pair.made.start()
     with closed_gate(pair.made.site, pair.standby):
@@ -166,8 +166,8 @@ def test_check_knows_a_standby(pair):
     assert done.returncode == 1 and "is a standby, and tasks need the primary" in done.stdout, f"{done}"
 
 
-def test_a_host_that_says_nothing(fleet, postgres):  # noqa: F811
-    """Of several hosts the first takes connections and does not answer: the next one is tried, for all that is done."""
+def test_a_host_that_does_not_respond(fleet, postgres):  # noqa: F811
+    """The first of several hosts accepts connections and does not respond: every operation tries the next one."""
     made = fleet("standby_mute", p1=20)
     directory = os.path.join(made.site.directory, "mute")
     os.mkdir(directory)

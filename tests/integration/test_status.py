@@ -12,7 +12,7 @@ IN_THE_END = {"file_id", "file_name", "exported_rows", "truncated", "file_size",
 
 
 def now(site):
-    """Milliseconds since 1970 by the clock of PostgreSQL, which all times of tasks are from."""
+    """Returns milliseconds since 1970 by the clock of PostgreSQL, which sets all times of tasks."""
     return site.sql("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")[0][0]
 
 
@@ -78,7 +78,7 @@ def test_nothing_found(either):
 
 
 def test_failure(start):
-    """An inventory that went away: the task says so, and the service goes on."""
+    """The inventory is gone: the task fails, and the service continues."""
     service = start("failing", options={"inventory.relation": "waybill.gone"})
     service.site.sql("CREATE VIEW waybill.gone AS SELECT * FROM waybill.container")
     service.site.sql("GRANT SELECT ON waybill.gone TO waybill_service")

@@ -1,4 +1,4 @@
-"""A disk that is full, that fails, or that takes less than it was given."""
+"""A disk that is full, that fails, or that writes less than requested."""
 
 import os
 
@@ -23,7 +23,7 @@ def expect_health(api, status, files="ok"):
 
 
 def expect_failure(made, reason, kept=()):
-    """An export fails for that reason, and leaves nothing behind."""
+    """An export fails for that reason and leaves nothing behind."""
     status = made.api().wait(made.api().create_task(BODY, headers=ASYNC))
     assert status["task_status"] == "failure" and status["error_code"] == "HSS.0041", f"{status}"
     assert reason in status["error_msg"], f"{status}"
@@ -40,7 +40,7 @@ def expect_success(made):
 
 @pytest.fixture
 def small(fleet):  # noqa: F811
-    """A site whose files have a small disk for themselves."""
+    """A site whose files are on a small disk of their own."""
     made = fleet("storage_small", p1=ROWS)
     unmount = mounted_tmpfs(made.site.files, SIZE)
     made.start()
@@ -54,7 +54,7 @@ def small(fleet):  # noqa: F811
 
 
 def leave_room(path, room):
-    """Takes all of the disk but that many bytes."""
+    """Fills the disk except for that many bytes."""
     with open(path, "wb") as file:
         free = os.statvfs(path)
         file.write(bytes(free.f_bavail * free.f_frsize - room))
@@ -80,7 +80,7 @@ def test_a_full_disk(small):
 
 @pytest.fixture(params=["nameless", "part"])
 def faulty(request, fleet):  # noqa: F811
-    """A site whose disk does as it is told: with files that have no name until they are whole, and without."""
+    """A site whose disk fails on request: with files that have no name until they are complete, and without."""
     made = fleet(request.node.name[5:].replace("[", "_").rstrip("]"), p1=ROWS)
     orders = Orders(made.site)
     always = () if request.param == "nameless" else ("tmpfile EOPNOTSUPP",)
@@ -91,8 +91,8 @@ def faulty(request, fleet):  # noqa: F811
 
 
 def test_a_disk_that_fails(faulty):
-    """At the first write and a later one, when the file is synced, when it gets its name, when the directory is
-    synced: the next export works each time."""
+    """The disk fails at the first write or a later one, when the file is synced, when it gets its name, or when the
+    directory is synced. The next export succeeds each time."""
     files = [expect_success(faulty)]
     for order, reason in (
             ("write EIO 0", FAILED), ("write EIO 200000", FAILED), ("write ENOSPC 400000", FULL),
@@ -109,7 +109,7 @@ def test_a_disk_that_fails(faulty):
 
 
 def test_short_writes(faulty):
-    """What a write did not take is written by the next."""
+    """The rest of a short write is written by the next one."""
     whole = faulty.api().finished(BODY)
     faulty.order("write short")
     pieces = faulty.api().finished(BODY)
@@ -119,7 +119,7 @@ def test_short_writes(faulty):
 
 
 def test_a_file_that_cannot_be_removed_at_first(faulty):
-    """It is removed by the next round of housekeeping, here that of a process that begins."""
+    """It is removed by the next round of housekeeping, here that of a new process."""
     kept, removed = (expect_success(faulty) for _ in range(2))
     faulty.order("remove EACCES")
     api = faulty.api()
@@ -134,7 +134,7 @@ def test_a_file_that_cannot_be_removed_at_first(faulty):
     faulty.expect_files_of_tasks_alone()
 
 
-def test_a_directory_that_is_away(fleet):  # noqa: F811
+def test_a_missing_directory(fleet):  # noqa: F811
     made = fleet("storage_away", p1=ROWS)
     made.start()
     file_id = expect_success(made)

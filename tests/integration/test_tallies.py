@@ -1,4 +1,4 @@
-"""The tallies are exact in every snapshot, whoever changes tasks and whoever folds them."""
+"""The tallies are exact in every snapshot, whichever sessions change tasks and fold tallies."""
 
 import os
 import random
@@ -48,7 +48,7 @@ def insert_some(cursor, dice):
 
 
 def change_tasks(site, seed, rounds):
-    """So many random changes of tasks, some of which are taken back."""
+    """Makes this number of random changes of tasks, some of which are rolled back."""
     dice = random.Random(seed)
     connection = site.connect("waybill_service")
     connection.autocommit = False
@@ -69,7 +69,7 @@ def change_tasks(site, seed, rounds):
 
 
 def all_at_once(*jobs):
-    """Runs each job in a thread. What a job raises is raised here."""
+    """Runs each job in a thread, and raises what a job raises."""
     failures = []
 
     def run(job):
@@ -87,7 +87,7 @@ def all_at_once(*jobs):
 
 
 def test_every_snapshot(fleet):  # noqa: F811
-    """Tasks are made, end, expire, are purged and deleted, and tallies are folded, all at once."""
+    """Tasks are made, end, expire, are purged and deleted, and tallies are folded, all at the same time."""
     made = fleet("tallies_at_once", {"files.max_total_mib": 1, "limits.running_exports": 0}, p1=20)
     made.start("one")
     made.start("two")
@@ -99,7 +99,7 @@ def test_every_snapshot(fleet):  # noqa: F811
         def act():
             try:
                 if number == 0:
-                    for _ in range(20):  # what the others do to the task in the meantime may be anything
+                    for _ in range(20):  # meanwhile others may change the task in any way
                         task_id = made.api().create_task(BODY)
                         made.api().status(task_id, headers={"Prefer": "wait=1"})
                         remove(made.api(), task_id)
@@ -127,12 +127,12 @@ def test_every_snapshot(fleet):  # noqa: F811
                 checks.append(True)
         finally:
             connection.close()
-    made.api()  # its token is made before it is needed
+    made.api()  # makes its token in advance
     all_at_once(*(actor(number) for number in range(5)), folder, folder, checker)
     assert len(checks) > 20
     assert made.site.tasks() > 0
     made.stop()
-    # Those who fold a group at once may leave a row each, until it changes the next time.
+    # Sessions that fold a group at the same time may each leave a row, until the group's next change.
     made.site.sql("DELETE FROM waybill.export_task WHERE project_id = 't2'")
     made.site.sql("UPDATE waybill.export_task SET project_id = 't3'")
     done = made.site.waybill("task", "purge")
@@ -145,7 +145,7 @@ def test_every_snapshot(fleet):  # noqa: F811
 
 
 def test_each_change(fleet):  # noqa: F811
-    """One after the other, so that the one that is wrong is named."""
+    """Changes are made one after the other, so that a failure names the change."""
     made = fleet("tallies_each")
     for statement, more in ((SUCCESSES, (1000, None)), (SUCCESSES, (1000, 10)), (QUEUED, ()), (FAILURES, ())):
         made.site.sql(statement, "t1", "ep-a", "{ep-a}", *more, 30)
@@ -174,7 +174,7 @@ def test_what_costs_nothing(fleet):  # noqa: F811
 
 
 def test_a_fold_waits_for_no_other(fleet):  # noqa: F811
-    """The rows that another process is folding are left to it; those of a group may be two until the next time."""
+    """Rows that another process is folding are left to it. A group may then have two rows until the next fold."""
     made = fleet("tallies_locked")
     for _ in range(6):
         made.site.sql(SUCCESSES, "t1", "0", None, 5, 5, 2)
@@ -205,7 +205,7 @@ def test_a_fold_waits_for_no_other(fleet):  # noqa: F811
 
 
 def test_more_rows_than_a_statement_folds(fleet):  # noqa: F811
-    """And groups whose tasks are gone leave no row."""
+    """A fold in several statements is complete, and groups without tasks keep no row."""
     made = fleet("tallies_many")
     made.site.sql(SUCCESSES, "t1", "ep", "{ep}", 5, 5, 2500)
     made.site.sql(FAILURES, "t2", "ep", "{ep}", 1)
@@ -217,11 +217,11 @@ def test_more_rows_than_a_statement_folds(fleet):  # noqa: F811
     places = "SELECT ctid FROM waybill.task_tally UNION ALL SELECT ctid FROM waybill.ended_tally"
     before = made.site.sql(places)
     assert made.site.waybill("task", "purge").returncode == 0
-    assert made.site.sql(places) == before, "what is folded is not written again"
+    assert made.site.sql(places) == before, "folded rows are not written again"
 
 
 def test_a_truncate_empties_them(fleet):  # noqa: F811
-    """Even while another process folds them."""
+    """A truncate empties them even while another process folds them."""
     made = fleet("tallies_truncated")
     made.site.sql(SUCCESSES, "t1", "0", None, 5, 5, 20)
     other = made.site.connect("waybill_service")
@@ -244,7 +244,7 @@ def test_a_truncate_empties_them(fleet):  # noqa: F811
 
 
 def test_the_owner_changes_tasks_too(fleet):  # noqa: F811
-    """Whatever search_path a session has."""
+    """The triggers work with any search_path of the session."""
     made = fleet("tallies_operators")
     owner = made.site.connect("waybill_owner")
     cursor = owner.cursor()
@@ -261,7 +261,7 @@ def test_the_owner_changes_tasks_too(fleet):  # noqa: F811
 
 
 def test_what_callers_see_of_them(fleet):  # noqa: F811
-    """A list's total and the metrics, before and after a fold: each viewer has the tasks that it may see."""
+    """A list's total and the metrics, before and after a fold: each viewer sees its own tasks."""
     made = fleet("tallies_seen", {"export.threads": 0}, p1=20)
     made.start()
     for group, tasks in ((("p1", "0", None), 3), (("p1", "ep-a", "{ep-a}"), 5),

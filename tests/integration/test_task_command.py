@@ -1,4 +1,4 @@
-"""waybill task and waybill worker: how an operator sees and steers exports."""
+"""waybill task and waybill worker: how an operator sees and controls exports."""
 
 import itertools
 import json
@@ -25,14 +25,14 @@ numbers = itertools.count()
 
 
 def task(site, *arguments):
-    """What a call prints that must succeed."""
+    """Returns the output of a call that must succeed."""
     done = site.waybill("task", *arguments)
     assert done.returncode == 0 and not done.stderr, f"{arguments}: {done}"
     return done.stdout
 
 
 def listed(site, *arguments):
-    """The rows of a list, as {column: text}."""
+    """Returns the rows of a list, as {column: text}."""
     first, *rows = task(site, "list", *arguments).split("\n")[:-1]
     assert first.split("\t") == HEADER
     assert all(len(row.split("\t")) == len(HEADER) for row in rows), f"{rows}"
@@ -48,7 +48,7 @@ def shown(site, task_id):
 
 
 def refused(site, task_id, *arguments):
-    """A call for a task that it is not for: why, and nothing else."""
+    """Makes a call that does not apply to this task: it prints the reason and nothing else."""
     done = site.waybill("task", *arguments, task_id)
     assert done.returncode == 1 and not done.stdout, f"{done}"
     assert task_id in done.stderr and done.stderr.count("\n") == 1, f"{done}"
@@ -180,7 +180,7 @@ HOSTILE = 'a\tb\nc\rd\x1b[31me\x07f\x7fg\x85h\\i"j\u2028k😀 l'
 
 
 def test_hostile_texts(hostile):
-    """A terminal gets no control character, and a text neither a line nor a column of its own."""
+    """The terminal gets no control character, and a text adds neither a line nor a column."""
     site = hostile.site
     api = hostile.api(HOSTILE)
     task_id = api.finished({"container_name": HOSTILE, "pod_name": "*" + HOSTILE,
@@ -207,7 +207,7 @@ def expect_cancelled(api, task_id):
 
 
 def test_cancel_and_retry(stalled, project, tasks):
-    """What state each is for, and what it leaves."""
+    """The states that each applies to, and its result."""
     site, api = stalled.site, stalled.api(project)
     for state in ("queued", "running"):
         refused(site, tasks[state], "retry")
@@ -231,7 +231,7 @@ def test_cancel_and_retry(stalled, project, tasks):
 
 
 def test_cancel_while_it_runs(fleet):  # noqa: F811
-    """The export stops, its thread is free for the next, who waits is told; and the retry works."""
+    """The export stops, its thread is free for the next, and waiting callers are notified. The retry works."""
     made = fleet("operate_cancel", {"export.threads": 1, "export.lease": 3600,
                                     "inventory.relation": "faults.container"}, p1=20, p2=5)
     add_gate(made.site, 10)
@@ -285,7 +285,7 @@ def test_no_owner_is_needed(stalled, tasks, tmp_path):
         assert done.returncode == 0 and not done.stderr, f"{done}"
 
 
-def test_a_database_that_is_away(tmp_path):
+def test_an_unreachable_database(tmp_path):
     config = tmp_path / "waybill.conf"
     config.write_text(f"[database]\nconninfo = host={tmp_path} dbname=x\n[files]\ndirectory = {tmp_path}\n")
     for arguments in (["list"], ["show", str(uuid.uuid4())], ["cancel", str(uuid.uuid4())],
@@ -294,11 +294,11 @@ def test_a_database_that_is_away(tmp_path):
                               env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         assert done.returncode == 1 and not done.stdout, f"{done}"
         assert done.stderr.startswith("waybill: the database can't be reached"), f"{done}"
-        assert str(tmp_path) in done.stderr, f"an operator is told where it was looked for: {done}"
+        assert str(tmp_path) in done.stderr, f"the operator sees which address was tried: {done}"
 
 
 def test_a_database_that_is_not_prepared(postgres, scratch):
-    """No table is there yet."""
+    """It has no tables yet."""
     site = Site(postgres, os.path.join(scratch, "operate_bare"), migrations=None)
     try:
         for arguments in (["list"], ["show", str(uuid.uuid4())], ["purge"]):
@@ -319,7 +319,7 @@ def expect_log(process):
 
 
 def test_a_worker(fleet):  # noqa: F811
-    """It runs what others accept, and ends by a signal when there is nothing to do."""
+    """It runs tasks that others accept, and ends by a signal when idle."""
     made = fleet("operate_worker", {"export.threads": 0}, p1=20)
     made.start("front")
     before = [made.api("front").create_task(BODY, headers=ASYNC) for _ in range(3)]
@@ -333,10 +333,10 @@ def test_a_worker(fleet):  # noqa: F811
     expect_log(process)
     assert process.log_text().count('event="export succeeded"') == 6
     task_id = made.api("front").create_task(BODY)
-    assert made.api("front").status(task_id).json()["task_status"] == "running", "nobody is left"
+    assert made.api("front").status(task_id).json()["task_status"] == "running", "no process is left to run it"
 
 
-def test_a_worker_hands_back(fleet):  # noqa: F811
+def test_a_worker_requeues(fleet):  # noqa: F811
     made = fleet("operate_hand_back", {"export.threads": 0}, p1=20)
     add_gate(made.site, 10)
     made.start("front")
@@ -402,7 +402,7 @@ def test_a_worker_does_the_housekeeping(fleet):  # noqa: F811
 
 
 def test_a_worker_without_the_database(scratch, postgres):
-    """It starts, waits for it, and works after."""
+    """It starts, waits for the database, and then works."""
     directory = os.path.join(scratch, "operate_cut")
     detour = Detour(postgres, directory)
     site = Site(postgres, directory, detour.options)
@@ -442,7 +442,7 @@ def test_a_worker_that_can_not_work(stalled, options, mention):
 
 
 def test_the_projects_of_others_are_seen(hostile):
-    """The operator's command knows no tenants."""
+    """The operator's command sees the tasks of all projects."""
     for project in (inventory.PROJECT, inventory.NEIGHBOUR):
         task_id = hostile.api(project).finished(MINIMAL)["task_id"]
         assert listed(hostile.site, "--limit", "1")[0]["TASK"] == task_id

@@ -1,4 +1,4 @@
-"""A database of an older version, with tasks in it, is brought up to date and goes on."""
+"""A database of an older version, with tasks in it, is upgraded and continues to work."""
 
 import os
 import shutil

@@ -1,5 +1,5 @@
-"""[inventory] relation names a view of a site's own: other types, another order of columns, collations
-that are not bytewise, values longer than any index takes."""
+"""[inventory] relation names a site's own view: other types, another order of columns, collations that are not
+bytewise, values longer than an index entry."""
 
 import random
 
@@ -25,7 +25,7 @@ FROM site.pods;
 GRANT USAGE ON SCHEMA site TO waybill_service;
 GRANT SELECT ON site.containers TO waybill_service;
 """
-# Names in which every character that an unquoted identifier may have stands, those of a parameter included.
+# Names with every character that an unquoted identifier may have, including those of a parameter.
 DOLLARS = """
 CREATE SCHEMA "weird$1";
 CREATE VIEW "weird$1"."tab$le" AS SELECT * FROM waybill.container;
@@ -88,7 +88,7 @@ def test_size_and_order(view):
 
 
 def test_a_name_with_dollars(start):
-    """It is no parameter of the query, to which $1 and $2 belong."""
+    """It is not a parameter of the query, unlike $1 and $2."""
     rows = [row for row in inventory.hostile() if row["project_id"] == inventory.PROJECT]
     service = start("dollars", rows, {"inventory.relation": "weird$1.tab$le"})
     service.site.sql(DOLLARS)

@@ -1,5 +1,5 @@
-"""Who is woken, and by what: each notification and each call within a process has a test in which nothing else helps in
-time. Waits ask the database when they are woken, and rarely otherwise."""
+"""Wake-ups: each notification, and each call within a process, has a test in which no other event helps in time. Waits
+query the database when they are woken, and rarely otherwise."""
 
 import contextlib
 import os
@@ -17,41 +17,41 @@ from deadline import OwnClock, wait_until
 from faults import ASYNC, BODY, add_gate, closed_gate, expect_right_file, fleet  # noqa: F401
 
 GATED = {"inventory.relation": "faults.container", "export.lease": 600}
-LOOK = 10  # seconds between looks at a task of which nothing is heard
-SOON = 5   # seconds: less than any fallback that is counted on here, and much more than a wake-up takes
+RECHECK = 10  # seconds between two rechecks of a task without notifications
+SOON = 5      # seconds: less than any fallback used here, and much more than a wake-up takes
 WAIT = {"Prefer": "wait=60"}
 
 
 def log_statements(site):
-    """Has PostgreSQL log the statements of processes that are started from now on."""
+    """Makes PostgreSQL log the statements of processes that are started later."""
     site.sql(f"ALTER ROLE waybill_service IN DATABASE {site.database} SET log_statement = 'all'")
 
 
-def looks(site, task_id):
-    """How often the task was looked at."""
+def queries(site, task_id):
+    """Returns how often the task was queried."""
     with open(site.postgres.log, encoding="utf-8", errors="replace") as log:
         return len(re.findall(rf"parameters: .* \$4 = '{task_id}'$", log.read(), re.M))
 
 
 class Waits:
-    """Requests for the status of a task that wait, once they have looked at it."""
+    """Waiting requests for the status of a task, once they have queried it."""
 
     def __init__(self, api, task_id, count=1):
         self.answers = []
         self.began = time.monotonic()
-        before = looks(api.site, task_id)
+        before = queries(api.site, task_id)
         self.threads = [threading.Thread(target=lambda: self.answers.append(api.status(task_id, headers=WAIT)))
                         for _ in range(count)]
         for thread in self.threads:
             thread.start()
-        wait_until(lambda: looks(api.site, task_id) >= before + count, "all have looked")
+        wait_until(lambda: queries(api.site, task_id) >= before + count, "all have queried the task")
 
-    def most_looks(self):
-        """That there may have been of a task that did not change."""
-        return len(self.threads) * (1 + int((time.monotonic() - self.began) / LOOK))
+    def most_queries(self):
+        """Returns the most queries that are allowed for a task that does not change."""
+        return len(self.threads) * (1 + int((time.monotonic() - self.began) / RECHECK))
 
     def expect(self, status, state=None):
-        """All are answered alike; how long it takes, on a machine of our own."""
+        """Checks that all get the same response, and returns how long it took, without delays of a busy machine."""
         with OwnClock() as clock:
             began = clock.now()
             for thread in self.threads:
@@ -64,7 +64,7 @@ class Waits:
 
 
 def test_waits_ask_the_database_rarely(fleet):  # noqa: F811
-    """A hundred wait, and the end of one task wakes those who wait for it alone."""
+    """A hundred requests wait, and the end of one task wakes only those who wait for it."""
     made = fleet("wake_rarely", p1=5)
     log_statements(made.site)
     made.start_front()
@@ -72,20 +72,20 @@ def test_waits_ask_the_database_rarely(fleet):  # noqa: F811
     task_id, other = (api.create_task(BODY, headers=ASYNC) for _ in range(2))
     waits, others = Waits(api, task_id, 100), Waits(api, other, 20)
     time.sleep(3)
-    count, most = looks(made.site, task_id), waits.most_looks()
-    assert count <= most, f"100 waits looked {count} times"
+    count, most = queries(made.site, task_id), waits.most_queries()
+    assert count <= most, f"100 waits made {count} queries"
     assert made.site.waybill("task", "cancel", task_id).returncode == 0
     took = waits.expect(200, "failure")
     assert took < SOON, f"answered after {took} seconds"
-    count, most = looks(made.site, other), others.most_looks()
-    assert count <= most, f"20 waits for another task looked {count} times"
+    count, most = queries(made.site, other), others.most_queries()
+    assert count <= most, f"20 waits for another task made {count} queries"
     assert others.answers == []
     assert made.site.waybill("task", "cancel", other).returncode == 0
     assert others.expect(200, "failure") < SOON
 
 
 def test_waits_are_answered_when_the_process_stops(fleet):  # noqa: F811
-    """With what they know: they do not ask the database all at once."""
+    """The responses have the last known state: the waits do not query the database again."""
     made = fleet("wake_stop", {"server.grace": 60}, p1=5)
     log_statements(made.site)
     made.start_front({"server.grace": 60})
@@ -94,9 +94,9 @@ def test_waits_are_answered_when_the_process_stops(fleet):  # noqa: F811
     waits = Waits(api, task_id, 50)
     made.signal("front", signal.SIGTERM)
     took = waits.expect(200, "running")
-    count, most = looks(made.site, task_id), waits.most_looks()
+    count, most = queries(made.site, task_id), waits.most_queries()
     assert took < SOON, f"answered after {took} seconds"
-    assert count <= most, f"50 waits looked {count} times"
+    assert count <= most, f"50 waits made {count} queries"
 
 
 def cancel(made, task_id):
@@ -110,7 +110,7 @@ def remove_elsewhere(made, task_id):
 
 
 @pytest.mark.parametrize("how", [cancel, remove_elsewhere])
-def test_a_wait_hears_of_other_processes(fleet, how):  # noqa: F811
+def test_a_wait_is_notified_by_other_processes(fleet, how):  # noqa: F811
     made = fleet(f"wake_{how.__name__}", {"export.threads": 0}, p1=5)
     log_statements(made.site)
     for name in ("one", "other"):
@@ -123,7 +123,7 @@ def test_a_wait_hears_of_other_processes(fleet, how):  # noqa: F811
 
 
 class DeafWay(Detour):
-    """A way to PostgreSQL on which a connection for notifications gets nowhere while it is `deaf`."""
+    """A proxy to PostgreSQL that drops connections for notifications while it is `deaf`."""
 
     deaf = False
 
@@ -146,14 +146,14 @@ def listeners(site):
 
 
 def deafen(site, pids):
-    """Ends these connections for notifications."""
+    """Closes these connections for notifications."""
     site.sql("SELECT pg_terminate_backend(pid) FROM unnest(%s) AS pid", list(pids))
     wait_until(lambda: not pids & listeners(site), "the server closes them")
 
 
 @pytest.fixture
 def deaf(fleet, postgres, scratch):  # noqa: F811
-    """Makes a site whose process hears no notifications: deaf(name, options); the fleet and the way."""
+    """Makes a site whose process gets no notifications: deaf(name, options) returns the fleet and the proxy."""
     def begin(name, options=None, is_deaf=True, **rows):
         way = DeafWay(postgres, os.path.join(scratch, name))
         way.deaf = is_deaf
@@ -162,8 +162,8 @@ def deaf(fleet, postgres, scratch):  # noqa: F811
     return begin
 
 
-def test_a_process_knows_that_it_hears_nothing(deaf):
-    """Then its waits look each second, those that began before too."""
+def test_a_process_detects_missing_notifications(deaf):
+    """Then its waits recheck each second, including those that began earlier."""
     made, way = deaf("wake_deaf", {"export.threads": 0}, is_deaf=False, p1=5)
     log_statements(made.site)
     one = made.start()
@@ -185,7 +185,7 @@ def test_a_process_knows_that_it_hears_nothing(deaf):
 
 
 def test_a_process_needs_no_notification_of_its_own_tasks(deaf):
-    """One after the other, each create wakes the idle thread, and each end the create that waits for it."""
+    """One after the other, each create wakes the idle thread, and each end wakes the create that waits for it."""
     made, _ = deaf("wake_own", {"export.threads": 1}, p1=5)
     made.start()
     made.api().finished(BODY)
@@ -200,7 +200,7 @@ def test_a_process_needs_no_notification_of_its_own_tasks(deaf):
 
 
 def begin_export(made, name):
-    """An export at the gate, whose lease was renewed for the first time: the next time is long after."""
+    """Starts an export at the gate and waits until its lease is renewed once: the next renewal is much later."""
     task_id = made.api(name).create_task(BODY, headers=ASYNC)
     made.wait_for_query()
     wait_until(lambda: made.task(task_id, "lease_expire_time > start_time + interval '600.5 seconds'") == (True,),
@@ -217,7 +217,7 @@ def expect_end_of_query(made):
 
 
 def test_an_export_ends_with_its_task(deaf):
-    """That was removed in the same process, which hears no notifications."""
+    """The task is removed in the same process, which gets no notifications."""
     made, _ = deaf("wake_own_export", {**GATED, "export.threads": 1}, p1=20)
     add_gate(made.site, 10)
     made.start()
@@ -227,7 +227,7 @@ def test_an_export_ends_with_its_task(deaf):
 
 
 @pytest.mark.parametrize("how", [cancel, remove_elsewhere])
-def test_an_export_hears_of_other_processes(fleet, how):  # noqa: F811
+def test_an_export_is_notified_by_other_processes(fleet, how):  # noqa: F811
     made = fleet(f"wake_export_{how.__name__}", {**GATED, "export.threads": 1}, p1=20)
     add_gate(made.site, 10)
     made.start("one")
@@ -238,8 +238,8 @@ def test_an_export_hears_of_other_processes(fleet, how):  # noqa: F811
         expect_end_of_query(made)
 
 
-def test_a_thread_looks_when_notifications_are_heard_again(fleet):  # noqa: F811
-    """For tasks that were queued meanwhile: it looked just before, and would not look again for 5 seconds."""
+def test_a_thread_polls_when_notifications_resume(fleet):  # noqa: F811
+    """For tasks queued in the meantime. The last poll was just before, and the next would come 5 seconds later."""
     made = fleet("wake_again", {"export.threads": 0}, p1=5)
     made.start("front")
     wait_until(lambda: listeners(made.site), "the first listens")
@@ -261,7 +261,7 @@ def test_a_thread_looks_when_notifications_are_heard_again(fleet):  # noqa: F811
 
 
 def test_idle_threads_end_at_once(fleet):  # noqa: F811
-    """Those of exports, which look at the queue each 5 seconds, and the one that listens, which waits for 30."""
+    """Export threads, which poll the queue each 5 seconds, and the listener, which waits for 30 seconds."""
     made = fleet("wake_end", {"export.threads": 2, "server.grace": 60})
     with OwnClock() as clock:
         took = 0
@@ -275,7 +275,7 @@ def test_idle_threads_end_at_once(fleet):  # noqa: F811
 
 
 class Ear:
-    """Hears what processes tell each other."""
+    """Receives the notifications of processes."""
 
     def __init__(self, site):
         self.connection = site.connect()
@@ -290,16 +290,16 @@ class Ear:
         return payload in self.heard
 
     def expect(self, payload):
-        """It comes, and what was heard up to then is forgotten."""
-        wait_until(lambda: self.hears(payload), f"{payload!r} is heard, not only {self.heard}")
+        """Waits for the notification, and discards those that were received before."""
+        wait_until(lambda: self.hears(payload), f"{payload!r} is received, not only {self.heard}")
         self.heard = []
 
     def close(self):
         self.connection.close()
 
 
-def test_what_processes_tell_each_other(fleet):  # noqa: F811
-    """That there is work: an empty payload; that a task has ended, was cancelled or removed: its id."""
+def test_notifications_between_processes(fleet):  # noqa: F811
+    """New work is announced by an empty payload, the end, cancellation or removal of a task by its id."""
     made = fleet("wake_told", p1=5)
     ear = Ear(made.site)
     made.start_front()
@@ -319,8 +319,8 @@ def test_what_processes_tell_each_other(fleet):  # noqa: F811
     ear.close()
 
 
-def test_what_processes_tell_of_exports_that_go_wrong(fleet):  # noqa: F811
-    """Handed back, given up after its attempts, or failed."""
+def test_notifications_of_failed_exports(fleet):  # noqa: F811
+    """The export is requeued, given up after its attempts, or fails."""
     made = fleet("wake_wrong", p1=20)
     add_gate(made.site, 10)
     options = {**GATED, "export.threads": 1, "server.grace": 0}

@@ -1,5 +1,5 @@
-"""What the configurations of the web servers promise: what reaches Waybill, who is let in, and that an answer of the
-server itself is JSON too. Where only that counts, tests/integration/responder.py stands in for Waybill."""
+"""The promises of the web servers' configurations: what reaches Waybill, which clients are let in, and that errors of
+the server itself are JSON too. Tests of only this replace Waybill by tests/integration/responder.py."""
 
 import http.client
 import os
@@ -15,7 +15,7 @@ from web import EACH_WAY, WAYS, start_web
 RESPONDER = os.path.join(TOP, "tests", "integration", "responder.py")
 LARGE = 70000
 
-# What each server answers of its own accord, where they differ. None: what is sent here reaches Waybill.
+# The response that each server gives itself, where they differ. None: the request reaches Waybill.
 OWN_ANSWERS = {
     "lighttpd": {"header": 431, "line": 431, "no HTTP": 400, "body": 413, "no Waybill": (500, 503)},
     "lighttpd-socket": {"header": 431, "line": 431, "no HTTP": 400, "body": 413, "no Waybill": 503},
@@ -28,12 +28,12 @@ OWN_ANSWERS = {
 
 
 def ask(server, method, target, headers=(), body=None, **more):
-    """A request whose target is sent as it is written."""
+    """Sends a request whose target is used unchanged."""
     return server.client.request(method, target, headers, body, **more)
 
 
 def ask_raw(server, request):
-    """Bytes, whatever they are; the answer."""
+    """Sends any bytes and returns the response."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(request)
         response = http.client.HTTPResponse(connection)
@@ -51,7 +51,7 @@ def expect_own_error(response, status):
 
 @pytest.fixture(scope="module", params=EACH_WAY)
 def echo(request, hostile):
-    """A web server before the responder."""
+    """A web server in front of the responder."""
     server = start_web(request.param, hostile.site, program=RESPONDER, name=request.param + "-echo")
     yield server
     server.stop()
@@ -59,7 +59,7 @@ def echo(request, hostile):
 
 @pytest.fixture(scope="module", params=EACH_WAY)
 def closed(request, hostile):
-    """One whose operators are elsewhere."""
+    """A web server whose operators are elsewhere."""
     server = start_web(request.param, hostile.site, program=RESPONDER, name=request.param + "-closed",
                        operators="192.0.2.0/24")
     yield server
@@ -120,7 +120,7 @@ def test_the_operator_is_let_in_alone(closed, target):
     "https://127.0.0.1/metrics", "http://127.0.0.1//metrics", "/v5/%2e%2e/healthz", "/\\healthz", "/healthz;x",
 ])
 def test_no_spelling_lets_others_in(closed, target):
-    """Whatever the server makes of it: what reaches Waybill is none of the operator's paths there."""
+    """Whatever the server does with it: no path of the operator reaches Waybill."""
     response = ask_raw(closed, f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
     if response.status == 200:
         path = response.json()["variables"]["REQUEST_URI"].partition("?")[0]
@@ -144,12 +144,12 @@ def test_a_request_line_that_is_too_long(echo):
     expect_own_error(ask(echo, "GET", "/v5/" + "x" * LARGE), OWN_ANSWERS[echo.way]["line"])
 
 
-def test_what_is_no_http(echo):
+def test_invalid_http(echo):
     expect_own_error(ask_raw(echo, b"GET /v5/x HTTP/1.1\r\nno header\r\n\r\n"), OWN_ANSWERS[echo.way]["no HTTP"])
 
 
 def test_a_body_beyond_the_limit_of_the_server(echo):
-    """It is told by its length, before it is sent. mod_fcgid reads it first; mod_proxy_fcgi knows no such limit."""
+    """The length shows it before the body is sent. mod_fcgid reads the body first; mod_proxy_fcgi has no such limit."""
     if echo.way == "apache-fcgid":
         body = b"x" * ((64 << 20) + 1)
         expect_own_error(ask(echo, "POST", "/v5/x", {}, body), OWN_ANSWERS[echo.way]["body"])
@@ -162,7 +162,7 @@ def test_a_body_beyond_the_limit_of_the_server(echo):
 
 @pytest.mark.parametrize("way", EACH_WAY)
 def test_waybill_is_not_there(hostile, way, tmp_path):
-    """It ends when a request comes, as lighttpd does not start if it ends before, or it has ended."""
+    """It ends at the first request, because lighttpd does not start if it ends earlier; or it has ended."""
     if WAYS[way].external:
         server = start_web(way, hostile.site, program=RESPONDER, name=way + "-gone")
         server.beside.stop()
@@ -181,7 +181,7 @@ def test_waybill_is_not_there(hostile, way, tmp_path):
 
 @pytest.fixture(scope="module")
 def pem(scratch):
-    """A key and a certificate that it has signed itself."""
+    """A key and a self-signed certificate."""
     path = os.path.join(scratch, "tls.pem")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2",
                     "-keyout", path, "-out", path + ".certificate"], check=True, capture_output=True)
@@ -194,7 +194,7 @@ def pem(scratch):
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
 @pytest.mark.parametrize("way", EACH_WAY)
 def test_tls(hostile, pem, way):
-    """The lines on TLS, once they are no comment any more."""
+    """The lines about TLS, once they are uncommented."""
     server = start_web(way, hostile.site, program=RESPONDER, name=way + "-tls", pem=pem)
     try:
         assert ask(server, "GET", "/v5/x").json()["variables"]["REQUEST_URI"] == "/v5/x"
