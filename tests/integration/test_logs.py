@@ -177,6 +177,8 @@ def test_events_of_a_process(fleet):  # noqa: F811
     made = fleet("logs_life", {"log.format": "json"}, p1=20)
     process = made.start("one")
     status = made.api("one").finished(BODY)
+    # The export thread logs after the commit that makes the status visible.
+    eventually(lambda: "export succeeded" in [line["event"] for line in lines(process)], "the end is logged")
     made.stop()
     made.site.sql("UPDATE waybill.export_task SET expire_time = now() - interval '1 hour'")
     events = [line["event"] for line in lines(process)]
