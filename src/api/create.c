@@ -7,13 +7,11 @@
 
 static struct selection *read_selection(struct api_call *call, struct error *err)
 {
-    struct selection *selection = NULL;
-    struct buffer body = {0};
+    struct http_request *request = call->request;
 
-    if (http_request_is_json(call->request, err) && http_request_read_body(call->request, API_MAX_BODY, &body, err))
-        selection = selection_parse(body.data, body.length, err);
-    buffer_free(&body);
-    return selection;
+    if (!http_request_is_json(request, err) || !http_request_read_body(request, API_MAX_BODY, err))
+        return NULL;
+    return selection_parse(request->body.data, request->body.length, err);
 }
 
 static bool create_task(struct api_call *call, const struct selection *selection, const char *scope,

@@ -64,6 +64,7 @@ void http_request_end(struct http_request *request)
 {
     free(request->path);
     free(request->query);
+    buffer_free(&request->body);
 }
 
 const char *http_request_header(const struct http_request *request, const char *name)
@@ -120,13 +121,16 @@ bool http_request_is_json(const struct http_request *request, struct error *err)
                      text_excerpt(excerpt, type, strlen(type)));
 }
 
-bool http_request_read_body(struct http_request *request, size_t limit, struct buffer *body, struct error *err)
+bool http_request_read_body(struct http_request *request, size_t limit, struct error *err)
 {
+    struct buffer *body = &request->body;
     const char *text = http_request_header(request, "Content-Length");
     int64_t announced = -1; /* a web server that takes a chunked body may not know */
     size_t wanted;
     ssize_t got;
 
+    if (request->has_body)
+        return true;
     if (text != NULL && *text != '\0' && !text_parse_digits(text, 18, &announced))
         return error_set(err, ERROR_BODY, "the body can't be read: Content-Length is no number");
     if (announced > (int64_t) limit)
@@ -149,5 +153,6 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct b
         return error_set(err, ERROR_TOO_LARGE, "the body must have at most %zu bytes, got more", limit);
     if (announced >= 0 && (int64_t) body->length < announced)
         return error_set(err, ERROR_BODY, "the body ended at offset %zu of %" PRId64, body->length, announced);
+    request->has_body = true;
     return true;
 }

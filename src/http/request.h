@@ -2,6 +2,7 @@
 #ifndef WAYBILL_HTTP_REQUEST_H
 #define WAYBILL_HTTP_REQUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,10 +28,14 @@ struct http_request {
     char *path;   /* percent-encoded, as the client sent it */
     char *query;  /* likewise, without the ?; "" if there is none */
     int64_t started; /* monotonic */
+    struct buffer body; /* empty until http_request_read_body */
+    bool has_body;      /* the body was read */
 };
 
-/* Reads all but the body. Free what it holds with http_request_end. */
+/* Reads everything but the body. */
 void http_request_begin(struct http_request *request, struct fastcgi_exchange *exchange);
+
+/* Frees what the request holds, including the body. */
 void http_request_end(struct http_request *request);
 
 /* The name of a method, as in a request line; "" for HTTP_OTHER. */
@@ -46,10 +51,10 @@ bool http_request_comes_by(const struct http_request *request, const char *serve
 MUST_CHECK bool http_request_is_json(const struct http_request *request, struct error *err);
 
 /*
- * Reads the body, of at most `limit` bytes, into the empty buffer. ERROR_TOO_LARGE if it has more, ERROR_BODY if it
- * ends before its Content-Length, ERROR_UNAVAILABLE if it does not come at once and too many others don't.
+ * Reads the body, of at most `limit` bytes, into request->body, with a NUL after it. Once the body has been read, a
+ * further call returns true at once. ERROR_TOO_LARGE if the body is larger, ERROR_BODY if it ends before its
+ * Content-Length, ERROR_UNAVAILABLE if it does not arrive at once and too many requests wait for theirs already.
  */
-MUST_CHECK bool http_request_read_body(struct http_request *request, size_t limit, struct buffer *body,
-                                       struct error *err);
+MUST_CHECK bool http_request_read_body(struct http_request *request, size_t limit, struct error *err);
 
 #endif

@@ -24,6 +24,11 @@ struct seen {
     size_t limit; /* of the body, set by the test; 0: the body is not read */
     bool read;
     struct error read_error;
+    bool begins_without_body;
+    bool read_again; /* a second call, with a limit of 0 */
+    bool is_terminated;
+    bool is_freed; /* by http_request_end */
+    struct error second_error;
     struct buffer body;
 };
 
@@ -48,9 +53,15 @@ static void look(void *context, struct fastcgi_exchange *exchange)
     seen->started_now = request.started <= clock_monotonic_ms() && request.started > clock_monotonic_ms() - 10000;
     seen->by_apache = http_request_comes_by(&request, "Apache");
     seen->is_json = http_request_is_json(&request, &seen->json_error);
-    if (seen->limit > 0)
-        seen->read = http_request_read_body(&request, seen->limit, &seen->body, &seen->read_error);
+    seen->begins_without_body = request.body.length == 0 && !request.has_body;
+    if (seen->limit > 0) {
+        seen->read = http_request_read_body(&request, seen->limit, &seen->read_error);
+        seen->read_again = http_request_read_body(&request, seen->read ? 0 : seen->limit, &seen->second_error);
+        seen->is_terminated = seen->read && request.body.data[request.body.length] == '\0';
+        buffer_append(&seen->body, buffer_text(&request.body), request.body.length);
+    }
     http_request_end(&request);
+    seen->is_freed = request.body.data == NULL;
 }
 
 static void serve(struct seen *seen, const char *body, size_t length)
@@ -274,14 +285,19 @@ static void bodies(const void *row)
         buffer_append(&sent, &"a\0\n\xFF\""[i % 5], 1);
     cgi_variable("CONTENT_LENGTH", c->announced);
     serve(&seen, buffer_text(&sent), sent.length);
+    assert_true(seen.begins_without_body);
+    assert_true(seen.is_freed);
     if (c->code == ERROR_NONE) {
         check_good(seen.read, &seen.read_error);
+        check_good(seen.read_again, &seen.second_error);
         assert_int_equal(seen.body.length, sent.length);
         assert_memory_equal(buffer_text(&seen.body), buffer_text(&sent), sent.length);
-        assert_int_equal(seen.body.data[seen.body.length], '\0');
+        assert_true(seen.is_terminated);
     } else {
         assert_false(seen.read);
         check_refusal(&seen.read_error, c->code, c->refusal);
+        assert_false(seen.read_again);
+        check_refusal(&seen.second_error, c->code, c->refusal);
     }
     buffer_free(&sent);
     forget(&seen);
