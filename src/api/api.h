@@ -21,7 +21,7 @@
 #include "http/response.h"
 #include "http/router.h"
 
-#define API_MAX_BODY (1024 * 1024) /* bytes of the body of a request */
+#define API_MAX_BODY (1024 * 1024) /* bytes, of every route that takes a body */
 
 /* What the operations of a process work with. */
 struct api {
@@ -76,6 +76,7 @@ struct api_route {
     const char *operation; /* its name in the log */
     api_operation run;
     bool open; /* needs no token */
+    size_t max_body; /* bytes of JSON that dispatch.c reads before `run`; 0: it ignores the body and its type */
     const struct api_parameter *parameters[API_MAX_PARAMETERS]; /* ended by NULL */
 };
 

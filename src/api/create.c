@@ -5,15 +5,6 @@
 #include "inventory/selection.h"
 #include "http/prefer.h"
 
-static struct selection *read_selection(struct api_call *call, struct error *err)
-{
-    struct http_request *request = call->request;
-
-    if (!http_request_is_json(request, err) || !http_request_read_body(request, API_MAX_BODY, err))
-        return NULL;
-    return selection_parse(request->body.data, request->body.length, err);
-}
-
 static bool create_task(struct api_call *call, const struct selection *selection, const char *scope,
                         char task_id[TEXT_UUID_LENGTH + 1], struct error *err)
 {
@@ -75,11 +66,13 @@ static void run_or_wait(struct api_call *call, bool at_once)
 
 bool api_create(struct api_call *call, struct error *err)
 {
-    struct selection *selection = read_selection(call, err);
+    struct buffer *body = &call->request->body;
+    struct selection *selection = selection_parse(body->data, body->length, err);
     struct json_object *answer;
     char *scope;
     bool queued, at_once;
 
+    buffer_free(body); /* the request may wait a minute for its task */
     if (selection == NULL)
         return false;
     scope = identity_scope(&call->identity, call->enterprise_project_id);

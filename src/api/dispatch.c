@@ -1,6 +1,6 @@
 /*
- * A request's way through the checks, in the order of the contract: route and method, identity, path and query
- * parameters, grants; then its operation.
+ * Takes a request through its checks, in the order of the contract: route and method, identity, path and query
+ * parameters, grants, type and size of the body; then runs its operation.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +82,13 @@ static bool check_grants(struct api_call *call, struct error *err)
                || identity_may_see(&call->identity, call->enterprise_project_id, err));
 }
 
+/* Reads the body. If the caller signs it, it must be read before check_identity, which needs its bytes. */
+static bool check_body(struct api_call *call, const struct api_route *route, struct error *err)
+{
+    return route->max_body == 0
+           || (http_request_is_json(call->request, err) && http_request_read_body(call->request, route->max_body, err));
+}
+
 static bool serve(struct api_call *call, struct http_match *match, struct error *err)
 {
     const struct api_route *route;
@@ -98,6 +105,7 @@ static bool serve(struct api_call *call, struct http_match *match, struct error 
            && check_path(call, match, err)
            && check_query(call, route, err)
            && check_grants(call, err)
+           && check_body(call, route, err)
            && route->run(call, err);
 }
 

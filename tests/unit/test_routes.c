@@ -27,22 +27,24 @@ static const struct route_case {
     const char *operation;
     api_operation run;
     bool open;
+    size_t max_body;
     const char *parameters; /* name=default of each, or name without a default, separated by spaces */
 } route_cases[] = {
-    {"create", HTTP_POST, CREATE, "create", api_create, false, "enterprise_project_id=0 export_size=100000"},
-    {"status", HTTP_GET, STATUS, "status", api_status, false, "enterprise_project_id"},
-    {"remove", HTTP_DELETE, STATUS, "remove", api_remove, false, "enterprise_project_id"},
-    {"list", HTTP_GET, LIST, "list", api_list, false, "enterprise_project_id limit=10 offset=0"},
-    {"download", HTTP_GET, DOWNLOAD, "download", api_download, false, "enterprise_project_id"},
-    {"download, HEAD", HTTP_HEAD, DOWNLOAD, "download", api_download, false, "enterprise_project_id"},
-    {"health", HTTP_GET, "/healthz", "health", api_ready, true, ""},
-    {"health, HEAD", HTTP_HEAD, "/healthz", "health", api_ready, true, ""},
-    {"ready", HTTP_GET, "/healthz/ready", "health", api_ready, true, ""},
-    {"ready, HEAD", HTTP_HEAD, "/healthz/ready", "health", api_ready, true, ""},
-    {"live", HTTP_GET, "/healthz/live", "health", api_live, true, ""},
-    {"live, HEAD", HTTP_HEAD, "/healthz/live", "health", api_live, true, ""},
-    {"metrics", HTTP_GET, "/metrics", "metrics", api_metrics, true, ""},
-    {"metrics, HEAD", HTTP_HEAD, "/metrics", "metrics", api_metrics, true, ""},
+    {"create", HTTP_POST, CREATE, "create", api_create, false, 1048576,
+     "enterprise_project_id=0 export_size=100000"},
+    {"status", HTTP_GET, STATUS, "status", api_status, false, 0, "enterprise_project_id"},
+    {"remove", HTTP_DELETE, STATUS, "remove", api_remove, false, 0, "enterprise_project_id"},
+    {"list", HTTP_GET, LIST, "list", api_list, false, 0, "enterprise_project_id limit=10 offset=0"},
+    {"download", HTTP_GET, DOWNLOAD, "download", api_download, false, 0, "enterprise_project_id"},
+    {"download, HEAD", HTTP_HEAD, DOWNLOAD, "download", api_download, false, 0, "enterprise_project_id"},
+    {"health", HTTP_GET, "/healthz", "health", api_ready, true, 0, ""},
+    {"health, HEAD", HTTP_HEAD, "/healthz", "health", api_ready, true, 0, ""},
+    {"ready", HTTP_GET, "/healthz/ready", "health", api_ready, true, 0, ""},
+    {"ready, HEAD", HTTP_HEAD, "/healthz/ready", "health", api_ready, true, 0, ""},
+    {"live", HTTP_GET, "/healthz/live", "health", api_live, true, 0, ""},
+    {"live, HEAD", HTTP_HEAD, "/healthz/live", "health", api_live, true, 0, ""},
+    {"metrics", HTTP_GET, "/metrics", "metrics", api_metrics, true, 0, ""},
+    {"metrics, HEAD", HTTP_HEAD, "/metrics", "metrics", api_metrics, true, 0, ""},
 };
 
 static void routes(const void *row)
@@ -58,6 +60,7 @@ static void routes(const void *row)
     assert_string_equal(route->http.path, c->path);
     assert_true(route->run == c->run);
     assert_int_equal(route->open, c->open);
+    assert_int_equal(route->max_body, c->max_body);
     for (size_t i = 0; route->parameters[i] != NULL; i++) {
         const struct api_parameter *parameter = route->parameters[i];
 
@@ -76,13 +79,14 @@ static void there_are_no_other_routes(void)
     assert_int_equal(api_route_count, ARRAY_SIZE(route_cases));
 }
 
-/* All routes of the API need a token, and all parameters fit in a row. */
+/* All routes of the API need a token, an open route takes no body, and all parameters fit in a row. */
 static void every_route_needs_a_token(void)
 {
     for (size_t i = 0; i < api_route_count; i++) {
         size_t count = 0;
 
         assert_int_equal(api_routes[i].open, strncmp(api_routes[i].http.path, "/v5/", 4) != 0);
+        assert_true(!api_routes[i].open || api_routes[i].max_body == 0);
         while (count < API_MAX_PARAMETERS && api_routes[i].parameters[count] != NULL)
             count++;
         assert_true(count < API_MAX_PARAMETERS);
