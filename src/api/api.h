@@ -86,11 +86,11 @@ extern const size_t api_route_count;
 /* Serves one request from its first check to its last byte, and logs it. `context` is a struct api. */
 void api_serve(void *context, struct fastcgi_exchange *exchange);
 
-/* Connections for the calling thread: db_pool_take and db_pool_give of the process's own pool. */
+/* view.c: takes a connection for the calling thread from the pool of the process, and gives it back. */
 MUST_CHECK struct db *api_take_db(struct api_call *call, struct error *err);
 void api_give_db(struct api_call *call, struct db *db);
 
-/* What a query of tasks needs: a connection, and the viewer that this call is. */
+/* What a query of tasks needs: a connection, and the caller as a viewer of tasks. */
 struct api_view {
     struct db *db;
     struct task_viewer viewer;

@@ -1,0 +1,34 @@
+/* The database connections of operations, and what a caller may see of the tasks. */
+#include <stdlib.h>
+
+#include "api/api.h"
+
+struct db *api_take_db(struct api_call *call, struct error *err)
+{
+    return db_pool_take(call->api->pool, err);
+}
+
+void api_give_db(struct api_call *call, struct db *db)
+{
+    db_pool_give(call->api->pool, db);
+}
+
+bool api_view_begin(struct api_call *call, struct api_view *view, struct error *err)
+{
+    view->db = api_take_db(call, err);
+    if (view->db == NULL)
+        return false;
+    view->scope = identity_scope(&call->identity, TASK_ALL_GRANTED);
+    view->viewer = (struct task_viewer) {
+        .project_id = call->project_id,
+        .enterprise_projects = view->scope,
+        .enterprise_project_id = call->enterprise_project_id,
+    };
+    return true;
+}
+
+void api_view_end(struct api_call *call, struct api_view *view)
+{
+    api_give_db(call, view->db);
+    free(view->scope);
+}
