@@ -12,12 +12,12 @@
 #define TOKEN_MAX_LENGTH 32768 /* characters of an X-Auth-Token, by the API page */
 #define TOKEN_SIZE 72          /* of a token that this program makes, with the NUL */
 
-/* Checks what needs no database: that it is there (NULL is an absent one) and not too long. ERROR_IDENTITY. */
+/* Checks without a database that the token is there (NULL: it is absent) and not too long. ERROR_IDENTITY if not. */
 MUST_CHECK bool token_check(const char *token, struct error *err);
 
 /*
- * Finds whose token it is. ERROR_IDENTITY if it is unknown, expired or revoked; the message doesn't tell these
- * apart. The identity is cleared with identity_clear.
+ * Finds whose token it is. ERROR_IDENTITY if it is unknown, expired or revoked: one message for the three. Free the
+ * identity with identity_clear.
  */
 MUST_CHECK bool token_identify(struct db *db, const char *token, struct identity *ret_identity, struct error *err);
 

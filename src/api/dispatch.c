@@ -4,24 +4,31 @@
  */
 #include <string.h>
 
-#include "access/token.h"
+#include "access/credentials.h"
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 
+static struct credentials read_credentials(const struct http_request *request)
+{
+    return (struct credentials) {
+        .token = http_request_header(request, "X-Auth-Token"),
+    };
+}
+
 static bool check_identity(struct api_call *call, struct error *err)
 {
-    const char *token = http_request_header(call->request, "X-Auth-Token");
+    const struct credentials credentials = read_credentials(call->request);
     struct db *db;
     bool known;
 
-    if (!token_check(token, err))
+    if (!credentials_check(&credentials, err))
         return false;
     db = api_take_db(call, err);
     if (db == NULL)
         return false;
-    known = token_identify(db, token, &call->identity, err);
+    known = credentials_identify(db, &credentials, &call->identity, err);
     api_give_db(call, db);
     return known;
 }

@@ -1,10 +1,8 @@
-/* access/identity.c, and the checks of access/token.c that need no database. */
 #include "access/identity.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "access/token.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "check.h"
@@ -108,43 +106,10 @@ static void is_empty_after_clear(void)
     identity_clear(&identity);
 }
 
-static void token_lengths(void)
-{
-    static const size_t lengths[] = {1, 2, TOKEN_MAX_LENGTH - 1, TOKEN_MAX_LENGTH, TOKEN_MAX_LENGTH + 1, 100000};
-
-    assert_int_equal(TOKEN_MAX_LENGTH, 32768);
-    for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
-        char *token = memory_zeroed(lengths[i] + 1, 1);
-        struct error err;
-
-        memset(token, 'T', lengths[i]);
-        if (lengths[i] <= TOKEN_MAX_LENGTH) {
-            check_good(token_check(token, &err), &err);
-        } else {
-            assert_false(token_check(token, &err));
-            check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token must have 1 to 32768 characters");
-            assert_null(strstr(err.message, "TTT"));
-        }
-        free(token);
-    }
-}
-
-static void token_is_required(void)
-{
-    struct error err;
-
-    assert_false(token_check(NULL, &err));
-    check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token is required");
-    assert_false(token_check("", &err));
-    check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token is required");
-}
-
 int main(void)
 {
     CHECK_EACH(uses_its_own_project, project_cases, project_id);
     CHECK_EACH(sees_what_is_granted, grant_cases, label);
     CHECK(is_empty_after_clear);
-    CHECK(token_lengths);
-    CHECK(token_is_required);
     return check_run("access/identity");
 }

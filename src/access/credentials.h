@@ -1,0 +1,29 @@
+/*
+ * The credentials of a request, of every kind, and the caller whom they identify. Each kind has a file of its own in
+ * src/access, and here a field and a branch. The branches stand in the order of precedence: if a request carries
+ * credentials of several kinds, only the first kind counts. Today there is one kind, tokens (access/token.h).
+ */
+#ifndef WAYBILL_ACCESS_CREDENTIALS_H
+#define WAYBILL_ACCESS_CREDENTIALS_H
+
+#include "access/identity.h"
+#include "base/compiler.h"
+#include "base/error.h"
+#include "db/db.h"
+
+/* The texts belong to the request. */
+struct credentials {
+    const char *token; /* of X-Auth-Token; NULL if absent */
+};
+
+/* Checks what needs no database: that there are credentials, and that they are well-formed. ERROR_IDENTITY if not. */
+MUST_CHECK bool credentials_check(const struct credentials *credentials, struct error *err);
+
+/*
+ * Identifies the caller by credentials that have passed credentials_check. ERROR_IDENTITY if they are not valid. Free
+ * the identity with identity_clear.
+ */
+MUST_CHECK bool credentials_identify(struct db *db, const struct credentials *credentials,
+                                     struct identity *ret_identity, struct error *err);
+
+#endif

@@ -1,0 +1,48 @@
+/* access/credentials.c and access/token.c: what they check without a database. */
+#include "access/credentials.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "access/token.h"
+#include "base/memory.h"
+#include "check.h"
+
+static void token_lengths(void)
+{
+    static const size_t lengths[] = {1, 2, TOKEN_MAX_LENGTH - 1, TOKEN_MAX_LENGTH, TOKEN_MAX_LENGTH + 1, 100000};
+
+    assert_int_equal(TOKEN_MAX_LENGTH, 32768);
+    for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+        char *token = memory_zeroed(lengths[i] + 1, 1);
+        const struct credentials credentials = {.token = token};
+        struct error err;
+
+        memset(token, 'T', lengths[i]);
+        if (lengths[i] <= TOKEN_MAX_LENGTH) {
+            check_good(credentials_check(&credentials, &err), &err);
+        } else {
+            assert_false(credentials_check(&credentials, &err));
+            check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token must have 1 to 32768 characters");
+            assert_null(strstr(err.message, "TTT"));
+        }
+        free(token);
+    }
+}
+
+static void some_credentials_are_required(void)
+{
+    struct error err;
+
+    assert_false(credentials_check(&(const struct credentials) {.token = NULL}, &err));
+    check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token is required");
+    assert_false(credentials_check(&(const struct credentials) {.token = ""}, &err));
+    check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token is required");
+}
+
+int main(void)
+{
+    CHECK(token_lengths);
+    CHECK(some_credentials_are_required);
+    return check_run("access/credentials, access/token");
+}
