@@ -6,7 +6,6 @@
 #include <stddef.h>
 
 #include "base/compiler.h"
-#include "base/error.h"
 
 struct identity {
     char *project_id;
@@ -18,15 +17,15 @@ struct identity {
 /* Frees what it holds and leaves it empty. */
 void identity_clear(struct identity *identity);
 
-/* Whether the caller may use the project. ERROR_PERMISSION if not. */
-MUST_CHECK bool identity_may_use_project(const struct identity *identity, const char *project_id, struct error *err);
+/* Whether the caller may use the project. */
+MUST_CHECK bool identity_may_use_project(const struct identity *identity, const char *project_id);
 
-/* Whether the caller may see the enterprise project; all_granted_eps is always fine. ERROR_PERMISSION if not. */
-MUST_CHECK bool identity_may_see(const struct identity *identity, const char *enterprise_project_id, struct error *err);
+/* Whether the caller may see the enterprise project. NULL is all that are granted, which is always allowed. */
+MUST_CHECK bool identity_may_see(const struct identity *identity, const char *enterprise_project_id);
 
 /*
- * What the caller may see of an enterprise_project_id that identity_may_see has passed: text[] in PostgreSQL's
- * input form, to be freed; NULL is all of the project.
+ * The scope of an enterprise project that identity_may_see allows, or of all that are granted (NULL): text[] in
+ * PostgreSQL's input form. Free it with free(). The result is NULL if the scope is the whole project.
  */
 char *identity_scope(const struct identity *identity, const char *enterprise_project_id);
 

@@ -21,6 +21,7 @@
 #include "http/response.h"
 #include "http/router.h"
 
+#define API_ALL_GRANTED "all_granted_eps" /* the enterprise_project_id of all that are granted to the caller */
 #define API_MAX_BODY (1024 * 1024) /* bytes, of every route that takes a body */
 
 /* What the operations of a process work with. */
@@ -41,7 +42,7 @@ struct api_call {
     struct http_query query;
     const char *project_id;
     const char *id;                    /* the task or file of the path; NULL where it has none */
-    const char *enterprise_project_id; /* from the query, or the route's default; NULL if neither */
+    const char *enterprise_project_id; /* as in the query, or the route's default; NULL if neither */
     int export_size;
     int limit;
     int offset;
@@ -85,6 +86,12 @@ extern const size_t api_route_count;
 
 /* Serves one request from its first check to its last byte, and logs it. `context` is a struct api. */
 void api_serve(void *context, struct fastcgi_exchange *exchange);
+
+/*
+ * view.c: the enterprise project that the call is limited to. NULL is all that are granted to the caller: the query has
+ * API_ALL_GRANTED, or it has no enterprise_project_id and the route no default.
+ */
+const char *api_enterprise_project(const struct api_call *call);
 
 /* view.c: takes a connection for the calling thread from the pool of the process, and gives it back. */
 MUST_CHECK struct db *api_take_db(struct api_call *call, struct error *err);

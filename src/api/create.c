@@ -75,7 +75,7 @@ bool api_create(struct api_call *call, struct error *err)
     buffer_free(body); /* the request may wait a minute for its task */
     if (selection == NULL)
         return false;
-    scope = identity_scope(&call->identity, call->enterprise_project_id);
+    scope = identity_scope(&call->identity, api_enterprise_project(call));
     queued = queue_task(call, selection, scope, &at_once, err);
     free(scope);
     selection_free(selection);

@@ -83,9 +83,18 @@ static bool check_query(struct api_call *call, const struct api_route *route, st
 
 static bool check_grants(struct api_call *call, struct error *err)
 {
-    return identity_may_use_project(&call->identity, call->project_id, err)
-           && (call->enterprise_project_id == NULL
-               || identity_may_see(&call->identity, call->enterprise_project_id, err));
+    const char *enterprise_project = api_enterprise_project(call);
+    char excerpt[TEXT_EXCERPT_SIZE];
+
+    if (!identity_may_use_project(&call->identity, call->project_id))
+        return error_set(err, ERROR_PERMISSION, "project_id must be the project of the caller's credentials, got %s",
+                         text_excerpt(excerpt, call->project_id, strlen(call->project_id)));
+    if (!identity_may_see(&call->identity, enterprise_project))
+        return error_set(err, ERROR_PERMISSION,
+                         "enterprise_project_id must be granted to the caller (" API_ALL_GRANTED " selects all that"
+                         " are), got %s",
+                         text_excerpt(excerpt, enterprise_project, strlen(enterprise_project)));
+    return true;
 }
 
 /* Reads the body. If the caller signs it, it must be read before check_identity, which needs its bytes. */

@@ -1,7 +1,15 @@
 /* The database connections of operations, and what a caller may see of the tasks. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/api.h"
+
+const char *api_enterprise_project(const struct api_call *call)
+{
+    const char *given = call->enterprise_project_id;
+
+    return given == NULL || strcmp(given, API_ALL_GRANTED) == 0 ? NULL : given;
+}
 
 struct db *api_take_db(struct api_call *call, struct error *err)
 {
@@ -18,11 +26,11 @@ bool api_view_begin(struct api_call *call, struct api_view *view, struct error *
     view->db = api_take_db(call, err);
     if (view->db == NULL)
         return false;
-    view->scope = identity_scope(&call->identity, TASK_ALL_GRANTED);
+    view->scope = identity_scope(&call->identity, NULL);
     view->viewer = (struct task_viewer) {
         .project_id = call->project_id,
         .enterprise_projects = view->scope,
-        .enterprise_project_id = call->enterprise_project_id,
+        .enterprise_project_id = api_enterprise_project(call),
     };
     return true;
 }

@@ -112,7 +112,7 @@ static bool not_found(const char *what, const char *id, struct error *err)
 #define VISIBLE                                                            \
     " project_id = $1"                                                     \
     " AND ($2::text[] IS NULL OR enterprise_projects <@ $2::text[])"       \
-    " AND ($3::text IS NULL OR $3::text = '" TASK_ALL_GRANTED "' OR enterprise_project_id = $3::text)"
+    " AND ($3::text IS NULL OR enterprise_project_id = $3::text)"
 
 /* In the order in which read_task takes them. */
 #define TASK_COLUMNS                                                                                                   \
@@ -212,10 +212,8 @@ static const char *list_sql(const struct task_viewer *viewer)
         "          WHERE enterprise_project_id = seen.enterprise_project_id AND" VISIBLE
         NEWEST_FIRST " LIMIT $4::bigint + $5::bigint) task"
         NEWEST_FIRST " LIMIT $4::bigint OFFSET $5::bigint");
-    bool sees_all = viewer->enterprise_project_id == NULL
-                    || strcmp(viewer->enterprise_project_id, TASK_ALL_GRANTED) == 0;
 
-    return viewer->enterprise_projects == NULL && sees_all ? whole_project : part;
+    return viewer->enterprise_projects == NULL && viewer->enterprise_project_id == NULL ? whole_project : part;
 }
 
 bool task_list(struct db *db, const struct task_viewer *viewer, int limit, int offset, struct task_page *ret_page,

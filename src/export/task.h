@@ -20,8 +20,6 @@
 #include "base/text.h"
 #include "db/db.h"
 
-#define TASK_ALL_GRANTED "all_granted_eps"
-
 #define TASK_MAX_EXPORT_SIZE 100000 /* rows of a file */
 
 /* NOTIFY: a payload of a task's id says that it ended, was cancelled or removed; an empty one that one was queued. */
@@ -53,7 +51,7 @@ struct task_order {
 struct task_viewer {
     const char *project_id;
     const char *enterprise_projects;   /* granted: text[] in its input form; NULL is all */
-    const char *enterprise_project_id; /* the task's own must be this one; NULL or all_granted_eps is any */
+    const char *enterprise_project_id; /* the one that the task was made for; NULL: any */
 };
 
 struct task {

@@ -22,7 +22,8 @@ def test_another_project(either, hostile, path):
     method, body = ("POST", b"{}") if path.startswith("container") else ("GET", None)
     for project in (inventory.NEIGHBOUR, "Demo", "demo ", "nowhere"):
         either_path = f"/v5/{project.replace(' ', '%20')}/{path.format(uuid.uuid4())}"
-        expect_error(either.request(method, either_path, {"Content-Type": "application/json"}, body), 403, "HSS.0013")
+        expect_error(either.request(method, either_path, {"Content-Type": "application/json"}, body), 403, "HSS.0013",
+                     f'project_id must be the project of the caller\'s credentials, got "{project}"')
 
 
 @pytest.mark.parametrize("granted, query, accepted", [
@@ -45,7 +46,9 @@ def test_enterprise_projects(hostile, granted, query, accepted):
     if accepted:
         assert response.status == 200, f"{response}"
     else:
-        expect_error(response, 403, "HSS.0013", "enterprise_project_id")
+        given = query.partition("=")[2] or "0"
+        expect_error(response, 403, "HSS.0013", "enterprise_project_id must be granted", "all_granted_eps",
+                     f'got "{given}"')
 
 
 @pytest.mark.parametrize("granted", [None, A, AB, ("0",), ("0", "Ep-A"), ("nothing-there",)])

@@ -268,6 +268,32 @@ static void enterprise_project_ids(const void *row)
     }
 }
 
+static const struct limit_case {
+    const char *given; /* NULL: absent */
+    const char *limit; /* NULL: all that are granted */
+} limit_cases[] = {
+    {"0", "0"}, {"ep-a", "ep-a"}, {"all_granted_eps", NULL}, {"ALL_GRANTED_EPS", "ALL_GRANTED_EPS"},
+    {"all_granted_eps ", "all_granted_eps "}, {"all_granted_ep", "all_granted_ep"}, {"all", "all"}, {"*", "*"},
+    {NULL, NULL},
+};
+
+/* The call keeps the word of the request, and the layers below get NULL for it. */
+static void limits_to_an_enterprise_project(const void *row)
+{
+    const struct limit_case *c = row;
+    struct api_call call = {0};
+    struct error err;
+
+    if (c->given != NULL) {
+        check_good(parameter_of(api_create, "enterprise_project_id")->take(&call, c->given, &err), &err);
+        assert_string_equal(call.enterprise_project_id, c->given);
+    }
+    if (c->limit == NULL)
+        assert_null(api_enterprise_project(&call));
+    else
+        assert_string_equal(api_enterprise_project(&call), c->limit);
+}
+
 int main(void)
 {
     CHECK_EACH(routes, route_cases, label);
@@ -277,6 +303,7 @@ int main(void)
     CHECK_EACH(export_sizes, size_cases, value);
     CHECK_EACH(pages, page_cases, value);
     CHECK(defaults_are_good);
+    CHECK_EACH(limits_to_an_enterprise_project, limit_cases, given);
     for (size_t i = 0; i < ARRAY_SIZE(route_cases); i++) {
         if (!route_cases[i].open)
             check_add("enterprise_project_ids", route_cases[i].label, enterprise_project_ids, &route_cases[i]);
