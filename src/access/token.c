@@ -98,7 +98,7 @@ bool token_revoke(struct db *db, int64_t token_id, struct error *err)
     snprintf(id, sizeof(id), "%" PRId64, token_id);
     if (!db_execute(db, sql, ARRAY_SIZE(values), values, &changed, err))
         return false;
-    return changed == 1 ? true : error_set(err, ERROR_NOT_FOUND, "there is no token %s that could be revoked", id);
+    return changed == 1 ? true : error_set(err, ERROR_NOT_FOUND, "there is no token %s, or it is already revoked", id);
 }
 
 bool token_list(struct db *db, const char *project_id, void (*each)(const struct token_entry *entry), struct error *err)

@@ -64,7 +64,7 @@ bool api_metrics(struct api_call *call, struct error *err);
 /* A query parameter of a route. */
 struct api_parameter {
     const char *name;
-    const char *standard; /* the value when it is absent; NULL is none */
+    const char *default_value; /* NULL: none */
     /* Checks the value and puts it into the call. */
     bool (*take)(struct api_call *call, const char *value, struct error *err);
 };

@@ -74,7 +74,7 @@ static bool check_query(struct api_call *call, const struct api_route *route, st
         const char *value = http_query_find(&call->query, parameters[k]->name);
 
         if (value == NULL)
-            value = parameters[k]->standard;
+            value = parameters[k]->default_value;
         if (value != NULL && !parameters[k]->take(call, value, err))
             return false;
     }
@@ -104,7 +104,7 @@ static bool check_body(struct api_call *call, const struct api_route *route, str
            || (http_request_is_json(call->request, err) && http_request_read_body(call->request, route->max_body, err));
 }
 
-static bool serve(struct api_call *call, struct http_match *match, struct error *err)
+static bool check_and_run(struct api_call *call, struct http_match *match, struct error *err)
 {
     const struct api_route *route;
 
@@ -164,7 +164,7 @@ void api_serve(void *context, struct fastcgi_exchange *exchange)
 
     http_request_begin(&request, exchange);
     http_response_begin(&response);
-    if (!serve(&call, &match, &err)) {
+    if (!check_and_run(&call, &match, &err)) {
         http_response_end(&response);
         http_response_begin(&response);
         if (err.code == ERROR_METHOD)

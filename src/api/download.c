@@ -16,7 +16,7 @@ struct variant {
     char etag[sizeof(((struct task *) 0)->sha256) + sizeof("\"-gzip\"")]; /* strong: each form has its own */
 };
 
-static bool find(struct api_call *call, struct task *ret_task, struct error *err)
+static bool find_file(struct api_call *call, struct task *ret_task, struct error *err)
 {
     struct api_view view;
     bool found;
@@ -28,7 +28,7 @@ static bool find(struct api_call *call, struct task *ret_task, struct error *err
     if (found)
         memcpy(call->task_id, ret_task->task_id, sizeof(call->task_id));
     if (found && ret_task->expired)
-        return error_set(err, ERROR_GONE, "the file has expired; create the export anew");
+        return error_set(err, ERROR_GONE, "the file has expired; create the export again");
     return found;
 }
 
@@ -114,7 +114,7 @@ bool api_download(struct api_call *call, struct error *err)
     struct task task;
     int fd;
 
-    if (!find(call, &task, err))
+    if (!find_file(call, &task, err))
         return false;
     variant = choose(&task, http_request_header(call->request, "Accept-Encoding"));
     fd = export_file_open(call->api->config->directory, task.file_id, variant.form, err);

@@ -5,7 +5,7 @@
 #include "api/api.h"
 #include "export/export_file.h"
 
-static void add_text(struct json_object *object, const char *key, const char *text)
+static void add_string(struct json_object *object, const char *key, const char *text)
 {
     json_object_object_add(object, key, json_object_new_string(text));
 }
@@ -14,7 +14,7 @@ static struct json_object *state(const char *status, bool ready)
 {
     struct json_object *answer = json_object_new_object();
 
-    add_text(answer, "status", status);
+    add_string(answer, "status", status);
     json_object_object_add(answer, "live", json_object_new_boolean(true));
     json_object_object_add(answer, "ready", json_object_new_boolean(ready));
     return answer;
@@ -37,7 +37,7 @@ bool api_live(struct api_call *call, struct error *err)
     struct json_object *answer = json_object_new_object();
 
     (void) err; /* it can't fail */
-    add_text(answer, "status", "live");
+    add_string(answer, "status", "live");
     json_object_object_add(answer, "live", json_object_new_boolean(true));
     http_response_json(call->response, 200, answer);
     return true;
@@ -50,8 +50,8 @@ bool api_ready(struct api_call *call, struct error *err)
     bool files = export_file_probe(call->api->config->directory, &files_error);
     struct json_object *answer = state(database && files ? "ready" : "live", database && files);
 
-    add_text(answer, "database", database ? "ok" : "unavailable");
-    add_text(answer, "files", files ? "ok" : "unavailable");
+    add_string(answer, "database", database ? "ok" : "unavailable");
+    add_string(answer, "files", files ? "ok" : "unavailable");
     if (database && files) {
         http_response_json(call->response, 200, answer);
         return true;

@@ -3,7 +3,7 @@
 
 #include "api/api.h"
 
-static bool find(struct api_call *call, struct task_page *ret_page, struct error *err)
+static bool find_page(struct api_call *call, struct task_page *ret_page, struct error *err)
 {
     struct api_view view;
     bool found;
@@ -20,7 +20,7 @@ bool api_list(struct api_call *call, struct error *err)
     struct json_object *answer, *list;
     struct task_page page;
 
-    if (!find(call, &page, err))
+    if (!find_page(call, &page, err))
         return false;
     answer = json_object_new_object();
     list = json_object_new_array();

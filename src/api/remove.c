@@ -18,7 +18,7 @@ static bool remove_row(struct api_call *call, char ret_file_id[TEXT_UUID_LENGTH 
 }
 
 /* The task is gone by now, and the database remembers that its file has to go: if it can't now, housekeeping tries. */
-static void remove_file(struct api_call *call, const char *file_id)
+static void remove_task_file(struct api_call *call, const char *file_id)
 {
     struct log_line line;
     struct error err;
@@ -42,7 +42,7 @@ bool api_remove(struct api_call *call, struct error *err)
     snprintf(call->task_id, sizeof(call->task_id), "%s", call->id);
     workers_task_changed(call->api->workers, call->task_id);
     if (*file_id != '\0')
-        remove_file(call, file_id);
+        remove_task_file(call, file_id);
     housekeeper_wake(call->api->housekeeper);
     call->response->status = 204;
     return true;

@@ -70,8 +70,8 @@ static bool insert(struct db *db, const struct task_order *order, int limit, cha
     if (created)
         snprintf(ret_task_id, TEXT_UUID_LENGTH + 1, "%s", db_text(row, 0, 0));
     else
-        error_set(err, ERROR_TOO_MANY, "the project has %d unfinished export tasks, as many as it may; try again later",
-                  limit);
+        error_set(err, ERROR_TOO_MANY,
+                  "the project has %d unfinished export tasks, which is its limit; try again later", limit);
     db_result_free(row);
     return created;
 }
@@ -98,12 +98,13 @@ static void copy_text(char *out, size_t size, const char *text)
     snprintf(out, size, "%s", text == NULL ? "" : text);
 }
 
+/* `what` is task or file. */
 static bool not_found(const char *what, const char *id, struct error *err)
 {
     char excerpt[TEXT_EXCERPT_SIZE];
 
-    return error_set(err, ERROR_NOT_FOUND, "%s must be one of the project that the caller may see, got %s", what,
-                     text_excerpt(excerpt, id, strlen(id)));
+    return error_set(err, ERROR_NOT_FOUND, "%s_id: no such %s in this project, or it is not visible to you, got %s",
+                     what, what, text_excerpt(excerpt, id, strlen(id)));
 }
 
 /*
@@ -163,8 +164,8 @@ static struct db_result *query_one(struct db *db, const char *sql, const char *w
     return NULL;
 }
 
-static bool find(struct db *db, const char *sql, const char *what, const char *id, const struct task_viewer *viewer,
-                 struct task *ret_task, struct error *err)
+static bool find_one(struct db *db, const char *sql, const char *what, const char *id,
+                     const struct task_viewer *viewer, struct task *ret_task, struct error *err)
 {
     struct db_result *row = query_one(db, sql, what, id, viewer, err);
 
@@ -180,13 +181,13 @@ static bool find(struct db *db, const char *sql, const char *what, const char *i
 bool task_find(struct db *db, const struct task_viewer *viewer, const char *task_id, struct task *ret_task,
                struct error *err)
 {
-    return find(db, SELECT_TASK_BY("task_id"), "task_id", task_id, viewer, ret_task, err);
+    return find_one(db, SELECT_TASK_BY("task_id"), "task", task_id, viewer, ret_task, err);
 }
 
 bool task_find_by_file(struct db *db, const struct task_viewer *viewer, const char *file_id, struct task *ret_task,
                        struct error *err)
 {
-    return find(db, SELECT_TASK_BY("file_id"), "file_id", file_id, viewer, ret_task, err);
+    return find_one(db, SELECT_TASK_BY("file_id"), "file", file_id, viewer, ret_task, err);
 }
 
 /*
@@ -248,7 +249,7 @@ bool task_remove(struct db *db, const struct task_viewer *viewer, const char *ta
     static const char sql[] =
         "DELETE FROM waybill.export_task WHERE task_id = $4::uuid AND" VISIBLE
         " RETURNING CASE WHEN NOT file_removed THEN file_id END, " TASK_ANNOUNCE_CHANGE;
-    struct db_result *row = query_one(db, sql, "task_id", task_id, viewer, err);
+    struct db_result *row = query_one(db, sql, "task", task_id, viewer, err);
 
     if (row == NULL)
         return false;

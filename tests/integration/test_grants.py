@@ -100,8 +100,8 @@ def test_the_task_of_another_tenant_does_not_exist(either, hostile):
     foreign = hostile.api(inventory.NEIGHBOUR).finished(MINIMAL)
     for ask, identity in ((either.status, foreign["task_id"]), (either.download, foreign["file_id"])):
         unknown = str(uuid.uuid4())
-        theirs = expect_error(ask(identity), 404, "HSS.0011")["error_msg"].replace(identity, "ID")
-        nobodys = expect_error(ask(unknown), 404, "HSS.0011")["error_msg"].replace(unknown, "ID")
+        theirs, nobodys = (expect_error(ask(id_), 404, "HSS.0011", "in this project, or it is not visible to you")
+                           ["error_msg"].replace(id_, "ID") for id_ in (identity, unknown))
         assert theirs == nobodys
 
 

@@ -65,8 +65,8 @@ static void routes(const void *row)
         const struct api_parameter *parameter = route->parameters[i];
 
         buffer_printf(&parameters, "%s%s", i == 0 ? "" : " ", parameter->name);
-        if (parameter->standard != NULL)
-            buffer_printf(&parameters, "=%s", parameter->standard);
+        if (parameter->default_value != NULL)
+            buffer_printf(&parameters, "=%s", parameter->default_value);
     }
     assert_string_equal(buffer_text(&parameters), c->parameters);
     assert_string_equal(route->operation, c->operation);
@@ -233,8 +233,8 @@ static void defaults_are_good(void)
             struct api_call call = {0};
             struct error err;
 
-            if (parameter->standard != NULL)
-                check_good(parameter->take(&call, parameter->standard, &err), &err);
+            if (parameter->default_value != NULL)
+                check_good(parameter->take(&call, parameter->default_value, &err), &err);
         }
     }
 }

@@ -48,13 +48,13 @@ static void other_ids_are_not_found(const void *row)
 
     text_excerpt(excerpt, id, strlen(id));
     assert_false(task_find(NULL, &viewer, id, &task, &err));
-    check_refusal(&err, ERROR_NOT_FOUND, "task_id ");
+    check_refusal(&err, ERROR_NOT_FOUND, "task_id: no such task in this project");
     check_refusal(&err, ERROR_NOT_FOUND, excerpt);
     assert_false(task_find_by_file(NULL, &viewer, id, &task, &err));
-    check_refusal(&err, ERROR_NOT_FOUND, "file_id ");
+    check_refusal(&err, ERROR_NOT_FOUND, "file_id: no such file in this project");
     check_refusal(&err, ERROR_NOT_FOUND, excerpt);
     assert_false(task_remove(NULL, &viewer, id, file_id, &err));
-    check_refusal(&err, ERROR_NOT_FOUND, "task_id ");
+    check_refusal(&err, ERROR_NOT_FOUND, "task_id: no such task in this project");
     check_refusal(&err, ERROR_NOT_FOUND, excerpt);
     assert_string_equal(file_id, "untouched");
 }
