@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "db/settings.h"
-#include "export/counters.h"
 #include "export/listener.h"
+#include "metrics/totals.h"
 
 #define LAST_MS 1000         /* for the last flush of the counters, if there is less left to stop in */
 
@@ -126,7 +126,7 @@ static void flush_counters(struct engine *engine)
     if (db == NULL)
         return;
     db_watch(db, has_time, engine);
-    (void) !counters_flush(db, &ignored);
+    (void) !totals_flush(db, &ignored);
     db_watch(db, NULL, NULL);
     db_pool_give(engine->exports, db);
 }

@@ -8,7 +8,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/metrics.h"
+#include "metrics/counters.h"
 
 static struct credentials read_credentials(const struct http_request *request)
 {
@@ -145,10 +145,10 @@ static void log_served(const struct api_call *call, const char *operation, int64
 
 static void count_served(const struct api_call *call, const char *operation, int64_t ms)
 {
-    metrics_begin();
-    metrics_add(1, "waybill_http_requests_total{operation=\"%s\",status=\"%d\"}", operation, call->response->status);
-    metrics_observe((double) ms / 1000, "waybill_http_request_duration_seconds", "operation", operation);
-    metrics_end();
+    counters_begin();
+    counters_add(1, "waybill_http_requests_total{operation=\"%s\",status=\"%d\"}", operation, call->response->status);
+    counters_observe((double) ms / 1000, "waybill_http_request_duration_seconds", "operation", operation);
+    counters_end();
 }
 
 void api_serve(void *context, struct fastcgi_exchange *exchange)

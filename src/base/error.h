@@ -34,6 +34,8 @@ enum error_code {
     ERROR_USAGE,        /* the command line is wrong */
 };
 
+#define ERROR_CODE_COUNT (ERROR_USAGE + 1)
+
 struct error {
     enum error_code code;
     char message[512]; /* for the client: the field, the rule and the value; no secret, no SQL */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,6 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "base/metrics.h"
 #include "db/internal.h"
 #include "db/statement.h"
 
@@ -38,10 +38,17 @@ static const struct {
     {"57P", ERROR_UNAVAILABLE},   /* shutting down, crashed, starting */
 };
 
+static _Atomic uint64_t failures[ERROR_CODE_COUNT];
+
+uint64_t db_failures_take(enum error_code code)
+{
+    return atomic_exchange(&failures[code], 0);
+}
+
 /* Always returns false. */
 static bool fail_with(struct error *err, enum error_code code, const char *message)
 {
-    metrics_add(1, "waybill_database_errors_total{reason=\"%s\"}", error_info(code)->name);
+    atomic_fetch_add(&failures[code], 1);
     return error_set(err, code, "%s", message);
 }
 

@@ -1,6 +1,6 @@
 /*
  * Connections to PostgreSQL, and the only place that knows libpq. What the SQL means stands with its
- * callers: export/task.c, claim.c, task_admin.c and retention.c for tasks, export/counters.c,
+ * callers: export/task.c, claim.c, task_admin.c and retention.c for tasks, metrics/totals.c,
  * inventory/query.c, access/token.c, db/migrations.c. Every name in that SQL is schema-qualified:
  * the search path is empty.
  *
@@ -32,6 +32,9 @@ struct db_settings {
     int connect_timeout_ms;       /* for each of several hosts, and for a service, in full seconds, 2 at least */
     int query_timeout_ms;         /* per statement, enforced by both sides */
 };
+
+/* Returns how many statements and connections of this process have failed with this code since the last call. */
+uint64_t db_failures_take(enum error_code code);
 
 /* What a query must give; anything else is ERROR_INTERNAL. */
 enum db_expect {

@@ -5,11 +5,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/metrics.h"
 #include "db/statement.h"
 #include "export/export_file.h"
 #include "inventory/query.h"
 #include "inventory/selection.h"
+#include "metrics/counters.h"
 
 #define TICK_MS 250           /* how often a running export looks up */
 #define FIRST_RENEWAL_MS 1000 /* soon: a change of the task just after its claim may not have been heard */
@@ -294,10 +294,10 @@ static void report(const struct run *run, enum exporter_end end, const struct er
     int64_t size = run->file == NULL ? 0 : export_file_size(run->file);
     struct log_line line;
 
-    metrics_add(1, "waybill_exports_total{outcome=\"%s\"}", ends[end].outcome);
+    counters_add(1, "waybill_exports_total{outcome=\"%s\"}", ends[end].outcome);
     if (end == EXPORTER_SUCCESS) {
-        metrics_add((double) run->rows, "waybill_exported_rows_total");
-        metrics_add((double) size, "waybill_exported_bytes_total");
+        counters_add((double) run->rows, "waybill_exported_rows_total");
+        counters_add((double) size, "waybill_exported_bytes_total");
     }
     log_begin(&line, ends[end].level, ends[end].event);
     log_text(&line, "task_id", run->claim->task_id);

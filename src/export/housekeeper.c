@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "export/counters.h"
+#include "metrics/totals.h"
 
 #define ROUND_MS 60000   /* between rounds, if nobody wakes it */
 #define RETRY_MS 10000   /* after one that failed */
@@ -101,7 +101,7 @@ static void flush(struct housekeeper *housekeeper)
 
     if (db == NULL)
         return; /* they are kept until it works again */
-    (void) !counters_flush(db, &ignored);
+    (void) !totals_flush(db, &ignored);
     give_connection(housekeeper, db);
 }
 

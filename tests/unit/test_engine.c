@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/metrics.h"
 #include "check.h"
 #include "db/settings.h"
+#include "metrics/counters.h"
 #include "scratch.h"
 
 #define A "01234567-89ab-4cde-8f01-23456789abcd"
@@ -188,19 +188,19 @@ static void keeps_its_counters(const void *row)
 {
     const struct kind_case *c = row;
     struct buffer log = {0};
-    struct metric *metrics;
+    struct counter *counters;
     double amount = 0;
     size_t count;
 
-    free(metrics_take(&count));
-    metrics_add(41, "waybill_test");
-    metrics_add(1, "waybill_test");
+    free(counters_take(&count));
+    counters_add(41, "waybill_test");
+    counters_add(1, "waybill_test");
     run(c->kind, &log);
-    metrics = metrics_take(&count);
+    counters = counters_take(&count);
     for (size_t i = 0; i < count; i++)
-        amount += strcmp(metrics[i].name, "waybill_test") == 0 ? metrics[i].amount : 0;
+        amount += strcmp(counters[i].name, "waybill_test") == 0 ? counters[i].amount : 0;
     assert_true(amount == 42);
-    free(metrics);
+    free(counters);
     buffer_free(&log);
 }
 

@@ -1,14 +1,25 @@
-#include "export/counters.h"
+#include "metrics/totals.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "base/metrics.h"
+#include "metrics/counters.h"
 
-/* In one statement, and in the order of the names, so that processes never wait for each other in a circle. */
-static bool add(struct db *db, const struct metric *metrics, size_t count, struct error *err)
+/* src/db is below this directory: it counts its failures itself. */
+static void count_database_failures(void)
+{
+    for (int code = 0; code < ERROR_CODE_COUNT; code++) {
+        uint64_t failures = db_failures_take((enum error_code) code);
+
+        if (failures > 0)
+            counters_add((double) failures, "waybill_database_errors_total{reason=\"%s\"}",
+                         error_info((enum error_code) code)->name);
+    }
+}
+
+/* Adds all counters in one statement, in the order of their names, so that processes cannot deadlock. */
+static bool add_to_totals(struct db *db, const struct counter *counters, size_t count, struct error *err)
 {
     static const char sql[] =
         "INSERT INTO waybill.counter AS total (name, value)"
@@ -21,8 +32,8 @@ static bool add(struct db *db, const struct metric *metrics, size_t count, struc
     bool added;
 
     for (size_t i = 0; i < count; i++) {
-        names[i] = metrics[i].name;
-        buffer_printf(&amounts, "%s%.17g", i == 0 ? "{" : ",", metrics[i].amount);
+        names[i] = counters[i].name;
+        buffer_printf(&amounts, "%s%.17g", i == 0 ? "{" : ",", counters[i].amount);
     }
     buffer_append_text(&amounts, "}");
     name_list = db_array_literal(names, count);
@@ -33,20 +44,23 @@ static bool add(struct db *db, const struct metric *metrics, size_t count, struc
     return added;
 }
 
-bool counters_flush(struct db *db, struct error *err)
+bool totals_flush(struct db *db, struct error *err)
 {
+    struct counter *counters;
     size_t count;
-    struct metric *metrics = metrics_take(&count);
-    bool added = count == 0 || add(db, metrics, count, err);
+    bool added;
 
+    count_database_failures();
+    counters = counters_take(&count);
+    added = count == 0 || add_to_totals(db, counters, count, err);
     for (size_t i = 0; !added && i < count; i++)
-        metrics_add(metrics[i].amount, "%s", metrics[i].name);
-    free(metrics);
+        counters_add(counters[i].amount, "%s", counters[i].name);
+    free(counters);
     return added;
 }
 
-bool counters_read(struct db *db, void (*each)(void *context, const char *name, const char *value), void *context,
-                   struct error *err)
+bool totals_read(struct db *db, void (*each)(void *context, const char *name, const char *value), void *context,
+                 struct error *err)
 {
     struct db_result *rows = db_query(db, DB_ROWS, "SELECT name, value FROM waybill.counter ORDER BY name", 0, NULL,
                                       err);
@@ -59,10 +73,10 @@ bool counters_read(struct db *db, void (*each)(void *context, const char *name, 
     return true;
 }
 
-bool counters_read_gauges(struct db *db, struct counters_gauges *ret_gauges, struct error *err)
+bool totals_read_gauges(struct db *db, struct totals_gauges *ret_gauges, struct error *err)
 {
     static const char sql[] =
-        /* Ended tasks come from a tally and the others from small indexes: a scrape must not read the whole history. */
+        /* A tally holds the ended tasks, and small indexes the others: a scrape does not read the whole history. */
         "SELECT queued.tasks, running.tasks, ended.success, ended.failure, queued.oldest, ended.file_bytes"
         " FROM (SELECT count(*) AS tasks, coalesce(extract(epoch FROM now() - min(create_time)), 0) AS oldest"
         "       FROM waybill.export_task WHERE state = 'queued') queued,"
@@ -74,7 +88,7 @@ bool counters_read_gauges(struct db *db, struct counters_gauges *ret_gauges, str
 
     if (row == NULL)
         return false;
-    *ret_gauges = (struct counters_gauges) {
+    *ret_gauges = (struct totals_gauges) {
         .queued = db_integer(row, 0, 0),
         .running = db_integer(row, 0, 1),
         .success = db_integer(row, 0, 2),

@@ -1,0 +1,36 @@
+/*
+ * The totals of all processes, in waybill.counter: every process on every host reads the same numbers, and they survive
+ * a restart. The gauges come from the tables themselves.
+ */
+#ifndef WAYBILL_METRICS_TOTALS_H
+#define WAYBILL_METRICS_TOTALS_H
+
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "db/db.h"
+
+/*
+ * Adds the counters of this process (counters.h) and the failures of its connections (db/db.h) to the totals. On failure
+ * they stay in memory for the next call.
+ */
+MUST_CHECK bool totals_flush(struct db *db, struct error *err);
+
+/* Calls `each` for every total, in the order of their names. */
+MUST_CHECK bool totals_read(struct db *db, void (*each)(void *context, const char *name, const char *value),
+                            void *context, struct error *err);
+
+/* The present state of the tasks and their files. */
+struct totals_gauges {
+    int64_t queued;
+    int64_t running;
+    int64_t success;
+    int64_t failure;
+    double oldest_queued; /* seconds that the oldest queued task has waited; 0 if there is none */
+    int64_t files_bytes;
+};
+
+MUST_CHECK bool totals_read_gauges(struct db *db, struct totals_gauges *ret_gauges, struct error *err);
+
+#endif
