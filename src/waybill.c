@@ -63,7 +63,6 @@ static int run_command(cli_run command, int argc, char **argv, const char *confi
 
     if (config == NULL)
         return report_error(&err);
-    optind = 1;
     if (!command(argc, argv, config, &err))
         status = report_error(&err);
     config_free(config);

@@ -4,14 +4,16 @@
 
 #include "base/log.h"
 #include "base/signals.h"
+#include "cli/options.h"
 #include "engine.h"
 
 bool worker_run(int argc, char **argv, const struct config *config, struct error *err)
 {
+    const struct cli_option options[] = {{0}};
     struct engine *engine;
 
-    if (argc > 1)
-        return error_set(err, ERROR_USAGE, "worker: unexpected argument %s", argv[1]);
+    if (!cli_parse_options("worker", argc, argv, options, err))
+        return false;
     if (config->export_threads == 0)
         return error_set(err, ERROR_CONFIG, "[export] threads is 0: a worker would have nothing to do");
     log_configure((enum log_level) config->log_level, (enum log_format) config->log_format);

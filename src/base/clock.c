@@ -104,7 +104,7 @@ bool clock_parse_http_date(const char *text, int64_t *ret_instant)
     return false;
 }
 
-bool clock_parse_span(const char *text, int64_t *ret_span)
+bool clock_parse_duration(const char *text, int64_t *ret_duration)
 {
     static const struct {
         char suffix;
@@ -124,7 +124,7 @@ bool clock_parse_span(const char *text, int64_t *ret_span)
 
     for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
         if (text[length - 1] == units[i].suffix && number >= 1 && number <= longest / units[i].seconds) {
-            *ret_span = number * units[i].seconds * 1000;
+            *ret_duration = number * units[i].seconds * 1000;
             return true;
         }
     }

@@ -35,7 +35,7 @@ void clock_format_http_date(char out[CLOCK_HTTP_DATE_SIZE], int64_t instant);
 /* Parses such a date, or one in the two older formats of that section. Returns false if it is invalid. */
 bool clock_parse_http_date(const char *text, int64_t *ret_instant);
 
-/* Parses a duration such as 90s, 15m, 12h, 30d or 4w, of 1 s to 100 years. Returns false if it is invalid. */
-bool clock_parse_span(const char *text, int64_t *ret_span);
+/* Parses a duration such as 90s, 15m, 12h, 30d or 4w, from 1s to 36600d. Returns false if it is invalid. */
+bool clock_parse_duration(const char *text, int64_t *ret_duration);
 
 #endif

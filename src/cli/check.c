@@ -1,6 +1,5 @@
 /* waybill check: whether all that the service needs is there, one line for each, with what to do where it is not. */
 #include <errno.h>
-#include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -13,6 +12,7 @@
 #include "base/buffer.h"
 #include "cli/checkup.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "export/export_file.h"
 #include "http/probe.h"
 
@@ -129,37 +129,16 @@ static void check_socket(struct checkup *checkup)
                     owner);
 }
 
-static bool parse(int argc, char **argv, struct checkup *checkup, struct error *err)
-{
-    static const struct option options[] = {
-        {"socket", required_argument, NULL, 's'},
-        {"sql-dir", required_argument, NULL, 'd'},
-        {0},
-    };
-    int option;
-
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (option) {
-        case 's':
-            checkup->socket = optarg;
-            break;
-        case 'd':
-            checkup->sql_dir = optarg;
-            break;
-        default:
-            return error_set(err, ERROR_USAGE, "check: bad option");
-        }
-    }
-    if (optind < argc)
-        return error_set(err, ERROR_USAGE, "check: unexpected argument %s", argv[optind]);
-    return true;
-}
-
 bool cli_check(int argc, char **argv, const struct config *config, struct error *err)
 {
     struct checkup checkup = {.config = config, .sql_dir = WAYBILL_SQL_DIR, .socket = config->listen};
+    const struct cli_option options[] = {
+        {"--socket", .text = &checkup.socket},
+        {"--sql-dir", .text = &checkup.sql_dir},
+        {0},
+    };
 
-    if (!parse(argc, argv, &checkup, err))
+    if (!cli_parse_options("check", argc, argv, options, err))
         return false;
     check_configuration(&checkup);
     checkup_database(&checkup);

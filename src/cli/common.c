@@ -24,6 +24,7 @@ struct db *cli_open_service(const struct config *config, struct error *err)
 bool cli_run_action(const struct cli_action *actions, int argc, char **argv, const struct config *config,
                     struct error *err)
 {
+    char excerpt[TEXT_EXCERPT_SIZE];
     struct buffer names = {0};
 
     for (const struct cli_action *action = actions; argc > 1 && action->name != NULL; action++) {
@@ -32,7 +33,8 @@ bool cli_run_action(const struct cli_action *actions, int argc, char **argv, con
     }
     for (const struct cli_action *action = actions; action->name != NULL; action++)
         buffer_printf(&names, "%s%s", names.length == 0 ? "" : ", ", action->name);
-    error_set(err, ERROR_USAGE, "%s: one of %s is required", argv[0], buffer_text(&names));
+    error_set(err, ERROR_USAGE, "%s: one of %s is required%s%s", argv[0], buffer_text(&names), argc > 1 ? ", got " : "",
+              argc > 1 ? text_excerpt(excerpt, argv[1], strlen(argv[1])) : "");
     buffer_free(&names);
     return false;
 }

@@ -1,114 +1,79 @@
 /* waybill token create|list|revoke: who may call. */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "access/token.h"
-#include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 
 #define MAX_LISTED 1000
 
-struct create_options {
-    const char *name;
-    const char *project_id;
-    const char *enterprise_projects; /* a,b,c or all */
-    int64_t lifetime;                /* milliseconds, 0 is no end */
-};
-
-static bool check_length(const char *what, const char *value, struct error *err)
+static bool is_name(const char *text)
 {
-    char excerpt[TEXT_EXCERPT_SIZE];
     size_t count = 0;
 
-    if (text_utf8_count(value, strlen(value), &count) && count >= 1 && count <= 256)
-        return true;
-    return error_set(err, ERROR_USAGE, "%s must have 1 to 256 characters of UTF-8, got %s", what,
-                     text_excerpt(excerpt, value, strlen(value)));
+    return text_utf8_count(text, strlen(text), &count) && count >= 1 && count <= 256;
 }
 
-static bool parse_create(int argc, char **argv, struct create_options *ret, struct error *err)
+/* A parser of cli_option for a `const char *`. */
+static const char *parse_project(const char *value, void *target)
 {
-    static const struct option options[] = {
-        {"project", required_argument, NULL, 'p'},
-        {"enterprise-project", required_argument, NULL, 'e'},
-        {"expires", required_argument, NULL, 'x'},
-        {"name", required_argument, NULL, 'n'},
-        {0},
-    };
-    int option;
-
-    *ret = (struct create_options) {.name = "", .enterprise_projects = "all"};
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (option) {
-        case 'p':
-            ret->project_id = optarg;
-            break;
-        case 'e':
-            ret->enterprise_projects = optarg;
-            break;
-        case 'x':
-            if (!clock_parse_span(optarg, &ret->lifetime))
-                return error_set(err, ERROR_USAGE,
-                                 "--expires must be a time span such as 90s, 15m, 12h, 30d or 4w, got %s", optarg);
-            break;
-        case 'n':
-            ret->name = optarg;
-            break;
-        default:
-            return error_set(err, ERROR_USAGE, "token create: bad option");
-        }
-    }
-    if (optind < argc)
-        return error_set(err, ERROR_USAGE, "token create: unexpected argument %s", argv[optind]);
-    if (ret->project_id == NULL)
-        return error_set(err, ERROR_USAGE, "token create: --project is required");
-    return check_length("--project", ret->project_id, err);
+    if (!is_name(value))
+        return "must have 1 to 256 characters of UTF-8";
+    *(const char **) target = value;
+    return NULL;
 }
 
-/* Turns a,b,c into text[] in PostgreSQL's input form, and all into NULL. *ret_literal must be freed. */
-static bool parse_enterprise_projects(const char *list, char **ret_literal, struct error *err)
+/* A parser of cli_option for a `char *` to be freed: turns a,b,c into the input form of text[], and all into NULL. */
+static const char *parse_enterprise_projects(const char *value, void *target)
 {
-    const char *names[MAX_LISTED];
-    size_t count = 0;
-    bool good = true;
+    const char *names[MAX_LISTED], *rule = NULL;
+    char **literal = target;
     char *copy, *rest, *name;
+    size_t count = 0;
 
-    *ret_literal = NULL;
-    if (strcmp(list, "all") == 0)
-        return true;
-    copy = rest = memory_copy_text(list);
-    while (good && (name = strsep(&rest, ",")) != NULL) {
-        if (count == MAX_LISTED)
-            good = error_set(err, ERROR_USAGE, "--enterprise-project must list at most %d", MAX_LISTED);
+    free(*literal);
+    *literal = NULL;
+    if (strcmp(value, "all") == 0)
+        return NULL;
+    copy = rest = memory_copy_text(value);
+    while (rule == NULL && (name = strsep(&rest, ",")) != NULL) {
+        if (!is_name(name))
+            rule = "must be all, or names of 1 to 256 characters of UTF-8 between commas";
+        else if (count == MAX_LISTED)
+            rule = "must have at most 1000 names";
         else
-            good = check_length("each of --enterprise-project", name, err);
-        if (good)
             names[count++] = name;
     }
-    if (good)
-        *ret_literal = db_array_literal(names, count);
+    if (rule == NULL)
+        *literal = db_array_literal(names, count);
     free(copy);
-    return good;
+    return rule;
 }
 
-static bool create(int argc, char **argv, const struct config *config, struct error *err)
+static bool create_token(int argc, char **argv, const struct config *config, struct error *err)
 {
-    struct create_options options;
+    const char *name = "", *project_id = NULL;
+    char *enterprise_projects = NULL; /* all */
+    int64_t lifetime = 0;             /* without an end */
+    const struct cli_option options[] = {
+        {"--project", .parse = parse_project, .target = &project_id, .required = true},
+        {"--enterprise-project", .parse = parse_enterprise_projects, .target = &enterprise_projects},
+        {"--expires", .duration = &lifetime},
+        {"--name", .text = &name},
+        {0},
+    };
     char token[TOKEN_SIZE];
-    char *enterprise_projects;
     struct db *db = NULL;
     bool created;
 
-    if (!parse_create(argc, argv, &options, err)
-        || !parse_enterprise_projects(options.enterprise_projects, &enterprise_projects, err))
-        return false;
-    created = (db = cli_open_owner(config, err)) != NULL
-              && token_create(db, options.name, options.project_id, enterprise_projects, options.lifetime, token, err);
+    created = cli_parse_options("token create", argc, argv, options, err)
+              && (db = cli_open_owner(config, err)) != NULL
+              && token_create(db, name, project_id, enterprise_projects, lifetime, token, err);
     db_close(db);
     free(enterprise_projects);
     if (created)
@@ -116,57 +81,59 @@ static bool create(int argc, char **argv, const struct config *config, struct er
     return created;
 }
 
-static void show(const struct token_entry *entry)
+static void print_token(const struct token_entry *entry)
 {
     printf("%" PRId64 "\t%s\t%s\t%s\t%s\t%s\t%s\n", entry->token_id, entry->state, entry->project_id,
            entry->enterprise_projects == NULL ? "all" : entry->enterprise_projects, entry->create_time,
            entry->expire_time == NULL ? "never" : entry->expire_time, entry->name);
 }
 
-static bool list(int argc, char **argv, const struct config *config, struct error *err)
+static bool list_tokens(int argc, char **argv, const struct config *config, struct error *err)
 {
-    static const struct option options[] = {{"project", required_argument, NULL, 'p'}, {0}};
     const char *project_id = NULL;
+    const struct cli_option options[] = {{"--project", .text = &project_id}, {0}};
     struct db *db;
     bool listed;
-    int option;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option != 'p')
-            return error_set(err, ERROR_USAGE, "token list: bad option");
-        project_id = optarg;
-    }
-    if (optind < argc)
-        return error_set(err, ERROR_USAGE, "token list: unexpected argument %s", argv[optind]);
+    if (!cli_parse_options("token list", argc, argv, options, err))
+        return false;
     db = cli_open_owner(config, err);
     if (db == NULL)
         return false;
     puts("ID\tSTATE\tPROJECT\tENTERPRISE PROJECTS\tCREATED\tEXPIRES\tNAME");
-    listed = token_list(db, project_id, show, err);
+    listed = token_list(db, project_id, print_token, err);
     db_close(db);
     return listed;
 }
 
-static bool revoke(int argc, char **argv, const struct config *config, struct error *err)
+static bool revoke_token(int argc, char **argv, const struct config *config, struct error *err)
 {
-    int64_t id = 0;
+    int64_t token_id = 0;
+    const struct cli_option options[] = {
+        {"ID", .integer = &token_id, .max = INT64_C(999999999999999999), .required = true},
+        {0},
+    };
     struct db *db;
     bool revoked;
 
-    if (argc != 2 || !text_parse_digits(argv[1], 18, &id))
-        return error_set(err, ERROR_USAGE,
-                         "token revoke: the ID of one token is required; `waybill token list` shows it");
+    if (!cli_parse_options("token revoke", argc, argv, options, err))
+        return false;
     db = cli_open_owner(config, err);
     if (db == NULL)
         return false;
-    revoked = token_revoke(db, id, err);
+    revoked = token_revoke(db, token_id, err);
     db_close(db);
     return revoked;
 }
 
 bool cli_token(int argc, char **argv, const struct config *config, struct error *err)
 {
-    static const struct cli_action actions[] = {{"create", create}, {"list", list}, {"revoke", revoke}, {0}};
+    static const struct cli_action actions[] = {
+        {"create", create_token},
+        {"list", list_tokens},
+        {"revoke", revoke_token},
+        {0},
+    };
 
     return cli_run_action(actions, argc, argv, config, err);
 }

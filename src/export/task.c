@@ -9,14 +9,19 @@
 
 #define MS(column) "(extract(epoch FROM " column ") * 1000)::bigint"
 
+static const char *const state_names[] = {
+    [TASK_QUEUED] = "queued", [TASK_RUNNING] = "running", [TASK_SUCCESS] = "success", [TASK_FAILURE] = "failure",
+};
+
+const char *task_state_name(enum task_state state)
+{
+    return state_names[state];
+}
+
 bool task_parse_state(const char *name, enum task_state *ret_state)
 {
-    static const char *const names[] = {
-        [TASK_QUEUED] = "queued", [TASK_RUNNING] = "running", [TASK_SUCCESS] = "success", [TASK_FAILURE] = "failure",
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        if (strcmp(name, names[i]) == 0) {
+    for (size_t i = 0; i < ARRAY_SIZE(state_names); i++) {
+        if (strcmp(name, state_names[i]) == 0) {
             *ret_state = (enum task_state) i;
             return true;
         }

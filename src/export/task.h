@@ -37,6 +37,9 @@ enum task_state {
 /* Reads a state by its name, as the database and the operator write it: queued, running, success or failure. */
 bool task_parse_state(const char *name, enum task_state *ret_state);
 
+/* The name of a state. */
+const char *task_state_name(enum task_state state);
+
 /* What a new task is made of. */
 struct task_order {
     const char *project_id;

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "export/task.h"
 
 #define ISO(column) "coalesce(to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), '')"
 
@@ -46,7 +45,7 @@ bool task_admin_show(struct db *db, const char *task_id, void (*each)(const char
     return found ? true : no_such_task(task_id, "", err);
 }
 
-bool task_admin_list(struct db *db, const char *project_id, const char *state, int limit,
+bool task_admin_list(struct db *db, const char *project_id, const enum task_state *state, int limit,
                      void (*each)(const struct task_admin_entry *entry), struct error *err)
 {
     static const char sql[] =
@@ -56,7 +55,7 @@ bool task_admin_list(struct db *db, const char *project_id, const char *state, i
         " WHERE ($1::text IS NULL OR project_id = $1::text) AND ($2::text IS NULL OR state = $2::text)"
         " ORDER BY export_task.create_time DESC, task_id LIMIT $3::integer";
     char limit_text[16];
-    const char *const values[] = {project_id, state, limit_text};
+    const char *const values[] = {project_id, state == NULL ? NULL : task_state_name(*state), limit_text};
     struct db_result *rows;
 
     snprintf(limit_text, sizeof(limit_text), "%d", limit);

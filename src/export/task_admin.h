@@ -5,6 +5,7 @@
 #include "base/compiler.h"
 #include "base/error.h"
 #include "db/db.h"
+#include "export/task.h"
 
 /* Calls `each` for every column, by name and value: "" for NULL. ERROR_NOT_FOUND if there is no such task. */
 MUST_CHECK bool task_admin_show(struct db *db, const char *task_id,
@@ -22,8 +23,8 @@ struct task_admin_entry {
     const char *error_msg;
 };
 
-/* Calls `each` for the newest `limit` tasks, newest first; of one project or in one state, unless that is NULL. */
-MUST_CHECK bool task_admin_list(struct db *db, const char *project_id, const char *state, int limit,
+/* Calls `each` for the newest `limit` tasks, newest first; of this project and in this state, where NULL is any. */
+MUST_CHECK bool task_admin_list(struct db *db, const char *project_id, const enum task_state *state, int limit,
                                 void (*each)(const struct task_admin_entry *entry), struct error *err);
 
 /* Ends an unfinished task as a failure; one that runs stops. ERROR_NOT_FOUND if there is none that is unfinished. */

@@ -2,7 +2,6 @@
 #include "cli/cli.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,42 +30,48 @@ static const struct arguments_case {
     const char *refusal; /* NULL: the arguments are good */
 } token_cases[] = {
     {"no action", {"token"}, "token: one of create, list, revoke is required"},
-    {"unknown action", {"token", "drop"}, "token: one of create, list, revoke is required"},
+    {"unknown action", {"token", "drop"}, "token: one of create, list, revoke is required, got \"drop\""},
     {"create", {"token", "create", "--project", "p"}, NULL},
     {"create, all options",
      {"token", "create", "--project=p", "--enterprise-project=0,e1", "--expires=30d", "--name=n"}, NULL},
     {"create, all", {"token", "create", "--project", "p", "--enterprise-project", "all"}, NULL},
-    {"create, no project", {"token", "create"}, "--project is required"},
-    {"create, project without a value", {"token", "create", "--project"}, ""},
-    {"create, empty project", {"token", "create", "--project", ""}, "--project must have 1 to 256 characters"},
+    {"create, no project", {"token", "create"}, "token create: --project is required"},
+    {"create, project without a value", {"token", "create", "--project"}, "token create: --project requires a value"},
+    {"create, empty project", {"token", "create", "--project", ""},
+     "token create: --project must have 1 to 256 characters of UTF-8, got \"\""},
     {"create, 256 characters", {"token", "create", "--project", N256}, NULL},
     {"create, 257 characters", {"token", "create", "--project", N257}, "--project must have 1 to 256 characters"},
     {"create, invalid UTF-8", {"token", "create", "--project", "\xFF"}, "--project must have 1 to 256 characters"},
     {"create, empty name in the list", {"token", "create", "--project", "p", "--enterprise-project", "a,,b"},
-     "1 to 256"},
+     "--enterprise-project must be all, or names of 1 to 256 characters of UTF-8 between commas, got \"a,,b\""},
     {"create, empty list", {"token", "create", "--project", "p", "--enterprise-project", ""}, "1 to 256"},
     {"create, list ends in a comma", {"token", "create", "--project", "p", "--enterprise-project", "a,"}, "1 to 256"},
     {"create, long name in the list", {"token", "create", "--project", "p", "--enterprise-project", "a," N257},
      "1 to 256"},
-    {"create, bad duration", {"token", "create", "--project", "p", "--expires", "soon"}, "--expires must be"},
+    {"create, two lists", {"token", "create", "--project", "p", "--enterprise-project=a", "--enterprise-project=b"},
+     NULL},
+    {"create, bad duration", {"token", "create", "--project", "p", "--expires", "soon"},
+     "token create: --expires must be a duration such as 90s, 15m, 12h, 30d or 4w, and at most 36600d, got \"soon\""},
     {"create, empty duration", {"token", "create", "--project", "p", "--expires", ""}, "--expires must be"},
     {"create, duration of nothing", {"token", "create", "--project", "p", "--expires", "0d"}, "--expires must be"},
     {"create, duration of one second", {"token", "create", "--project", "p", "--expires", "1s"}, NULL},
-    {"create, unknown option", {"token", "create", "--project", "p", "--force"}, ""},
-    {"create, argument", {"token", "create", "--project", "p", "q"}, "unexpected argument q"},
+    {"create, unknown option", {"token", "create", "--project", "p", "--force"},
+     "token create: unknown option \"--force\""},
+    {"create, argument", {"token", "create", "--project", "p", "q"}, "token create: unexpected argument \"q\""},
     {"list", {"token", "list"}, NULL},
     {"list of a project", {"token", "list", "--project", "p"}, NULL},
-    {"list, unknown option", {"token", "list", "--all"}, ""},
-    {"list, argument", {"token", "list", "p"}, "unexpected argument p"},
+    {"list, unknown option", {"token", "list", "--all"}, "token list: unknown option \"--all\""},
+    {"list, argument", {"token", "list", "p"}, "token list: unexpected argument \"p\""},
     {"revoke", {"token", "revoke", "7"}, NULL},
-    {"revoke nothing", {"token", "revoke"}, "ID"},
-    {"revoke two", {"token", "revoke", "7", "8"}, "ID"},
-    {"revoke a name", {"token", "revoke", "seven"}, "ID"},
-    {"revoke a negative number", {"token", "revoke", "-7"}, "ID"},
-    {"revoke a number beyond 64 bits", {"token", "revoke", "99999999999999999999"}, "ID"},
+    {"revoke nothing", {"token", "revoke"}, "token revoke: ID is required"},
+    {"revoke two", {"token", "revoke", "7", "8"}, "token revoke: unexpected argument \"8\""},
+    {"revoke a name", {"token", "revoke", "seven"},
+     "token revoke: ID must be an integer from 0 to 999999999999999999, got \"seven\""},
+    {"revoke a negative number", {"token", "revoke", "-7"}, "token revoke: unknown option \"-7\""},
+    {"revoke a number beyond 64 bits", {"token", "revoke", "99999999999999999999"}, "ID must be"},
 }, task_cases[] = {
     {"no action", {"task"}, "task: one of list, show, cancel, retry, purge is required"},
-    {"unknown action", {"task", "drop"}, "task: one of list, show, cancel, retry, purge is required"},
+    {"unknown action", {"task", "drop"}, "task: one of list, show, cancel, retry, purge is required, got \"drop\""},
     {"empty action", {"task", ""}, "is required"},
     {"part of an action", {"task", "lis"}, "is required"},
     {"action in upper case", {"task", "LIST"}, "is required"},
@@ -79,42 +84,47 @@ static const struct arguments_case {
     {"list of success", {"task", "list", "--state", "success"}, NULL},
     {"list of failure", {"task", "list", "--state", "failure"}, NULL},
     {"list of another state", {"task", "list", "--state", "failed"},
-     "--state must be queued, running, success or failure, got failed"},
+     "task list: --state must be queued, running, success or failure, got \"failed\""},
     {"list of a state in upper case", {"task", "list", "--state", "QUEUED"}, "--state must be"},
     {"list of no state", {"task", "list", "--state", ""}, "--state must be"},
-    {"list, state without a value", {"task", "list", "--state"}, ""},
+    {"list, state without a value", {"task", "list", "--state"}, "task list: --state requires a value"},
     {"list, limit 1", {"task", "list", "--limit", "1"}, NULL},
     {"list, limit 9999999", {"task", "list", "--limit", "9999999"}, NULL},
-    {"list, limit 0", {"task", "list", "--limit", "0"}, "--limit must be an integer from 1 to 9999999, got 0"},
+    {"list, limit 0", {"task", "list", "--limit", "0"}, "task list: --limit must be an integer from 1 to 9999999, got \"0\""},
     {"list, limit 10000000", {"task", "list", "--limit", "10000000"}, "--limit must be"},
     {"list, limit -1", {"task", "list", "--limit", "-1"}, "--limit must be"},
     {"list, limit beyond 64 bits", {"task", "list", "--limit", "18446744073709551617"}, "--limit must be"},
     {"list, empty limit", {"task", "list", "--limit", ""}, "--limit must be"},
-    {"list, no limit", {"task", "list", "--limit", "many"}, "--limit must be an integer from 1 to 9999999, got many"},
-    {"list, limit without a value", {"task", "list", "--limit"}, ""},
-    {"list, unknown option", {"task", "list", "--all"}, ""},
-    {"list, argument", {"task", "list", "p"}, "unexpected argument p"},
+    {"list, no limit", {"task", "list", "--limit", "many"}, "--limit must be"},
+    {"list, limit without a value", {"task", "list", "--limit"}, "task list: --limit requires a value"},
+    {"list, unknown option", {"task", "list", "--all"}, "task list: unknown option \"--all\""},
+    {"list, argument", {"task", "list", "p"}, "task list: unexpected argument \"p\""},
     {"show", {"task", "show", ID}, NULL},
-    {"show nothing", {"task", "show"}, "task show: the ID of one task is required"},
-    {"show two", {"task", "show", ID, ID}, "task show: the ID of one task is required"},
+    {"show nothing", {"task", "show"}, "task show: ID is required"},
+    {"show two", {"task", "show", ID, ID}, "task show: unexpected argument \"" ID "\""},
     {"cancel", {"task", "cancel", ID}, NULL},
-    {"cancel nothing", {"task", "cancel"}, "task cancel: the ID of one task is required"},
-    {"cancel two", {"task", "cancel", ID, ID}, "task cancel: the ID of one task is required"},
+    {"cancel nothing", {"task", "cancel"}, "task cancel: ID is required"},
+    {"cancel two", {"task", "cancel", ID, ID}, "task cancel: unexpected argument \"" ID "\""},
     {"retry", {"task", "retry", ID}, NULL},
-    {"retry nothing", {"task", "retry"}, "task retry: the ID of one task is required"},
-    {"retry two", {"task", "retry", ID, ID}, "task retry: the ID of one task is required"},
+    {"retry nothing", {"task", "retry"}, "task retry: ID is required"},
+    {"retry two", {"task", "retry", ID, ID}, "task retry: unexpected argument \"" ID "\""},
     {"purge", {"task", "purge"}, NULL},
-    {"purge, argument", {"task", "purge", ID}, "task purge: unexpected argument " ID},
-    {"purge, option", {"task", "purge", "--all"}, ""},
+    {"purge, argument", {"task", "purge", ID}, "task purge: unexpected argument \"" ID "\""},
+    {"purge, option", {"task", "purge", "--all"}, "task purge: unknown option \"--all\""},
 }, worker_cases[] = {
-    {"worker, argument", {"worker", "x"}, "worker: unexpected argument x"},
-    {"worker, option", {"worker", "--threads=2"}, ""},
+    {"worker, argument", {"worker", "x"}, "worker: unexpected argument \"x\""},
+    {"worker, option", {"worker", "--threads=2"}, "worker: unknown option \"--threads\""},
 }, migrate_cases[] = {
     {"migrate", {"migrate"}, NULL},
     {"migrate from a directory", {"migrate", "--sql-dir", "/tmp"}, NULL},
-    {"migrate, option without a value", {"migrate", "--sql-dir"}, ""},
-    {"migrate, unknown option", {"migrate", "--force"}, ""},
-    {"migrate, argument", {"migrate", "x"}, "unexpected argument x"},
+    {"migrate, option without a value", {"migrate", "--sql-dir"}, "migrate: --sql-dir requires a value"},
+    {"migrate, unknown option", {"migrate", "--force"}, "migrate: unknown option \"--force\""},
+    {"migrate, argument", {"migrate", "x"}, "migrate: unexpected argument \"x\""},
+}, check_cases[] = {
+    {"check, socket without a value", {"check", "--socket"}, "check: --socket requires a value"},
+    {"check, directory without a value", {"check", "--sql-dir"}, "check: --sql-dir requires a value"},
+    {"check, unknown option", {"check", "--fix"}, "check: unknown option \"--fix\""},
+    {"check, argument", {"check", "x"}, "check: unexpected argument \"x\""},
 };
 
 /* No PostgreSQL listens here. */
@@ -143,8 +153,6 @@ static void run(cli_run command, const struct arguments_case *c)
         count++;
     }
     config = read_config(BYTES(conf));
-    opterr = 0;
-    optind = 1;
     assert_false(command(count, arguments, config, &err));
     check_refusal(&err, c->refusal == NULL ? ERROR_UNAVAILABLE : ERROR_USAGE, c->refusal == NULL ? "" : c->refusal);
     config_free(config);
@@ -157,6 +165,26 @@ static void token(const void *row)
     run(cli_token, row);
 }
 
+/* A list of enterprise projects has at most 1000 names. */
+static void lists_have_a_limit(void)
+{
+    struct arguments_case c = {
+        .label = "", .arguments = {"token", "create", "--project", "p", "--enterprise-project"}, .refusal = NULL,
+    };
+    struct buffer list = {0};
+
+    buffer_append_text(&list, "e");
+    for (int count = 1; count < 1000; count++)
+        buffer_append_text(&list, ",e");
+    c.arguments[5] = buffer_text(&list);
+    run(cli_token, &c);
+    buffer_append_text(&list, ",e");
+    c.arguments[5] = buffer_text(&list);
+    c.refusal = "--enterprise-project must have at most 1000 names";
+    run(cli_token, &c);
+    buffer_free(&list);
+}
+
 static void migrate(const void *row)
 {
     run(cli_migrate, row);
@@ -165,6 +193,11 @@ static void migrate(const void *row)
 static void task(const void *row)
 {
     run(cli_task, row);
+}
+
+static void check(const void *row)
+{
+    run(cli_check, row);
 }
 
 static void worker(const void *row)
@@ -226,6 +259,7 @@ static void runs_action(const void *row)
     const struct config config = {.lease = 7};
     struct error err = {0};
     char *arguments[5] = {NULL};
+    char message[128];
     int count = 0;
     bool done;
 
@@ -238,7 +272,10 @@ static void runs_action(const void *row)
     assert_int_equal(called.number, c->number);
     assert_int_equal(done, c->number == 1);
     if (c->number == 0) {
-        check_refusal(&err, ERROR_USAGE, "verb: one of first, first-and-more, second is required");
+        snprintf(message, sizeof(message), "verb: one of first, first-and-more, second is required%s%s%s",
+                 count > 1 ? ", got \"" : "", count > 1 ? arguments[1] : "", count > 1 ? "\"" : "");
+        assert_int_equal(err.code, ERROR_USAGE);
+        assert_string_equal(err.message, message);
         return;
     }
     assert_int_equal(called.argc, count - 1);
@@ -447,9 +484,11 @@ static void worker_runs_until_it_is_stopped(const void *row)
 int main(void)
 {
     CHECK_EACH(token, token_cases, label);
+    CHECK(lists_have_a_limit);
     CHECK_EACH(task, task_cases, label);
     CHECK_EACH(worker, worker_cases, label);
     CHECK_EACH(migrate, migrate_cases, label);
+    CHECK_EACH(check, check_cases, label);
     CHECK_EACH(runs_action, action_cases, label);
     CHECK_EACH(prints, print_cases, value);
     CHECK(printing_can_fail);

@@ -151,7 +151,7 @@ static void durations(const void *row)
     const struct duration_case *c = row;
     int64_t duration = -1;
 
-    assert_int_equal(clock_parse_span(c->text, &duration), c->duration > 0);
+    assert_int_equal(clock_parse_duration(c->text, &duration), c->duration > 0);
     if (c->duration > 0)
         assert_true(duration == c->duration);
 }

@@ -1,0 +1,112 @@
+#include "cli/options.h"
+
+#include <assert.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#define FIRST_OPTION 256 /* what getopt_long returns for the first row: no character */
+
+static bool is_argument(const struct cli_option *option)
+{
+    return option->name[0] != '-';
+}
+
+/* Fills in the options as getopt_long wants them: without dashes, each with the number of its row. */
+static void list_options(const struct cli_option *options, struct option known[CLI_MAX_OPTIONS + 1])
+{
+    int row;
+
+    for (row = 0; options[row].name != NULL; row++) {
+        assert(row < CLI_MAX_OPTIONS);
+        if (!is_argument(&options[row]))
+            *known++ = (struct option) {options[row].name + 2, required_argument, NULL, FIRST_OPTION + row};
+    }
+}
+
+static bool refuse_word(const char *command, const char *problem, const char *word, size_t length, struct error *err)
+{
+    char excerpt[TEXT_EXCERPT_SIZE];
+
+    return error_set(err, ERROR_USAGE, "%s: %s %s", command, problem, text_excerpt(excerpt, word, length));
+}
+
+/* Reports the option that getopt_long does not know. */
+static bool refuse_unknown_option(const char *command, char **argv, struct error *err)
+{
+    const char letter[] = {'-', (char) optopt, '\0'};
+    const char *word = optopt == 0 ? argv[optind - 1] : letter;
+
+    return refuse_word(command, "unknown option", word, optopt == 0 ? strcspn(word, "=") : strlen(word), err);
+}
+
+static bool store_value(const char *command, const struct cli_option *option, const char *value, struct error *err)
+{
+    const char *broken = NULL;
+    char excerpt[TEXT_EXCERPT_SIZE], range[80];
+    int64_t number = -1;
+
+    if (option->text != NULL) {
+        *option->text = value;
+    } else if (option->parse != NULL) {
+        broken = option->parse(value, option->target);
+    } else if (option->duration != NULL) {
+        if (!clock_parse_duration(value, option->duration))
+            broken = "must be a duration such as 90s, 15m, 12h, 30d or 4w, and at most 36600d";
+    } else if (text_parse_digits(value, 18, &number) && number >= option->min && number <= option->max) {
+        *option->integer = number;
+    } else {
+        snprintf(range, sizeof(range), "must be an integer from %" PRId64 " to %" PRId64, option->min, option->max);
+        broken = range;
+    }
+    if (broken == NULL)
+        return true;
+    return error_set(err, ERROR_USAGE, "%s: %s %s, got %s", command, option->name, broken,
+                     text_excerpt(excerpt, value, strlen(value)));
+}
+
+/* Gives the arguments after the options to the rows that take them. */
+static bool store_arguments(const char *command, int argc, char **argv, const struct cli_option *options,
+                            bool given[CLI_MAX_OPTIONS], struct error *err)
+{
+    for (int row = 0; options[row].name != NULL && optind < argc; row++) {
+        if (!is_argument(&options[row]))
+            continue;
+        given[row] = true;
+        if (!store_value(command, &options[row], argv[optind++], err))
+            return false;
+    }
+    return optind == argc
+           || refuse_word(command, "unexpected argument", argv[optind], strlen(argv[optind]), err);
+}
+
+bool cli_parse_options(const char *command, int argc, char **argv, const struct cli_option *options, struct error *err)
+{
+    struct option known[CLI_MAX_OPTIONS + 1] = {0};
+    bool given[CLI_MAX_OPTIONS] = {false};
+    int found;
+
+    list_options(options, known);
+    optind = 0; /* begins a new array */
+    /* With a colon in front, getopt_long prints no messages of its own. */
+    while ((found = getopt_long(argc, argv, ":", known, NULL)) != -1) {
+        if (found == ':')
+            return error_set(err, ERROR_USAGE, "%s: %s requires a value", command, argv[optind - 1]);
+        if (found == '?')
+            return refuse_unknown_option(command, argv, err);
+        given[found - FIRST_OPTION] = true;
+        if (!store_value(command, &options[found - FIRST_OPTION], optarg, err))
+            return false;
+    }
+    if (!store_arguments(command, argc, argv, options, given, err))
+        return false;
+    for (int row = 0; options[row].name != NULL; row++) {
+        if (options[row].required && !given[row])
+            return error_set(err, ERROR_USAGE, "%s: %s is required", command, options[row].name);
+    }
+    return true;
+}

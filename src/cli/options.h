@@ -1,0 +1,48 @@
+/*
+ * The options and arguments of a subcommand: a table describes them, and one function reads them. The subcommand sets the
+ * defaults before.
+ *
+ *     int64_t limit = 50;
+ *     const char *task_id;
+ *     const struct cli_option options[] = {
+ *         {"--limit", .integer = &limit, .min = 1, .max = 1000},
+ *         {"ID", .text = &task_id, .required = true},
+ *         {0},
+ *     };
+ */
+#ifndef WAYBILL_CLI_OPTIONS_H
+#define WAYBILL_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+
+#define CLI_MAX_OPTIONS 16 /* rows of a table, without the empty one at its end */
+
+/* A row has exactly one of `text`, `integer`, `duration` and `parse`: it takes the value. */
+struct cli_option {
+    const char *name; /* of an option, with its dashes: "--limit"; of an argument, as in the usage: "ID" */
+    bool required;
+    const char **text;  /* a part of argv */
+    int64_t *integer;
+    int64_t min, max;   /* of `integer`; min is at least 0, max has at most 18 digits */
+    int64_t *duration;  /* milliseconds */
+    /*
+     * Reads a value of any other kind into `target`. Returns NULL, or the rule that the value breaks: "must be on or off".
+     * It is called each time that the option is given, so that an option can collect several values.
+     */
+    const char *(*parse)(const char *value, void *target);
+    void *target;
+};
+
+/*
+ * Reads argv[1] and what follows. `command` is what the operator has typed, such as "token create"; every message begins
+ * with it. Arguments fill the rows without dashes in their order. False with ERROR_USAGE if one is unknown, lacks its
+ * value, breaks its rule, or is required and not there; some targets may be set by then.
+ */
+MUST_CHECK bool cli_parse_options(const char *command, int argc, char **argv, const struct cli_option *options,
+                                  struct error *err);
+
+#endif
