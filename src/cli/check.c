@@ -1,15 +1,13 @@
-/* waybill check: whether all that the service needs is there, one line for each, with what to do where it is not. */
+/* waybill check: checks every prerequisite of the service and prints one line for each, with a remedy if it fails. */
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
 #include "cli/checkup.h"
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -19,35 +17,7 @@
 #define PROBE_TIMEOUT_MS 10000
 #define LITTLE_ROOM (INT64_C(1024) * 1024 * 1024) /* bytes */
 
-void checkup_say(struct checkup *checkup, enum finding finding, const char *subject, const char *format, ...)
-{
-    static const char *const names[] = {
-        [FINDING_OK] = "ok", [FINDING_WARNING] = "warning", [FINDING_FAILED] = "failed", [FINDING_SKIPPED] = "skipped",
-    };
-    struct buffer text = {0};
-    va_list arguments;
-
-    va_start(arguments, format);
-    buffer_vprintf(&text, format, arguments);
-    va_end(arguments);
-    printf("%-7s  %-13s  ", names[finding], subject);
-    cli_print_value(buffer_text(&text));
-    putchar('\n');
-    buffer_free(&text);
-    if (finding == FINDING_FAILED)
-        checkup->failures++;
-}
-
-void checkup_say_error(struct checkup *checkup, enum finding finding, const char *subject, const struct error *err,
-                       const char *advice)
-{
-    const char *reason = err->detail[0] != '\0' ? err->detail : err->message;
-
-    checkup_say(checkup, finding, subject, "%.*s%s%s", (int) strcspn(reason, "\n"), reason,
-                advice == NULL ? "" : ": ", advice == NULL ? "" : advice);
-}
-
-/* It may hold a password. */
+/* The file may hold a password. */
 static void check_configuration(struct checkup *checkup)
 {
     const struct config *config = checkup->config;
@@ -64,7 +34,7 @@ static void check_configuration(struct checkup *checkup)
         checkup_say(checkup, FINDING_OK, "configuration", "%s", config->path);
 }
 
-/* user:group and mode, as a line of ls has them. */
+/* Writes user:group and mode, as ls does. */
 static void describe_owner(char *out, size_t size, const struct stat *status)
 {
     const struct passwd *user = getpwuid(status->st_uid);
@@ -142,6 +112,8 @@ bool cli_check(int argc, char **argv, const struct config *config, struct error 
         return false;
     check_configuration(&checkup);
     checkup_database(&checkup);
+    checkup_inventory(&checkup);
+    checkup_owner(&checkup);
     check_files(&checkup);
     check_socket(&checkup);
     if (checkup.failures == 0)

@@ -1,4 +1,4 @@
-/* What `waybill check` finds, line by line. */
+/* The findings of `waybill check`, and the parts of it that need PostgreSQL. check.c runs the parts in their order. */
 #ifndef WAYBILL_CLI_CHECKUP_H
 #define WAYBILL_CLI_CHECKUP_H
 
@@ -12,26 +12,32 @@ enum finding {
     FINDING_OK,
     FINDING_WARNING, /* it works, but not as it should */
     FINDING_FAILED,
-    FINDING_SKIPPED, /* something else has to be mended before */
+    FINDING_SKIPPED, /* another prerequisite is missing */
 };
 
 struct checkup {
     const struct config *config;
     const char *sql_dir; /* of the migrations */
-    const char *socket;  /* to ask, as in [server] listen; "" is none */
+    const char *socket;  /* to probe, in the form of [server] listen; "": none */
     struct db *db;       /* the service's connection; NULL where there is none */
     size_t failures;
 };
 
-/* Prints a finding about a subject. One that is not good says what to do. */
+/* Prints a finding about a subject, on one line. If it is not FINDING_OK, the text names a remedy. */
 void checkup_say(struct checkup *checkup, enum finding finding, const char *subject, const char *format, ...)
     PRINTF_LIKE(4, 5);
 
-/* The same for a failure, with the operator's detail of an error, on one line; `advice` may be NULL. */
+/* Prints a finding with the first line of an error's detail, or of its message if it has none. `advice` may be NULL. */
 void checkup_say_error(struct checkup *checkup, enum finding finding, const char *subject, const struct error *err,
                        const char *advice);
 
-/* The part of it that asks PostgreSQL: database, schema, rights, inventory, owner, clock. */
+/* The database of the tasks, as the service connects to it: connection, schema, privileges, clock. */
 void checkup_database(struct checkup *checkup);
+
+/* The inventory, which can be another database. */
+void checkup_inventory(struct checkup *checkup);
+
+/* The connection of the owner, which `waybill migrate` and `waybill token` use. */
+void checkup_owner(struct checkup *checkup);
 
 #endif

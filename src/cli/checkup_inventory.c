@@ -1,0 +1,94 @@
+/* The inventory: whether exports can read its relation, and how far a standby is behind. */
+#include <inttypes.h>
+
+#include "base/buffer.h"
+#include "cli/checkup.h"
+#include "db/settings.h"
+#include "inventory/columns.h"
+#include "inventory/filters.h"
+#include "inventory/query.h"
+
+#define LAG_SECONDS 60 /* of a standby, from which on there is a warning */
+
+/* Returns a selection that has every column and every filter. */
+static struct selection *selection_of_all(struct error *err)
+{
+    struct selection *selection;
+    struct buffer body = {0};
+
+    buffer_append_text(&body, "{");
+    for (size_t i = 0; i < FILTER_COUNT; i++) {
+        const struct filter *filter = &filters[i];
+        const char *value = filter->kind == FILTER_BOOLEAN      ? "true"
+                            : filter->kind == FILTER_TIME_RANGE ? "{\"start_time\":0,\"end_time\":0}"
+                                                                : "\"1*\"";
+
+        if (filter->kind == FILTER_CHOICE)
+            buffer_printf(&body, "\"%s\":\"%s\",", filter->name, filter->choices[0]);
+        else
+            buffer_printf(&body, "\"%s\":%s,", filter->name, value);
+    }
+    buffer_append_text(&body, "\"export_headers\":[");
+    for (size_t i = 0; i < COLUMN_COUNT; i++)
+        buffer_printf(&body, "%s[\"%s\",\"%s\"]", i == 0 ? "" : ",", columns[i].key, columns[i].key);
+    buffer_append_text(&body, "]}");
+    selection = selection_parse(buffer_text(&body), body.length, err);
+    buffer_free(&body);
+    return selection;
+}
+
+/* Lets the server plan an export with all columns and filters, which fails unless all exist and can be read. */
+static bool try_inventory(struct db *db, const char *relation, struct error *err)
+{
+    const struct inventory_scope scope = {.relation = relation, .project_id = "check"};
+    struct selection *selection = selection_of_all(err);
+    struct statement query = {0};
+    int64_t rows;
+    bool planned;
+
+    if (selection == NULL)
+        return false;
+    inventory_query_build(&query, &scope, selection, 1);
+    planned = db_estimate_rows(db, &query, &rows, err);
+    statement_free(&query);
+    selection_free(selection);
+    return planned;
+}
+
+static void report_inventory(struct checkup *checkup, struct db *db)
+{
+    static const char sql[] =
+        "SELECT current_setting('server_version'), pg_is_in_recovery(),"
+        " CASE WHEN pg_is_in_recovery() AND pg_last_wal_receive_lsn() IS DISTINCT FROM pg_last_wal_replay_lsn()"
+        "      THEN coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0)::bigint ELSE 0 END";
+    const char *relation = checkup->config->relation;
+    struct error err;
+    struct db_result *row = db_query(db, DB_ONE_ROW, sql, 0, NULL, &err);
+
+    if (row == NULL)
+        checkup_say_error(checkup, FINDING_FAILED, "inventory", &err, NULL);
+    else if (!db_boolean(row, 0, 1))
+        checkup_say(checkup, FINDING_OK, "inventory", "%s, readable", relation);
+    else if (db_integer(row, 0, 2) > LAG_SECONDS)
+        checkup_say(checkup, FINDING_WARNING, "inventory", "%s on a standby that is %" PRId64 " seconds behind: see to"
+                    " its replication", relation, db_integer(row, 0, 2));
+    else
+        checkup_say(checkup, FINDING_OK, "inventory", "%s on a standby, readable", relation);
+    db_result_free(row);
+}
+
+void checkup_inventory(struct checkup *checkup)
+{
+    const struct db_settings settings = db_settings_for_inventory(checkup->config);
+    struct error err;
+    struct db *db = db_open(&settings, &err);
+
+    if (db == NULL)
+        checkup_say_error(checkup, FINDING_FAILED, "inventory", &err, "see [inventory] conninfo");
+    else if (!try_inventory(db, checkup->config->relation, &err))
+        checkup_say_error(checkup, FINDING_FAILED, "inventory", &err, "[inventory] relation needs the columns of"
+                          " waybill.container, and the service's role the right to read it");
+    else
+        report_inventory(checkup, db);
+    db_close(db);
+}
