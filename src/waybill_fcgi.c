@@ -220,7 +220,7 @@ int main(int argc, char **argv)
     service.config = config_read(arguments.config_path, &err);
     if (service.config == NULL)
         return fail_to_start(&err);
-    log_configure((enum log_level) service.config->log_level, (enum log_format) service.config->log_format);
+    log_configure(service.config->log_level, service.config->log_format);
     status = serve_as_started(&service, arguments.listen != NULL ? arguments.listen : service.config->listen);
     config_free(service.config);
     return status;

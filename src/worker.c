@@ -16,7 +16,7 @@ bool worker_run(int argc, char **argv, const struct config *config, struct error
         return false;
     if (config->export_threads == 0)
         return error_set(err, ERROR_CONFIG, "[export] threads is 0: a worker would have nothing to do");
-    log_configure((enum log_level) config->log_level, (enum log_format) config->log_format);
+    log_configure(config->log_level, config->log_format);
     signals_block();
     engine = engine_start(config, ENGINE_THREADS, err);
     if (engine == NULL)

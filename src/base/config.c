@@ -19,7 +19,7 @@ enum kind {
     KIND_CONNINFO, /* text that may go on in the lines below, which then begin with a blank */
     KIND_INTEGER,
     KIND_BOOLEAN,
-    KIND_CHOICE, /* stored as the position among the choices */
+    KIND_CHOICE,
 };
 
 struct option {
@@ -27,54 +27,11 @@ struct option {
     const char *name;
     enum kind kind;
     size_t offset;
-    const char *standard; /* the default, as it would stand in the file */
+    const char *default_value;                 /* in the form of the file */
     int min, max;                              /* KIND_INTEGER */
-    const char *choices[5];                    /* KIND_CHOICE, ended by NULL */
-    const char *(*check)(const char *value);   /* KIND_TEXT: why it is refused, or NULL; may be NULL */
-};
-
-static const char *check_relation(const char *value);
-static const char *check_directory(const char *value);
-static const char *check_location(const char *value);
-static const char *check_time_zone(const char *value);
-
-#define AT(member) offsetof(struct config, member)
-
-static const struct option options[] = {
-    {"server", "listen", KIND_TEXT, AT(listen), "", .check = NULL},
-    {"server", "request_threads", KIND_INTEGER, AT(request_threads), "16", .min = 1, .max = 1000},
-    {"server", "waiting_requests", KIND_INTEGER, AT(waiting_requests), "512", .min = 0, .max = 512},
-    {"server", "wait_ms", KIND_INTEGER, AT(wait_ms), "2000", .min = 0, .max = 60000},
-    {"server", "grace", KIND_INTEGER, AT(grace), "10", .min = 0, .max = 3600},
-    {"database", "conninfo", KIND_CONNINFO, AT(conninfo), "dbname=waybill user=waybill_service", .check = NULL},
-    {"database", "owner_conninfo", KIND_CONNINFO, AT(owner_conninfo), "", .check = NULL},
-    {"database", "pool_size", KIND_INTEGER, AT(pool_size), "8", .min = 1, .max = 1000},
-    {"database", "connect_timeout_ms", KIND_INTEGER, AT(connect_timeout_ms), "2000", .min = 100, .max = 60000},
-    {"database", "query_timeout_ms", KIND_INTEGER, AT(query_timeout_ms), "4000", .min = 100, .max = 600000},
-    {"inventory", "conninfo", KIND_CONNINFO, AT(inventory_conninfo), "", .check = NULL},
-    {"inventory", "relation", KIND_TEXT, AT(relation), "waybill.container", .check = check_relation},
-    {"export", "threads", KIND_INTEGER, AT(export_threads), "2", .min = 0, .max = 1000},
-    {"export", "timeout", KIND_INTEGER, AT(export_timeout), "900", .min = 1, .max = 86400},
-    {"export", "lease", KIND_INTEGER, AT(lease), "30", .min = 3, .max = 3600},
-    {"files", "directory", KIND_TEXT, AT(directory), "/var/lib/waybill/files", .check = check_directory},
-    {"files", "retention_hours", KIND_INTEGER, AT(retention_hours), "168", .min = 1, .max = 876000},
-    {"files", "history_hours", KIND_INTEGER, AT(history_hours), "720", .min = 1, .max = 876000},
-    {"files", "max_total_mib", KIND_INTEGER, AT(max_total_mib), "0", .min = 0, .max = 999999999},
-    {"files", "gzip", KIND_BOOLEAN, AT(gzip), "off", .check = NULL},
-    {"files", "offload", KIND_CHOICE, AT(offload), "none",
-     .choices = {[CONFIG_OFFLOAD_NONE] = "none",
-                 [CONFIG_OFFLOAD_X_SENDFILE] = "x-sendfile",
-                 [CONFIG_OFFLOAD_X_ACCEL_REDIRECT] = "x-accel-redirect"}},
-    {"files", "accel_location", KIND_TEXT, AT(accel_location), "/waybill-files/", .check = check_location},
-    {"csv", "time_zone", KIND_TEXT, AT(time_zone), "UTC", .check = check_time_zone},
-    {"csv", "bom", KIND_BOOLEAN, AT(bom), "off", .check = NULL},
-    {"csv", "formula_guard", KIND_BOOLEAN, AT(formula_guard), "on", .check = NULL},
-    {"limits", "unfinished_tasks", KIND_INTEGER, AT(unfinished_tasks), "200", .min = 1, .max = 1000000},
-    {"limits", "running_exports", KIND_INTEGER, AT(running_exports), "16", .min = 0, .max = 100000},
-    {"log", "level", KIND_CHOICE, AT(log_level), "info",
-     .choices = {[LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"}},
-    {"log", "format", KIND_CHOICE, AT(log_format), "text",
-     .choices = {[LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json"}},
+    const char *choices[5];                    /* KIND_CHOICE, ended by NULL, in the order of the enumeration */
+    void (*store)(void *member, int choice);   /* KIND_CHOICE */
+    const char *(*check)(const char *value);   /* KIND_TEXT: returns the rule that the value breaks, or NULL */
 };
 
 /* schema.name or name, each an SQL identifier; taken as written, without folding of case. */
@@ -100,7 +57,7 @@ static const char *check_relation(const char *value)
     return at_start ? reason : NULL;
 }
 
-static const char *check_directory(const char *value)
+static const char *check_absolute_path(const char *value)
 {
     return value[0] == '/' ? NULL : "must be an absolute path";
 }
@@ -139,6 +96,63 @@ static const char *check_time_zone(const char *value)
     return NULL;
 }
 
+/* Store a choice, by its place among the choices. */
+static void store_offload(void *member, int choice)
+{
+    *(enum config_offload *) member = (enum config_offload) choice;
+}
+
+static void store_log_level(void *member, int choice)
+{
+    *(enum log_level *) member = (enum log_level) choice;
+}
+
+static void store_log_format(void *member, int choice)
+{
+    *(enum log_format *) member = (enum log_format) choice;
+}
+
+#define AT(member) offsetof(struct config, member)
+
+static const struct option options[] = {
+    {"server", "listen", KIND_TEXT, AT(listen), "", .check = NULL},
+    {"server", "request_threads", KIND_INTEGER, AT(request_threads), "16", .min = 1, .max = 1000},
+    {"server", "waiting_requests", KIND_INTEGER, AT(waiting_requests), "512", .min = 0, .max = 512},
+    {"server", "wait_ms", KIND_INTEGER, AT(wait_ms), "2000", .min = 0, .max = 60000},
+    {"server", "grace", KIND_INTEGER, AT(grace), "10", .min = 0, .max = 3600},
+    {"database", "conninfo", KIND_CONNINFO, AT(conninfo), "dbname=waybill user=waybill_service", .check = NULL},
+    {"database", "owner_conninfo", KIND_CONNINFO, AT(owner_conninfo), "", .check = NULL},
+    {"database", "pool_size", KIND_INTEGER, AT(pool_size), "8", .min = 1, .max = 1000},
+    {"database", "connect_timeout_ms", KIND_INTEGER, AT(connect_timeout_ms), "2000", .min = 100, .max = 60000},
+    {"database", "query_timeout_ms", KIND_INTEGER, AT(query_timeout_ms), "4000", .min = 100, .max = 600000},
+    {"inventory", "conninfo", KIND_CONNINFO, AT(inventory_conninfo), "", .check = NULL},
+    {"inventory", "relation", KIND_TEXT, AT(relation), "waybill.container", .check = check_relation},
+    {"export", "threads", KIND_INTEGER, AT(export_threads), "2", .min = 0, .max = 1000},
+    {"export", "timeout", KIND_INTEGER, AT(export_timeout), "900", .min = 1, .max = 86400},
+    {"export", "lease", KIND_INTEGER, AT(lease), "30", .min = 3, .max = 3600},
+    {"files", "directory", KIND_TEXT, AT(directory), "/var/lib/waybill/files", .check = check_absolute_path},
+    {"files", "retention_hours", KIND_INTEGER, AT(retention_hours), "168", .min = 1, .max = 876000},
+    {"files", "history_hours", KIND_INTEGER, AT(history_hours), "720", .min = 1, .max = 876000},
+    {"files", "max_total_mib", KIND_INTEGER, AT(max_total_mib), "0", .min = 0, .max = 999999999},
+    {"files", "gzip", KIND_BOOLEAN, AT(gzip), "off", .check = NULL},
+    {"files", "offload", KIND_CHOICE, AT(offload), "none",
+     .choices = {[CONFIG_OFFLOAD_NONE] = "none",
+                 [CONFIG_OFFLOAD_X_SENDFILE] = "x-sendfile",
+                 [CONFIG_OFFLOAD_X_ACCEL_REDIRECT] = "x-accel-redirect"},
+     .store = store_offload},
+    {"files", "accel_location", KIND_TEXT, AT(accel_location), "/waybill-files/", .check = check_location},
+    {"csv", "time_zone", KIND_TEXT, AT(time_zone), "UTC", .check = check_time_zone},
+    {"csv", "bom", KIND_BOOLEAN, AT(bom), "off", .check = NULL},
+    {"csv", "formula_guard", KIND_BOOLEAN, AT(formula_guard), "on", .check = NULL},
+    {"limits", "unfinished_tasks", KIND_INTEGER, AT(unfinished_tasks), "200", .min = 1, .max = 1000000},
+    {"limits", "running_exports", KIND_INTEGER, AT(running_exports), "16", .min = 0, .max = 100000},
+    {"log", "level", KIND_CHOICE, AT(log_level), "info",
+     .choices = {[LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"},
+     .store = store_log_level},
+    {"log", "format", KIND_CHOICE, AT(log_format), "text",
+     .choices = {[LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json"}, .store = store_log_format},
+};
+
 struct reading {
     struct config *config;
     FILE *file;
@@ -149,9 +163,9 @@ struct reading {
     char reason[256];
 };
 
-static bool refuse(struct reading *reading, const char *format, ...) PRINTF_LIKE(2, 3);
+static bool refuse_line(struct reading *reading, const char *format, ...) PRINTF_LIKE(2, 3);
 
-static bool refuse(struct reading *reading, const char *format, ...)
+static bool refuse_line(struct reading *reading, const char *format, ...)
 {
     va_list arguments;
 
@@ -178,7 +192,24 @@ static bool parse_boolean(const char *value, bool *ret_boolean)
     return false;
 }
 
-/* Puts the value into the configuration, or says why not: `reason` is untouched on success. */
+static bool assign_choice(void *member, const struct option *option, const char *value, char *reason, size_t size)
+{
+    for (int i = 0; option->choices[i] != NULL; i++) {
+        if (strcmp(value, option->choices[i]) == 0) {
+            option->store(member, i);
+            return true;
+        }
+    }
+    snprintf(reason, size, "must be one of");
+    for (int i = 0; option->choices[i] != NULL; i++) {
+        size_t used = strlen(reason);
+
+        snprintf(reason + used, size - used, " %s", option->choices[i]);
+    }
+    return false;
+}
+
+/* Stores the value in the configuration. On failure writes the rule that it breaks to `reason`. */
 static bool assign(struct config *config, const struct option *option, const char *value, char *reason, size_t size)
 {
     void *member = (char *) config + option->offset;
@@ -211,19 +242,7 @@ static bool assign(struct config *config, const struct option *option, const cha
         }
         return true;
     case KIND_CHOICE:
-        for (int i = 0; option->choices[i] != NULL; i++) {
-            if (strcmp(value, option->choices[i]) == 0) {
-                *(int *) member = i;
-                return true;
-            }
-        }
-        snprintf(reason, size, "must be one of");
-        for (int i = 0; option->choices[i] != NULL; i++) {
-            size_t used = strlen(reason);
-
-            snprintf(reason + used, size - used, " %s", option->choices[i]);
-        }
-        return false;
+        return assign_choice(member, option, value, reason, size);
     }
     return false;
 }
@@ -238,7 +257,7 @@ static const struct option *find_option(const char *section, const char *name)
 }
 
 /* Lets a text go on, after a blank. */
-static void append(struct config *config, const struct option *option, const char *more)
+static void extend_text(struct config *config, const struct option *option, const char *more)
 {
     char **member = (char **) ((char *) config + option->offset);
     size_t length = strlen(*member);
@@ -257,16 +276,17 @@ static int take_option(void *user, const char *section, const char *name, const 
 
     if (option == NULL) {
         text_excerpt(excerpt, name, strlen(name));
-        return refuse(reading, "unknown option %s in section [%.40s]", excerpt, section);
+        return refuse_line(reading, "unknown option %s in section [%.40s]", excerpt, section);
     }
     if (reading->goes_on && option->kind == KIND_CONNINFO) {
-        append(reading->config, option, value);
+        extend_text(reading->config, option, value);
         return 1;
     }
     reading->above = option;
     if (assign(reading->config, option, value, reason, sizeof(reason)))
         return 1;
-    return refuse(reading, "[%s] %s %s, got %s", section, name, reason, text_excerpt(excerpt, value, strlen(value)));
+    text_excerpt(excerpt, value, strlen(value));
+    return refuse_line(reading, "[%s] %s %s, got %s", section, name, reason, excerpt);
 }
 
 /*
@@ -284,7 +304,7 @@ static char *read_line(char *line, int size, void *user)
         return NULL;
     reading->line++;
     if (strchr(line, '\n') == NULL && !feof(reading->file))
-        refuse(reading, "the line is longer than %d characters", size - 2);
+        refuse_line(reading, "the line is longer than %d characters", size - 2);
     first = line[strspn(line, " \t")];
     if (strchr(";#\r\n", first) != NULL)
         return got;
@@ -292,9 +312,9 @@ static char *read_line(char *line, int size, void *user)
         reading->above = NULL;
     reading->goes_on = first != line[0];
     if (reading->goes_on && (reading->above == NULL || reading->above->kind != KIND_CONNINFO))
-        refuse(reading, "the line begins with a blank, as only the second line of a connection string may");
+        refuse_line(reading, "the line begins with a blank, as only the second line of a connection string may");
     if (strstr(line, " ;") != NULL || strstr(line, "\t;") != NULL)
-        refuse(reading, "a comment must have a line of its own, and a value can't have a ; after a blank");
+        refuse_line(reading, "a comment must have a line of its own, and a value can't have a ; after a blank");
     return got;
 }
 
@@ -306,7 +326,7 @@ static bool set_defaults(struct config *config, struct error *err)
         struct option option = options[i];
 
         option.check = NULL; /* a host without the directory or the zone can still name others */
-        if (!assign(config, &option, option.standard, reason, sizeof(reason)))
+        if (!assign(config, &option, option.default_value, reason, sizeof(reason)))
             return error_set(err, ERROR_INTERNAL, "the default of [%s] %s %s", option.section, option.name, reason);
     }
     return true;

@@ -9,6 +9,7 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
+#include "base/log.h"
 
 #define CONFIG_DEFAULT_PATH "/etc/waybill/waybill.conf"
 
@@ -46,7 +47,7 @@ struct config {
     int history_hours;
     int max_total_mib; /* 0 is no limit */
     bool gzip;
-    int offload; /* enum config_offload */
+    enum config_offload offload;
     char *accel_location;
     /* [csv] */
     char *time_zone;
@@ -56,8 +57,8 @@ struct config {
     int unfinished_tasks;
     int running_exports; /* 0 is no bound */
     /* [log] */
-    int log_level;  /* enum log_level */
-    int log_format; /* enum log_format */
+    enum log_level log_level;
+    enum log_format log_format;
 };
 
 /*

@@ -1,6 +1,6 @@
 /*
- * The options and arguments of a subcommand: a table describes them, and one function reads them. The subcommand sets the
- * defaults before.
+ * The options and arguments of a subcommand. A table describes them, and one function reads them. The subcommand sets
+ * the defaults before.
  *
  *     int64_t limit = 50;
  *     const char *task_id;
@@ -21,7 +21,7 @@
 
 #define CLI_MAX_OPTIONS 16 /* rows of a table, without the empty one at its end */
 
-/* A row has exactly one of `text`, `integer`, `duration` and `parse`: it takes the value. */
+/* A row has exactly one of `text`, `integer`, `duration` and `parse`, which receives the value. */
 struct cli_option {
     const char *name; /* of an option, with its dashes: "--limit"; of an argument, as in the usage: "ID" */
     bool required;
@@ -30,17 +30,17 @@ struct cli_option {
     int64_t min, max;   /* of `integer`; min is at least 0, max has at most 18 digits */
     int64_t *duration;  /* milliseconds */
     /*
-     * Reads a value of any other kind into `target`. Returns NULL, or the rule that the value breaks: "must be on or off".
-     * It is called each time that the option is given, so that an option can collect several values.
+     * Reads a value of any other kind into `target`. Returns NULL, or the rule that the value breaks, such as "must be
+     * on or off". It is called each time the option is given, so that it can collect several values.
      */
     const char *(*parse)(const char *value, void *target);
     void *target;
 };
 
 /*
- * Reads argv[1] and what follows. `command` is what the operator has typed, such as "token create"; every message begins
- * with it. Arguments fill the rows without dashes in their order. False with ERROR_USAGE if one is unknown, lacks its
- * value, breaks its rule, or is required and not there; some targets may be set by then.
+ * Reads argv from argv[1] on. Every message begins with `command`, such as "token create". Arguments fill the rows
+ * without dashes, in their order. Returns false with ERROR_USAGE if an option or argument is unknown, lacks its value,
+ * breaks its rule, or is required and missing. Then some targets may have been set.
  */
 MUST_CHECK bool cli_parse_options(const char *command, int argc, char **argv, const struct cli_option *options,
                                   struct error *err);

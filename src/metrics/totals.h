@@ -12,8 +12,8 @@
 #include "db/db.h"
 
 /*
- * Adds the counters of this process (counters.h) and the failures of its connections (db/db.h) to the totals. On failure
- * they stay in memory for the next call.
+ * Adds the counters of this process (counters.h) and the failures of its connections (db/db.h) to the totals. If that
+ * fails, they stay in memory for the next call.
  */
 MUST_CHECK bool totals_flush(struct db *db, struct error *err);
 

@@ -68,7 +68,16 @@ static int number_of(const struct config *config, const struct option_case *opti
 {
     const char *member = (const char *) config + option->offset;
 
-    return option->kind == BOOLEAN ? *(const bool *) member : *(const int *) (const void *) member;
+    switch (option->offset) {
+    case offsetof(struct config, offload):
+        return (int) config->offload;
+    case offsetof(struct config, log_level):
+        return (int) config->log_level;
+    case offsetof(struct config, log_format):
+        return (int) config->log_format;
+    default:
+        return option->kind == BOOLEAN ? *(const bool *) member : *(const int *) (const void *) member;
+    }
 }
 
 static const char *text_of(const struct config *config, const struct option_case *option)
@@ -213,6 +222,15 @@ static void words(const void *row)
         check_number(c->name, c->value, c->number);
 }
 
+/* The message lists the choices. */
+static void names_the_choices(void)
+{
+    struct error err;
+
+    assert_null(read_option("log.level", "loud", NULL, &err));
+    check_refusal(&err, ERROR_CONFIG, "[log] level must be one of error warning info debug, got \"loud\"");
+}
+
 #define ONLY_WITH_ZONES 2
 
 static const struct text_case {
@@ -350,6 +368,7 @@ int main(void)
             check_add("integer_bounds", option_cases[i].name, integer_bounds, &option_cases[i]);
     }
     CHECK_EACH(words, word_cases, value);
+    CHECK(names_the_choices);
     CHECK_EACH(texts, text_cases, value);
     CHECK(an_empty_file_gives_the_defaults);
     CHECK(sample_has_every_option_with_its_default);
