@@ -28,10 +28,10 @@ static void check_configuration(struct checkup *checkup)
     for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
         has_secret = has_secret || strstr(secrets[i], "password") != NULL;
     if (has_secret && stat(config->path, &status) == 0 && (status.st_mode & S_IROTH) != 0)
-        checkup_say(checkup, FINDING_WARNING, "configuration", "%s has a password, and all users can read it: chmod"
+        checkup_add(checkup, FINDING_WARNING, "configuration", "%s has a password, and all users can read it: chmod"
                     " o-r", config->path);
     else
-        checkup_say(checkup, FINDING_OK, "configuration", "%s", config->path);
+        checkup_add(checkup, FINDING_OK, "configuration", "%s", config->path);
 }
 
 /* Writes user:group and mode, as ls does. */
@@ -54,25 +54,25 @@ static void check_files(struct checkup *checkup)
     int64_t room;
 
     if (stat(directory, &status) != 0) {
-        checkup_say(checkup, FINDING_FAILED, "files", "%s: %s: make the directory, and let the service's user own it",
+        checkup_add(checkup, FINDING_FAILED, "files", "%s: %s: make the directory, and let the service's user own it",
                     directory, strerror(errno));
         return;
     }
     describe_owner(owner, sizeof(owner), &status);
     if (access(directory, R_OK | W_OK | X_OK) != 0 || !export_file_probe(directory, &err)) {
-        checkup_say(checkup, FINDING_FAILED, "files", "%s (%s) can't be written to by user %u: let the service's user"
+        checkup_add(checkup, FINDING_FAILED, "files", "%s (%s) can't be written to by user %u: let the service's user"
                     " own it, run this as that user, and see that the disk is not full", directory, owner,
                     (unsigned) geteuid());
         return;
     }
     room = statvfs(directory, &space) == 0 ? (int64_t) (space.f_bavail * space.f_frsize) : INT64_MAX;
     if ((status.st_mode & S_IRWXO) != 0)
-        checkup_say(checkup, FINDING_WARNING, "files", "%s (%s) is open to all users: chmod o-rwx", directory, owner);
+        checkup_add(checkup, FINDING_WARNING, "files", "%s (%s) is open to all users: chmod o-rwx", directory, owner);
     else if (room < LITTLE_ROOM)
-        checkup_say(checkup, FINDING_WARNING, "files", "%s has %.1f GiB left: free some, or set [files] max_total_mib",
+        checkup_add(checkup, FINDING_WARNING, "files", "%s has %.1f GiB left: free some, or set [files] max_total_mib",
                     directory, (double) room / (double) LITTLE_ROOM);
     else
-        checkup_say(checkup, FINDING_OK, "files", "%s (%s), %.1f GiB left", directory, owner,
+        checkup_add(checkup, FINDING_OK, "files", "%s (%s), %.1f GiB left", directory, owner,
                     (double) room / (double) LITTLE_ROOM);
 }
 
@@ -84,18 +84,18 @@ static void check_socket(struct checkup *checkup)
     int answer;
 
     if (checkup->socket[0] == '\0') {
-        checkup_say(checkup, FINDING_SKIPPED, "socket", "none to ask: name it with --socket PATH|HOST:PORT");
+        checkup_add(checkup, FINDING_SKIPPED, "socket", "none to ask: name it with --socket PATH|HOST:PORT");
         return;
     }
     if (stat(checkup->socket, &status) == 0)
         describe_owner(owner, sizeof(owner), &status);
     if (!http_probe(checkup->socket, "/healthz/ready", PROBE_TIMEOUT_MS, &answer, &err))
-        checkup_say_error(checkup, FINDING_FAILED, "socket", &err, "start waybill.fcgi, and see who may connect");
+        checkup_add_error(checkup, FINDING_FAILED, "socket", &err, "start waybill.fcgi, and see who may connect");
     else if (answer != 200)
-        checkup_say(checkup, FINDING_FAILED, "socket", "%s answers, but is not ready (%d): its log says why",
+        checkup_add(checkup, FINDING_FAILED, "socket", "%s answers, but is not ready (%d): its log says why",
                     checkup->socket, answer);
     else
-        checkup_say(checkup, FINDING_OK, "socket", "%s%s%s is ready", checkup->socket, owner[0] == '\0' ? "" : " ",
+        checkup_add(checkup, FINDING_OK, "socket", "%s%s%s is ready", checkup->socket, owner[0] == '\0' ? "" : " ",
                     owner);
 }
 

@@ -7,7 +7,7 @@
 #include "base/buffer.h"
 #include "cli/cli.h"
 
-void checkup_say(struct checkup *checkup, enum finding finding, const char *subject, const char *format, ...)
+void checkup_add(struct checkup *checkup, enum finding finding, const char *subject, const char *format, ...)
 {
     static const char *const names[] = {
         [FINDING_OK] = "ok", [FINDING_WARNING] = "warning", [FINDING_FAILED] = "failed", [FINDING_SKIPPED] = "skipped",
@@ -26,11 +26,11 @@ void checkup_say(struct checkup *checkup, enum finding finding, const char *subj
         checkup->failures++;
 }
 
-void checkup_say_error(struct checkup *checkup, enum finding finding, const char *subject, const struct error *err,
+void checkup_add_error(struct checkup *checkup, enum finding finding, const char *subject, const struct error *err,
                        const char *advice)
 {
     const char *reason = err->detail[0] != '\0' ? err->detail : err->message;
 
-    checkup_say(checkup, finding, subject, "%.*s%s%s", (int) strcspn(reason, "\n"), reason,
+    checkup_add(checkup, finding, subject, "%.*s%s%s", (int) strcspn(reason, "\n"), reason,
                 advice == NULL ? "" : ": ", advice == NULL ? "" : advice);
 }

@@ -23,12 +23,12 @@ struct checkup {
     size_t failures;
 };
 
-/* Prints a finding about a subject, on one line. If it is not FINDING_OK, the text names a remedy. */
-void checkup_say(struct checkup *checkup, enum finding finding, const char *subject, const char *format, ...)
+/* Adds a finding: prints a line and counts a failure. Unless the finding is FINDING_OK, the text names a remedy. */
+void checkup_add(struct checkup *checkup, enum finding finding, const char *subject, const char *format, ...)
     PRINTF_LIKE(4, 5);
 
-/* Prints a finding with the first line of an error's detail, or of its message if it has none. `advice` may be NULL. */
-void checkup_say_error(struct checkup *checkup, enum finding finding, const char *subject, const struct error *err,
+/* Adds a finding with the first line of an error's detail, or of its message if it has none. `advice` may be NULL. */
+void checkup_add_error(struct checkup *checkup, enum finding finding, const char *subject, const struct error *err,
                        const char *advice);
 
 /* The database of the tasks, as the service connects to it: connection, schema, privileges, clock. */

@@ -26,15 +26,15 @@ static void check_connection(struct checkup *checkup)
     checkup->db = cli_open_service(checkup->config, &err);
     row = checkup->db == NULL ? NULL : query_row(checkup->db, sql, &err);
     if (row == NULL)
-        checkup_say_error(checkup, FINDING_FAILED, "database", &err, "see [database] conninfo and pg_hba.conf");
+        checkup_add_error(checkup, FINDING_FAILED, "database", &err, "see [database] conninfo and pg_hba.conf");
     else if (db_integer(row, 0, 0) < OLDEST_SERVER)
-        checkup_say(checkup, FINDING_FAILED, "database", "PostgreSQL %s: it must be 15 or later", db_text(row, 0, 1));
+        checkup_add(checkup, FINDING_FAILED, "database", "PostgreSQL %s: it must be 15 or later", db_text(row, 0, 1));
     else if (db_boolean(row, 0, 3))
-        checkup_say(checkup, FINDING_FAILED, "database",
+        checkup_add(checkup, FINDING_FAILED, "database",
                     "PostgreSQL %s is a standby, and tasks need the primary: name it in [database] conninfo, or add"
                     " target_session_attrs=read-write", db_text(row, 0, 1));
     else
-        checkup_say(checkup, FINDING_OK, "database", "PostgreSQL %s, as %s", db_text(row, 0, 1), db_text(row, 0, 2));
+        checkup_add(checkup, FINDING_OK, "database", "PostgreSQL %s, as %s", db_text(row, 0, 1), db_text(row, 0, 2));
     db_result_free(row);
 }
 
@@ -44,14 +44,14 @@ static void check_schema_version(struct checkup *checkup)
     struct error err;
 
     if (!migrations_compare(checkup->db, checkup->sql_dir, &difference, &err))
-        checkup_say_error(checkup, FINDING_FAILED, "schema", &err, "run `waybill migrate`");
+        checkup_add_error(checkup, FINDING_FAILED, "schema", &err, "run `waybill migrate`");
     else if (difference.missing[0] != '\0')
-        checkup_say(checkup, FINDING_FAILED, "schema", "it lacks %s: run `waybill migrate`", difference.missing);
+        checkup_add(checkup, FINDING_FAILED, "schema", "it lacks %s: run `waybill migrate`", difference.missing);
     else if (difference.unknown[0] != '\0')
-        checkup_say(checkup, FINDING_WARNING, "schema", "it has %s, which this version doesn't know: install the newer"
+        checkup_add(checkup, FINDING_WARNING, "schema", "it has %s, which this version doesn't know: install the newer"
                     " version here too", difference.unknown);
     else
-        checkup_say(checkup, FINDING_OK, "schema", "as this version wants it: %s", difference.newest);
+        checkup_add(checkup, FINDING_OK, "schema", "as this version wants it: %s", difference.newest);
 }
 
 /* What the service does to the tables, and what it must not be able to do. */
@@ -80,15 +80,15 @@ static void check_rights(struct checkup *checkup)
     struct db_result *row = query_row(checkup->db, sql, &err);
 
     if (row == NULL)
-        checkup_say_error(checkup, FINDING_FAILED, "rights", &err, "run `waybill migrate`");
+        checkup_add_error(checkup, FINDING_FAILED, "rights", &err, "run `waybill migrate`");
     else if (!db_is_null(row, 0, 0))
-        checkup_say(checkup, FINDING_FAILED, "rights", "%s lacks %s: connect as waybill_service or a member of it",
+        checkup_add(checkup, FINDING_FAILED, "rights", "%s lacks %s: connect as waybill_service or a member of it",
                     db_text(row, 0, 2), db_text(row, 0, 0));
     else if (db_boolean(row, 0, 1))
-        checkup_say(checkup, FINDING_WARNING, "rights", "%s may do more than the service needs: let it connect as"
+        checkup_add(checkup, FINDING_WARNING, "rights", "%s may do more than the service needs: let it connect as"
                     " waybill_service, and run this as the service's user", db_text(row, 0, 2));
     else
-        checkup_say(checkup, FINDING_OK, "rights", "%s may do what the service does, and no more", db_text(row, 0, 2));
+        checkup_add(checkup, FINDING_OK, "rights", "%s may do what the service does, and no more", db_text(row, 0, 2));
     db_result_free(row);
 }
 
@@ -103,16 +103,16 @@ static void check_clock(struct checkup *checkup)
     int64_t ahead;
 
     if (row == NULL) {
-        checkup_say_error(checkup, FINDING_FAILED, "clock", &err, NULL);
+        checkup_add_error(checkup, FINDING_FAILED, "clock", &err, NULL);
         return;
     }
     ahead = (before + after) / 2 - db_integer(row, 0, 0);
     db_result_free(row);
     if (llabs(ahead) - (after - before) / 2 > CLOCK_MS)
-        checkup_say(checkup, FINDING_WARNING, "clock", "%" PRId64 " ms %s that of the database: have both hosts follow"
+        checkup_add(checkup, FINDING_WARNING, "clock", "%" PRId64 " ms %s that of the database: have both hosts follow"
                     " NTP", (int64_t) llabs(ahead), ahead > 0 ? "ahead of" : "behind");
     else
-        checkup_say(checkup, FINDING_OK, "clock", "within %d ms of that of the database", CLOCK_MS);
+        checkup_add(checkup, FINDING_OK, "clock", "within %d ms of that of the database", CLOCK_MS);
 }
 
 void checkup_database(struct checkup *checkup)
@@ -122,7 +122,7 @@ void checkup_database(struct checkup *checkup)
         static const char *const subjects[] = {"schema", "rights", "clock"};
 
         for (size_t i = 0; i < ARRAY_SIZE(subjects); i++)
-            checkup_say(checkup, FINDING_SKIPPED, subjects[i], "there is no connection to the database");
+            checkup_add(checkup, FINDING_SKIPPED, subjects[i], "there is no connection to the database");
     } else {
         check_schema_version(checkup);
         check_rights(checkup);
@@ -142,13 +142,13 @@ void checkup_owner(struct checkup *checkup)
     struct db_result *row = db == NULL ? NULL : query_row(db, sql, &err);
 
     if (row == NULL)
-        checkup_say_error(checkup, FINDING_WARNING, "owner", &err, "`waybill migrate` and `waybill token` work only"
+        checkup_add_error(checkup, FINDING_WARNING, "owner", &err, "`waybill migrate` and `waybill token` work only"
                           " where [database] owner_conninfo does, and for who may use it");
     else if (!db_boolean(row, 0, 1))
-        checkup_say(checkup, FINDING_WARNING, "owner", "%s does not own the schema: `waybill migrate` and `waybill"
+        checkup_add(checkup, FINDING_WARNING, "owner", "%s does not own the schema: `waybill migrate` and `waybill"
                     " token` need waybill_owner in [database] owner_conninfo", db_text(row, 0, 0));
     else
-        checkup_say(checkup, FINDING_OK, "owner", "%s", db_text(row, 0, 0));
+        checkup_add(checkup, FINDING_OK, "owner", "%s", db_text(row, 0, 0));
     db_result_free(row);
     db_close(db);
 }

@@ -66,14 +66,14 @@ static void report_inventory(struct checkup *checkup, struct db *db)
     struct db_result *row = db_query(db, DB_ONE_ROW, sql, 0, NULL, &err);
 
     if (row == NULL)
-        checkup_say_error(checkup, FINDING_FAILED, "inventory", &err, NULL);
+        checkup_add_error(checkup, FINDING_FAILED, "inventory", &err, NULL);
     else if (!db_boolean(row, 0, 1))
-        checkup_say(checkup, FINDING_OK, "inventory", "%s, readable", relation);
+        checkup_add(checkup, FINDING_OK, "inventory", "%s, readable", relation);
     else if (db_integer(row, 0, 2) > LAG_SECONDS)
-        checkup_say(checkup, FINDING_WARNING, "inventory", "%s on a standby that is %" PRId64 " seconds behind: see to"
+        checkup_add(checkup, FINDING_WARNING, "inventory", "%s on a standby that is %" PRId64 " seconds behind: see to"
                     " its replication", relation, db_integer(row, 0, 2));
     else
-        checkup_say(checkup, FINDING_OK, "inventory", "%s on a standby, readable", relation);
+        checkup_add(checkup, FINDING_OK, "inventory", "%s on a standby, readable", relation);
     db_result_free(row);
 }
 
@@ -84,9 +84,9 @@ void checkup_inventory(struct checkup *checkup)
     struct db *db = db_open(&settings, &err);
 
     if (db == NULL)
-        checkup_say_error(checkup, FINDING_FAILED, "inventory", &err, "see [inventory] conninfo");
+        checkup_add_error(checkup, FINDING_FAILED, "inventory", &err, "see [inventory] conninfo");
     else if (!try_inventory(db, checkup->config->relation, &err))
-        checkup_say_error(checkup, FINDING_FAILED, "inventory", &err, "[inventory] relation needs the columns of"
+        checkup_add_error(checkup, FINDING_FAILED, "inventory", &err, "[inventory] relation needs the columns of"
                           " waybill.container, and the service's role the right to read it");
     else
         report_inventory(checkup, db);
