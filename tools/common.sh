@@ -58,9 +58,9 @@ install_packages() {
 	missing=$(missing_packages "$@")
 	[ -n "$missing" ] || return 0
 
-	command -v apt-get >/dev/null || die "these Debian packages are missing: ${missing//$'\n'/ }"
+	command -v apt-get >/dev/null || die "apt-get is not available, and these Debian packages are missing: ${missing//$'\n'/ }"
 	((EUID == 0)) || command -v sudo >/dev/null ||
-		die "root privileges are needed, and sudo is not installed: apt-get install ${missing//$'\n'/ }"
+		die "root privileges are required, but sudo is not installed; as root, run: apt-get install ${missing//$'\n'/ }"
 
 	# One installation at a time, because several scripts may run concurrently on this machine.
 	exec 8</var/lib/dpkg
