@@ -16,7 +16,7 @@
 
 enum kind {
     KIND_TEXT,
-    KIND_CONNINFO, /* text that may go on in the lines below, which then begin with a blank */
+    KIND_CONNINFO, /* text that may continue on the next lines, which then begin with whitespace */
     KIND_INTEGER,
     KIND_BOOLEAN,
     KIND_CHOICE,
@@ -27,14 +27,14 @@ struct option {
     const char *name;
     enum kind kind;
     size_t offset;
-    const char *default_value;                 /* in the form of the file */
+    const char *default_value;                 /* as written in the file */
     int min, max;                              /* KIND_INTEGER */
     const char *choices[5];                    /* KIND_CHOICE, ended by NULL, in the order of the enumeration */
     void (*store)(void *member, int choice);   /* KIND_CHOICE */
     const char *(*check)(const char *value);   /* KIND_TEXT: returns the rule that the value breaks, or NULL */
 };
 
-/* schema.name or name, each an SQL identifier; taken as written, without folding of case. */
+/* Accepts schema.name or name, each an SQL identifier, whose case is not folded. */
 static const char *check_relation(const char *value)
 {
     static const char reason[] = "must be the name of a table or view: schema.name";
@@ -72,8 +72,8 @@ static const char *check_location(const char *value)
 }
 
 /*
- * A name, so that nothing else can be read into it. Where this host has the time zone database the
- * name must be in it; where it has not, PostgreSQL judges at the first export.
+ * Accepts only names, because PostgreSQL takes other forms of a time zone too. If this host has the time zone database,
+ * it must contain the name. Otherwise PostgreSQL checks the name at the first export.
  */
 static const char *check_time_zone(const char *value)
 {
@@ -96,7 +96,7 @@ static const char *check_time_zone(const char *value)
     return NULL;
 }
 
-/* Store a choice, by its place among the choices. */
+/* Store a choice, given by its index. */
 static void store_offload(void *member, int choice)
 {
     *(enum config_offload *) member = (enum config_offload) choice;
@@ -156,9 +156,9 @@ static const struct option options[] = {
 struct reading {
     struct config *config;
     FILE *file;
-    int line;        /* of the line that inih has read last */
-    bool goes_on;    /* it begins with a blank: inih gives it as another value of the option above */
-    const struct option *above; /* the last option of the section; NULL: there is none yet */
+    int line;        /* number of the last line that inih has read */
+    bool goes_on;    /* it begins with whitespace: inih passes it as another value of the option above */
+    const struct option *above; /* the last option of the section; NULL: none yet */
     int error_line;  /* 0: none yet */
     char reason[256];
 };
@@ -209,7 +209,7 @@ static bool assign_choice(void *member, const struct option *option, const char 
     return false;
 }
 
-/* Stores the value in the configuration. On failure writes the rule that it breaks to `reason`. */
+/* Stores the value in the configuration. On failure, writes the violated rule to `reason`. */
 static bool assign(struct config *config, const struct option *option, const char *value, char *reason, size_t size)
 {
     void *member = (char *) config + option->offset;
@@ -230,7 +230,7 @@ static bool assign(struct config *config, const struct option *option, const cha
     }
     case KIND_INTEGER:
         if (!text_parse_digits(value, 9, &number) || number < option->min || number > option->max) {
-            snprintf(reason, size, "must be a whole number from %d to %d", option->min, option->max);
+            snprintf(reason, size, "must be an integer from %d to %d", option->min, option->max);
             return false;
         }
         *(int *) member = (int) number;
@@ -256,7 +256,7 @@ static const struct option *find_option(const char *section, const char *name)
     return NULL;
 }
 
-/* Lets a text go on, after a blank. */
+/* Appends a continuation to a text, after a space. */
 static void extend_text(struct config *config, const struct option *option, const char *more)
 {
     char **member = (char **) ((char *) config + option->offset);
@@ -266,7 +266,7 @@ static void extend_text(struct config *config, const struct option *option, cons
     sprintf(*member + length, " %s", more);
 }
 
-/* Called by inih for each `name = value`. Returns 1 when it is fine, as inih wants it. */
+/* Called by inih for each `name = value`. Returns 1 on success, as inih requires. */
 static int take_option(void *user, const char *section, const char *name, const char *value)
 {
     struct reading *reading = user;
@@ -290,9 +290,9 @@ static int take_option(void *user, const char *section, const char *name, const 
 }
 
 /*
- * Called by inih for each line, like fgets. Counts them, and refuses what inih would take for something
- * else: it cuts a long line in two, reads any indented one as more of the value above it, and ends a
- * value at a ; after a blank.
+ * Called by inih for each line, like fgets. Counts the lines, and rejects lines that inih would misinterpret: it splits
+ * a long line, takes every indented line for a continuation of the value above, and ends a value at a ; after
+ * whitespace.
  */
 static char *read_line(char *line, int size, void *user)
 {
@@ -312,9 +312,9 @@ static char *read_line(char *line, int size, void *user)
         reading->above = NULL;
     reading->goes_on = first != line[0];
     if (reading->goes_on && (reading->above == NULL || reading->above->kind != KIND_CONNINFO))
-        refuse_line(reading, "the line begins with a blank, as only the second line of a connection string may");
+        refuse_line(reading, "only the continuation of a connection string may begin with whitespace");
     if (strstr(line, " ;") != NULL || strstr(line, "\t;") != NULL)
-        refuse_line(reading, "a comment must have a line of its own, and a value can't have a ; after a blank");
+        refuse_line(reading, "a comment must be on its own line, and a value must not contain a ; after whitespace");
     return got;
 }
 
@@ -325,7 +325,7 @@ static bool set_defaults(struct config *config, struct error *err)
     for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
         struct option option = options[i];
 
-        option.check = NULL; /* a host without the directory or the zone can still name others */
+        option.check = NULL; /* a host may lack the default directory or time zone, and configure another */
         if (!assign(config, &option, option.default_value, reason, sizeof(reason)))
             return error_set(err, ERROR_INTERNAL, "the default of [%s] %s %s", option.section, option.name, reason);
     }
@@ -354,7 +354,7 @@ struct config *config_read(const char *path, struct error *err)
 
     bad_line = ini_parse_stream(read_line, &reading, take_option, &reading);
     if (bad_line > 0 && (reading.error_line == 0 || bad_line < reading.error_line)) {
-        error_set(err, ERROR_CONFIG, "%s:%d: neither [section], name = value nor a comment", path, bad_line);
+        error_set(err, ERROR_CONFIG, "%s:%d: neither [section] nor name = value nor a comment", path, bad_line);
         goto fail;
     }
     if (reading.error_line != 0) {
@@ -362,7 +362,7 @@ struct config *config_read(const char *path, struct error *err)
         goto fail;
     }
     if (bad_line < 0 || ferror(reading.file)) {
-        error_set(err, ERROR_CONFIG, "%s: can't be read", path);
+        error_set(err, ERROR_CONFIG, "%s: cannot be read", path);
         goto fail;
     }
     fclose(reading.file);

@@ -1,6 +1,6 @@
 /*
- * The configuration file: INI, read by inih, checked against one table of options (config.c).
- * Mains read it once and pass values down.
+ * The configuration file. Its format is INI, parsed by inih, and config.c validates it by one table of options. The
+ * mains read it once and pass its values on.
  */
 #ifndef WAYBILL_BASE_CONFIG_H
 #define WAYBILL_BASE_CONFIG_H
@@ -21,7 +21,7 @@ enum config_offload {
 
 /* The meaning of each option is in conf/waybill.conf. Texts are never NULL. */
 struct config {
-    char *path; /* of the file that it was read from */
+    char *path; /* of the configuration file */
     /* [server] */
     char *listen;
     int request_threads;
@@ -45,7 +45,7 @@ struct config {
     char *directory;
     int retention_hours;
     int history_hours;
-    int max_total_mib; /* 0 is no limit */
+    int max_total_mib; /* 0: no limit */
     bool gzip;
     enum config_offload offload;
     char *accel_location;
@@ -55,20 +55,20 @@ struct config {
     bool formula_guard;
     /* [limits] */
     int unfinished_tasks;
-    int running_exports; /* 0 is no bound */
+    int running_exports; /* 0: no limit */
     /* [log] */
     enum log_level log_level;
     enum log_format log_format;
 };
 
 /*
- * Reads the file that `path` names; NULL stands for WAYBILL_CONFIG in the environment, else
- * CONFIG_DEFAULT_PATH. On failure the error (ERROR_CONFIG) names file, line and reason, and nothing
- * needs to be freed. Call config_free at the end.
+ * Reads the file at `path`. If it is NULL, reads the file that the environment variable WAYBILL_CONFIG names, else
+ * CONFIG_DEFAULT_PATH. Returns NULL on failure (ERROR_CONFIG); the message names the file, the line and the reason.
+ * Free the configuration with config_free.
  */
 MUST_CHECK struct config *config_read(const char *path, struct error *err);
 
-/* NULL is fine. */
+/* NULL is allowed. */
 void config_free(struct config *config);
 
 #endif

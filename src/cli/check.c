@@ -17,7 +17,7 @@
 #define PROBE_TIMEOUT_MS 10000
 #define LITTLE_ROOM (INT64_C(1024) * 1024 * 1024) /* bytes */
 
-/* The file may hold a password. */
+/* Checks the permissions of the file, which may hold a password. */
 static void check_configuration(struct checkup *checkup)
 {
     const struct config *config = checkup->config;
@@ -28,8 +28,8 @@ static void check_configuration(struct checkup *checkup)
     for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
         has_secret = has_secret || strstr(secrets[i], "password") != NULL;
     if (has_secret && stat(config->path, &status) == 0 && (status.st_mode & S_IROTH) != 0)
-        checkup_add(checkup, FINDING_WARNING, "configuration", "%s has a password, and all users can read it: chmod"
-                    " o-r", config->path);
+        checkup_add(checkup, FINDING_WARNING, "configuration", "%s contains a password, and all users can read it: run"
+                    " chmod o-r", config->path);
     else
         checkup_add(checkup, FINDING_OK, "configuration", "%s", config->path);
 }
@@ -54,22 +54,23 @@ static void check_files(struct checkup *checkup)
     int64_t room;
 
     if (stat(directory, &status) != 0) {
-        checkup_add(checkup, FINDING_FAILED, "files", "%s: %s: make the directory, and let the service's user own it",
+        checkup_add(checkup, FINDING_FAILED, "files", "%s: %s: create the directory, owned by the user of the service",
                     directory, strerror(errno));
         return;
     }
     describe_owner(owner, sizeof(owner), &status);
     if (access(directory, R_OK | W_OK | X_OK) != 0 || !export_file_probe(directory, &err)) {
-        checkup_add(checkup, FINDING_FAILED, "files", "%s (%s) can't be written to by user %u: let the service's user"
-                    " own it, run this as that user, and see that the disk is not full", directory, owner,
-                    (unsigned) geteuid());
+        checkup_add(checkup, FINDING_FAILED, "files", "%s (%s) is not writable for user %u: make the user of the"
+                    " service its owner, run this command as that user, and check that the disk is not"
+                    " full", directory, owner, (unsigned) geteuid());
         return;
     }
     room = statvfs(directory, &space) == 0 ? (int64_t) (space.f_bavail * space.f_frsize) : INT64_MAX;
     if ((status.st_mode & S_IRWXO) != 0)
-        checkup_add(checkup, FINDING_WARNING, "files", "%s (%s) is open to all users: chmod o-rwx", directory, owner);
+        checkup_add(checkup, FINDING_WARNING, "files", "%s (%s) is accessible to all users: run chmod o-rwx", directory,
+                    owner);
     else if (room < LITTLE_ROOM)
-        checkup_add(checkup, FINDING_WARNING, "files", "%s has %.1f GiB left: free some, or set [files] max_total_mib",
+        checkup_add(checkup, FINDING_WARNING, "files", "%s has %.1f GiB left: free space, or set [files] max_total_mib",
                     directory, (double) room / (double) LITTLE_ROOM);
     else
         checkup_add(checkup, FINDING_OK, "files", "%s (%s), %.1f GiB left", directory, owner,
@@ -84,15 +85,17 @@ static void check_socket(struct checkup *checkup)
     int answer;
 
     if (checkup->socket[0] == '\0') {
-        checkup_add(checkup, FINDING_SKIPPED, "socket", "none to ask: name it with --socket PATH|HOST:PORT");
+        checkup_add(checkup, FINDING_SKIPPED, "socket",
+                    "no socket is configured: specify it with --socket PATH|HOST:PORT");
         return;
     }
     if (stat(checkup->socket, &status) == 0)
         describe_owner(owner, sizeof(owner), &status);
     if (!http_probe(checkup->socket, "/healthz/ready", PROBE_TIMEOUT_MS, &answer, &err))
-        checkup_add_error(checkup, FINDING_FAILED, "socket", &err, "start waybill.fcgi, and see who may connect");
+        checkup_add_error(checkup, FINDING_FAILED, "socket", &err,
+                          "start waybill.fcgi, and check the permissions of the socket");
     else if (answer != 200)
-        checkup_add(checkup, FINDING_FAILED, "socket", "%s answers, but is not ready (%d): its log says why",
+        checkup_add(checkup, FINDING_FAILED, "socket", "%s responds, but is not ready (%d): see its log",
                     checkup->socket, answer);
     else
         checkup_add(checkup, FINDING_OK, "socket", "%s%s%s is ready", checkup->socket, owner[0] == '\0' ? "" : " ",

@@ -1,4 +1,4 @@
-/* The subcommands of waybill(1): each in a file of its own, listed in one table in waybill.c. */
+/* The subcommands of waybill(1). Each has a file of its own, and a row in the table in waybill.c. */
 #ifndef WAYBILL_CLI_CLI_H
 #define WAYBILL_CLI_CLI_H
 
@@ -8,8 +8,8 @@
 #include "db/db.h"
 
 /*
- * Runs with the arguments from its own name on. False fills err; ERROR_USAGE has the usage shown. What a
- * subcommand is asked for goes to standard output, and nothing else does.
+ * Runs a subcommand. argv[0] is its name. Returns false and fills err on failure; the usage is printed for ERROR_USAGE.
+ * Standard output gets only the result of the subcommand.
  */
 typedef bool (*cli_run)(int argc, char **argv, const struct config *config, struct error *err);
 
@@ -18,7 +18,7 @@ bool cli_migrate(int argc, char **argv, const struct config *config, struct erro
 bool cli_task(int argc, char **argv, const struct config *config, struct error *err);
 bool cli_token(int argc, char **argv, const struct config *config, struct error *err);
 
-/* Open a connection as the owner of the schema, or as the service. NULL on failure; close it with db_close. */
+/* Open a connection as the owner of the schema, or as the service. Close it with db_close. NULL on failure. */
 MUST_CHECK struct db *cli_open_owner(const struct config *config, struct error *err);
 MUST_CHECK struct db *cli_open_service(const struct config *config, struct error *err);
 
@@ -28,11 +28,11 @@ struct cli_action {
     cli_run run;
 };
 
-/* Runs the action that argv[1] names. ERROR_USAGE if it is none of them. */
+/* Runs the action argv[1]. ERROR_USAGE if it is not in the table. */
 MUST_CHECK bool cli_run_action(const struct cli_action *actions, int argc, char **argv, const struct config *config,
                                struct error *err);
 
-/* Prints a value, with a tab, a line end or another control character in it as \xNN. */
+/* Prints a value. Control characters, such as a tab or a newline, are printed as \xNN. */
 void cli_print_value(const char *value);
 
 #endif

@@ -1,4 +1,4 @@
-/* What subcommands share. */
+/* Functions that subcommands share. */
 #include <stdio.h>
 #include <string.h>
 

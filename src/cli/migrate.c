@@ -1,4 +1,4 @@
-/* waybill migrate: brings the schema up to this version. */
+/* waybill migrate: upgrades the schema to this version. */
 #include <stdio.h>
 
 #include "cli/cli.h"

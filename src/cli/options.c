@@ -9,14 +9,14 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-#define FIRST_OPTION 256 /* what getopt_long returns for the first row: no character */
+#define FIRST_OPTION 256 /* the value of the first row in getopt_long, above all characters */
 
 static bool is_argument(const struct cli_option *option)
 {
     return option->name[0] != '-';
 }
 
-/* Fills in the options as getopt_long wants them: without dashes, each with the number of its row. */
+/* Fills in the table for getopt_long: names without dashes, and the number of each row. */
 static void list_options(const struct cli_option *options, struct option known[CLI_MAX_OPTIONS + 1])
 {
     int row;
@@ -69,7 +69,7 @@ static bool store_value(const char *command, const struct cli_option *option, co
                      text_excerpt(excerpt, value, strlen(value)));
 }
 
-/* Gives the arguments after the options to the rows that take them. */
+/* Stores the arguments after the options in the rows for arguments. */
 static bool store_arguments(const char *command, int argc, char **argv, const struct cli_option *options,
                             bool given[CLI_MAX_OPTIONS], struct error *err)
 {
@@ -91,8 +91,8 @@ bool cli_parse_options(const char *command, int argc, char **argv, const struct 
     int found;
 
     list_options(options, known);
-    optind = 0; /* begins a new array */
-    /* With a colon in front, getopt_long prints no messages of its own. */
+    optind = 0; /* restart getopt_long */
+    /* The leading colon suppresses the messages of getopt_long. */
     while ((found = getopt_long(argc, argv, ":", known, NULL)) != -1) {
         if (found == ':')
             return error_set(err, ERROR_USAGE, "%s: %s requires a value", command, argv[optind - 1]);

@@ -1,6 +1,6 @@
 /*
- * The options and arguments of a subcommand. A table describes them, and one function reads them. The subcommand sets
- * the defaults before.
+ * The options and arguments of a subcommand. A table describes them, and one function parses them. The subcommand sets
+ * the defaults first.
  *
  *     int64_t limit = 50;
  *     const char *task_id;
@@ -25,12 +25,12 @@
 struct cli_option {
     const char *name; /* of an option, with its dashes: "--limit"; of an argument, as in the usage: "ID" */
     bool required;
-    const char **text;  /* a part of argv */
+    const char **text;  /* points into argv */
     int64_t *integer;
     int64_t min, max;   /* of `integer`; min is at least 0, max has at most 18 digits */
     int64_t *duration;  /* milliseconds */
     /*
-     * Reads a value of any other kind into `target`. Returns NULL, or the rule that the value breaks, such as "must be
+     * Parses a value of any other kind into `target`. Returns NULL, or the rule that the value breaks, such as "must be
      * on or off". It is called each time the option is given, so that it can collect several values.
      */
     const char *(*parse)(const char *value, void *target);
@@ -38,7 +38,7 @@ struct cli_option {
 };
 
 /*
- * Reads argv from argv[1] on. Every message begins with `command`, such as "token create". Arguments fill the rows
+ * Parses argv from argv[1] on. Every message begins with `command`, such as "token create". Arguments fill the rows
  * without dashes, in their order. Returns false with ERROR_USAGE if an option or argument is unknown, lacks its value,
  * breaks its rule, or is required and missing. Then some targets may have been set.
  */

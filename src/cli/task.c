@@ -1,4 +1,4 @@
-/* waybill task list|show|cancel|retry|purge: how operators see and steer exports. */
+/* waybill task list|show|cancel|retry|purge: lists and manages export tasks. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -8,11 +8,11 @@
 #include "export/task.h"
 #include "export/task_admin.h"
 
-/* The tasks to be listed. */
+/* The tasks to list. */
 struct task_list_options {
     const char *project_id;
     enum task_state state;
-    const enum task_state *wanted_state; /* NULL is any */
+    const enum task_state *wanted_state; /* NULL: any state */
     int64_t limit;
 };
 

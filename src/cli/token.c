@@ -1,4 +1,4 @@
-/* waybill token create|list|revoke: who may call. */
+/* waybill token create|list|revoke: manages the tokens of callers. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static const char *parse_project(const char *value, void *target)
     return NULL;
 }
 
-/* A parser of cli_option for a `char *` to be freed: turns a,b,c into the input form of text[], and all into NULL. */
+/* A parser of cli_option for a `char *`, to be freed: converts a,b,c to the input format of text[], and all to NULL. */
 static const char *parse_enterprise_projects(const char *value, void *target)
 {
     const char *names[MAX_LISTED], *rule = NULL;
@@ -43,7 +43,7 @@ static const char *parse_enterprise_projects(const char *value, void *target)
     copy = rest = memory_copy_text(value);
     while (rule == NULL && (name = strsep(&rest, ",")) != NULL) {
         if (!is_name(name))
-            rule = "must be all, or names of 1 to 256 characters of UTF-8 between commas";
+            rule = "must be all, or names of 1 to 256 characters of UTF-8, separated by commas";
         else if (count == MAX_LISTED)
             rule = "must have at most 1000 names";
         else
@@ -59,7 +59,7 @@ static bool create_token(int argc, char **argv, const struct config *config, str
 {
     const char *name = "", *project_id = NULL;
     char *enterprise_projects = NULL; /* all */
-    int64_t lifetime = 0;             /* without an end */
+    int64_t lifetime = 0;             /* 0: no expiry */
     const struct cli_option options[] = {
         {"--project", .parse = parse_project, .target = &project_id, .required = true},
         {"--enterprise-project", .parse = parse_enterprise_projects, .target = &enterprise_projects},

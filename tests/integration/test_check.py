@@ -141,7 +141,7 @@ def test_no_owner(site):
 
 def test_a_directory_that_is_missing(site):
     os.rename(site.files, site.files + ".away")
-    expect(check(site, status=1), "failed", "files", site.files, "make the directory")
+    expect(check(site, status=1), "failed", "files", site.files, "create the directory")
 
 
 def test_a_directory_that_all_can_see(site):

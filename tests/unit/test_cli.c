@@ -43,7 +43,7 @@ static const struct arguments_case {
     {"create, 257 characters", {"token", "create", "--project", N257}, "--project must have 1 to 256 characters"},
     {"create, invalid UTF-8", {"token", "create", "--project", "\xFF"}, "--project must have 1 to 256 characters"},
     {"create, empty name in the list", {"token", "create", "--project", "p", "--enterprise-project", "a,,b"},
-     "--enterprise-project must be all, or names of 1 to 256 characters of UTF-8 between commas, got \"a,,b\""},
+     "--enterprise-project must be all, or names of 1 to 256 characters of UTF-8, separated by commas, got \"a,,b\""},
     {"create, empty list", {"token", "create", "--project", "p", "--enterprise-project", ""}, "1 to 256"},
     {"create, list ends in a comma", {"token", "create", "--project", "p", "--enterprise-project", "a,"}, "1 to 256"},
     {"create, long name in the list", {"token", "create", "--project", "p", "--enterprise-project", "a," N257},

@@ -33,15 +33,15 @@ static const struct line_case {
     {"bad value in the last line", "[csv]\nbom = maybe", 2, "maybe"},
     {"first of several", "[csv]\nbom = maybe\nguard = x\n[x]\n", 2, "maybe"},
     {"first of several, no option", "[csv]\nnonsense\nbom = maybe\n", 2, ""},
-    {"indented option", "[csv]\n bom = on\n", 2, "blank"},
-    {"indented by a tab", "[csv]\nbom = off\n\tformula_guard = on\n", 3, "blank"},
+    {"indented option", "[csv]\n bom = on\n", 2, "whitespace"},
+    {"indented by a tab", "[csv]\nbom = off\n\tformula_guard = on\n", 3, "whitespace"},
     {"comment after a value", "[csv]\nbom = on ; for Excel\n", 2, "comment"},
     {"value with a ; after a space", "[database]\nconninfo = password='x ;y'\n", 2, "comment"},
     {"value with a ; after a tab", "[database]\nconninfo = a\t;b\n", 2, "comment"},
-    {"continued line", "[csv]\ntime_zone = UTC\n  x\n", 3, "blank"},
-    {"continued line of an option above another", "[database]\nconninfo = a\npool_size = 2\n  b\n", 4, "blank"},
-    {"continued line after a section", "[database]\nconninfo = host=a\n[csv]\n  dbname=b\n", 4, "blank"},
-    {"continued line before an option", "[database]\n  dbname=b\nconninfo = a\n", 2, "blank"},
+    {"continued line", "[csv]\ntime_zone = UTC\n  x\n", 3, "whitespace"},
+    {"continued line of an option above another", "[database]\nconninfo = a\npool_size = 2\n  b\n", 4, "whitespace"},
+    {"continued line after a section", "[database]\nconninfo = host=a\n[csv]\n  dbname=b\n", 4, "whitespace"},
+    {"continued line before an option", "[database]\n  dbname=b\nconninfo = a\n", 2, "whitespace"},
 };
 
 /* Reads a file of these bytes. If ret_path is not NULL, the caller frees *ret_path. */
