@@ -29,6 +29,11 @@ bool task_parse_state(const char *name, enum task_state *ret_state)
     return false;
 }
 
+bool task_has_ended(const struct task *task)
+{
+    return task->state == TASK_SUCCESS || task->state == TASK_FAILURE;
+}
+
 void task_name(const struct task *task, char out[TASK_NAME_SIZE])
 {
     snprintf(out, TASK_NAME_SIZE, "container_%" PRId64 "_export_task", task->create_time);

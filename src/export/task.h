@@ -77,6 +77,9 @@ struct task {
     char error_msg[512];
 };
 
+/* Whether it is a success or a failure. */
+bool task_has_ended(const struct task *task);
+
 /* Room for the names below. */
 #define TASK_NAME_SIZE 64
 

@@ -83,6 +83,14 @@ static void other_ids_are_no_task_of_an_operator(const void *row)
     check_refusal(&err, ERROR_NOT_FOUND, excerpt);
 }
 
+static void ends_in_success_or_failure(void)
+{
+    assert_false(task_has_ended(&(struct task) {.state = TASK_QUEUED}));
+    assert_false(task_has_ended(&(struct task) {.state = TASK_RUNNING}));
+    assert_true(task_has_ended(&(struct task) {.state = TASK_SUCCESS}));
+    assert_true(task_has_ended(&(struct task) {.state = TASK_FAILURE}));
+}
+
 /* A claim owns all that it points to (the sanitizer finds leaks), and NULL is allowed. */
 static void claims_are_freed(void)
 {
@@ -103,6 +111,7 @@ int main(void)
     CHECK_EACH(names, name_cases, task_name);
     CHECK_EACH(other_ids_are_not_found, no_ids, id);
     CHECK_EACH(other_ids_are_no_task_of_an_operator, no_ids, id);
+    CHECK(ends_in_success_or_failure);
     CHECK(claims_are_freed);
     return check_run("export/task, export/claim, export/task_admin");
 }

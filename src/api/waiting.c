@@ -1,0 +1,95 @@
+/* Waits for the end of a task, on behalf of the operations that create one or report its status. */
+#include <time.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+
+#define RECHECK_MS 10000     /* between reads of a task without a notification, in case one was lost */
+#define DEAF_RECHECK_MS 1000 /* the same while this process receives no notifications */
+#define CLIENT_CHECK_MS 250  /* between checks that the client is still connected */
+
+static bool find_awaited(struct api_call *call, const char *task_id, struct task *ret_task, struct error *err)
+{
+    struct api_view view;
+    bool found;
+
+    if (!api_view_begin(call, &view, err))
+        return false;
+    found = task_find(view.db, &view.viewer, task_id, ret_task, err);
+    api_view_end(call, &view);
+    return found;
+}
+
+/* Waits for news of the task, no longer than to the deadline. False if waiting on is of no use. */
+static bool wait_for_news(struct api_call *call, struct workers_watch *watch, int64_t deadline)
+{
+    struct workers *workers = call->api->workers;
+    int64_t began = clock_monotonic_ms();
+    enum workers_news news;
+    int64_t next_recheck;
+    int left;
+
+    do {
+        if (fastcgi_is_gone(call->request->exchange))
+            return false;
+        next_recheck = began + (workers_is_hearing(workers) ? RECHECK_MS : DEAF_RECHECK_MS);
+        if (next_recheck > deadline)
+            next_recheck = deadline;
+        left = clock_remaining_ms(next_recheck);
+        news = workers_watch_wait(workers, watch, left < CLIENT_CHECK_MS ? left : CLIENT_CHECK_MS);
+    } while (news == WORKERS_NO_NEWS && left > 0);
+    return news != WORKERS_DRAINING;
+}
+
+/* Waits for a task where threads run it. A wait that is broken off ends with what the last look found. */
+static bool await(struct api_call *call, const char *task_id, int64_t deadline, struct task *ret_task,
+                  struct error *err)
+{
+    struct workers *workers = call->api->workers;
+    struct workers_watch watch;
+    bool paused = fastcgi_pause(call->request->exchange, FASTCGI_WAIT);
+    bool found;
+
+    workers_watch_begin(workers, &watch, task_id);
+    for (;;) {
+        found = find_awaited(call, task_id, ret_task, err);
+        if (!found || task_has_ended(ret_task) || clock_remaining_ms(deadline) == 0)
+            break;
+        if (!paused || !wait_for_news(call, &watch, deadline))
+            break; /* not paused: as many requests wait as may */
+    }
+    if (paused)
+        fastcgi_resume(call->request->exchange, FASTCGI_WAIT);
+    workers_watch_end(workers, &watch);
+    return found;
+}
+
+/* What waits for a task in a process that has no threads for it: it runs the task itself, unless another does. */
+static bool run_and_await(struct api_call *call, const char *task_id, int64_t deadline, struct task *ret_task,
+                          struct error *err)
+{
+    struct workers *workers = call->api->workers;
+    const struct timespec pause = {.tv_nsec = CLIENT_CHECK_MS * 1000000L};
+
+    while (find_awaited(call, task_id, ret_task, err)) {
+        if (task_has_ended(ret_task))
+            return true;
+        if (workers_run(workers, task_id))
+            continue;
+        if (clock_remaining_ms(deadline) == 0)
+            return true;
+        nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
+bool api_await_task(struct api_call *call, const char *task_id, int wait_ms, struct task *ret_task, struct error *err)
+{
+    int64_t deadline = clock_monotonic_ms() + wait_ms;
+
+    if (call->api->runs_exports_itself)
+        return run_and_await(call, task_id, deadline, ret_task, err);
+    if (wait_ms == 0)
+        return find_awaited(call, task_id, ret_task, err);
+    return await(call, task_id, deadline, ret_task, err);
+}
