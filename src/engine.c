@@ -21,6 +21,7 @@ struct engine {
     struct db_pool *pool;    /* of requests */
     struct db_pool *exports; /* of export threads and the housekeeper: requests cost no export its lease */
     struct housekeeper *housekeeper;
+    struct watches *watches;
     struct workers *workers;
     struct listener *listener;
     int64_t deadline; /* by which the process has to end, once it stops */
@@ -73,10 +74,11 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     exporter = make_exporter(config, engine->exports);
     if (threaded)
         engine->housekeeper = housekeeper_start(engine->exports, &engine->retention);
-    engine->workers = workers_start(&exporter, &engine->inventory, engine->housekeeper,
+    engine->watches = watches_new();
+    engine->workers = workers_start(&exporter, &engine->inventory, engine->watches, engine->housekeeper,
                                     threaded ? config->export_threads : 0);
     if (threaded && engine->workers != NULL)
-        engine->listener = listener_start(&engine->listening, engine->workers);
+        engine->listener = listener_start(&engine->listening, engine->workers, engine->watches);
     if (engine->workers != NULL && (!threaded || (engine->housekeeper != NULL && engine->listener != NULL)))
         return engine;
 
@@ -94,6 +96,11 @@ struct db_pool *engine_pool(struct engine *engine)
 struct workers *engine_workers(struct engine *engine)
 {
     return engine->workers;
+}
+
+struct watches *engine_watches(struct engine *engine)
+{
+    return engine->watches;
 }
 
 struct housekeeper *engine_housekeeper(struct engine *engine)
@@ -136,6 +143,7 @@ bool engine_stop(struct engine *engine, int grace_ms)
     bool exports_ended, housekeeper_ended;
 
     engine->deadline = clock_monotonic_ms() + grace_ms;
+    watches_stop(engine->watches);
     exports_ended = engine->workers == NULL || workers_stop(engine->workers, grace_ms);
     listener_stop(engine->listener);
     engine->listener = NULL;
@@ -147,6 +155,7 @@ void engine_free(struct engine *engine)
 {
     flush_counters(engine);
     workers_free(engine->workers);
+    watches_free(engine->watches);
     housekeeper_free(engine->housekeeper);
     if (engine->exports != engine->pool)
         db_pool_free(engine->exports);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "db/pool.h"
 #include "export/housekeeper.h"
+#include "export/watches.h"
 #include "export/workers.h"
 
 struct engine;
@@ -29,11 +30,12 @@ MUST_CHECK struct engine *engine_start(const struct config *config, enum engine_
 
 struct db_pool *engine_pool(struct engine *engine); /* for requests */
 struct workers *engine_workers(struct engine *engine);
+struct watches *engine_watches(struct engine *engine);
 struct housekeeper *engine_housekeeper(struct engine *engine); /* NULL for ENGINE_ALONE */
 
 /*
- * Claims no more tasks, tells whoever waits for one to stop waiting, and ends what runs within grace_ms: what is not
- * done by then is handed back to the queue. True if all threads have ended. False if one hangs: then what it uses must
+ * Claims no more tasks, ends all waits for a task, and ends running exports within grace_ms: those that are not done by
+ * then are handed back to the queue. True if all threads have ended. False if one hangs: then what it uses must
  * stay. Other threads may go on using the engine.
  */
 MUST_CHECK bool engine_stop(struct engine *engine, int grace_ms);

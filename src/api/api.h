@@ -15,6 +15,7 @@
 #include "db/pool.h"
 #include "export/housekeeper.h"
 #include "export/task.h"
+#include "export/watches.h"
 #include "export/workers.h"
 #include "http/query.h"
 #include "http/request.h"
@@ -29,6 +30,7 @@ struct api {
     const struct config *config;
     struct db_pool *pool;            /* the connections of requests */
     struct workers *workers;
+    struct watches *watches;
     struct housekeeper *housekeeper; /* NULL in a CGI program */
     bool runs_exports_itself;        /* a CGI program has no export threads */
 };

@@ -40,7 +40,7 @@ bool api_remove(struct api_call *call, struct error *err)
     if (!remove_row(call, file_id, err))
         return false;
     snprintf(call->task_id, sizeof(call->task_id), "%s", call->id);
-    workers_task_changed(call->api->workers, call->task_id);
+    watches_notify(call->api->watches, call->task_id);
     if (*file_id != '\0')
         remove_task_file(call, file_id);
     housekeeper_wake(call->api->housekeeper);

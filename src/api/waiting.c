@@ -21,36 +21,34 @@ static bool find_awaited(struct api_call *call, const char *task_id, struct task
 }
 
 /* Waits for news of the task, no longer than to the deadline. False if waiting on is of no use. */
-static bool wait_for_news(struct api_call *call, struct workers_watch *watch, int64_t deadline)
+static bool wait_for_news(struct api_call *call, struct watch *watch, int64_t deadline)
 {
-    struct workers *workers = call->api->workers;
     int64_t began = clock_monotonic_ms();
-    enum workers_news news;
+    enum watch_news news;
     int64_t next_recheck;
     int left;
 
     do {
         if (fastcgi_is_gone(call->request->exchange))
             return false;
-        next_recheck = began + (workers_is_hearing(workers) ? RECHECK_MS : DEAF_RECHECK_MS);
+        next_recheck = began + (watches_is_hearing(call->api->watches) ? RECHECK_MS : DEAF_RECHECK_MS);
         if (next_recheck > deadline)
             next_recheck = deadline;
         left = clock_remaining_ms(next_recheck);
-        news = workers_watch_wait(workers, watch, left < CLIENT_CHECK_MS ? left : CLIENT_CHECK_MS);
-    } while (news == WORKERS_NO_NEWS && left > 0);
-    return news != WORKERS_DRAINING;
+        news = watch_wait(watch, left < CLIENT_CHECK_MS ? left : CLIENT_CHECK_MS);
+    } while (news == WATCH_QUIET && left > 0);
+    return news != WATCH_STOPPING;
 }
 
 /* Waits for a task where threads run it. A wait that is broken off ends with what the last look found. */
 static bool await(struct api_call *call, const char *task_id, int64_t deadline, struct task *ret_task,
                   struct error *err)
 {
-    struct workers *workers = call->api->workers;
-    struct workers_watch watch;
+    struct watch watch;
     bool paused = fastcgi_pause(call->request->exchange, FASTCGI_WAIT);
     bool found;
 
-    workers_watch_begin(workers, &watch, task_id);
+    watch_begin(call->api->watches, &watch, task_id);
     for (;;) {
         found = find_awaited(call, task_id, ret_task, err);
         if (!found || task_has_ended(ret_task) || clock_remaining_ms(deadline) == 0)
@@ -60,7 +58,7 @@ static bool await(struct api_call *call, const char *task_id, int64_t deadline, 
     }
     if (paused)
         fastcgi_resume(call->request->exchange, FASTCGI_WAIT);
-    workers_watch_end(workers, &watch);
+    watch_end(&watch);
     return found;
 }
 

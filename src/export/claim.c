@@ -151,7 +151,6 @@ static struct claim *read_claim(const struct db_result *row, int64_t lease_end)
     claim->enterprise_projects = db_is_null(row, 0, 5) ? NULL : memory_copy_text(db_text(row, 0, 5));
     claim->request = memory_copy_text(db_text(row, 0, 6));
     claim->request_id = memory_copy_text(db_text(row, 0, 7));
-    atomic_init(&claim->doubted, false);
     atomic_init(&claim->ending, false);
     return claim;
 }

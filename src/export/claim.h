@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "db/db.h"
+#include "export/watches.h"
 
 #define CLAIM_MAX_ATTEMPTS 3
 
@@ -30,7 +31,7 @@ struct claim {
     char *enterprise_projects; /* text[] in its input form; NULL is all */
     char *request;
     char *request_id;
-    atomic_bool doubted; /* another thread has heard of a change of the task: it may be lost */
+    struct watch watch;  /* of the task, while an export thread runs it: after a change the lease may be lost */
     atomic_bool ending;  /* its last transaction has begun: the thread is as good as free */
 };
 

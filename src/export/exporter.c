@@ -79,7 +79,7 @@ static bool may_go_on(struct run *run, struct error *err)
         return error_set(err, ERROR_CANCELLED, "the service is stopping");
     if (now - run->started > (int64_t) exporter->timeout * 1000)
         return error_set(err, ERROR_TIMEOUT, "the export took longer than the %d seconds it may", exporter->timeout);
-    if (now < run->next_renewal && !atomic_exchange(&run->claim->doubted, false))
+    if (now < run->next_renewal && watch_wait(&run->claim->watch, 0) != WATCH_CHANGED)
         return true;
     return renew(run, err);
 }

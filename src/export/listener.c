@@ -18,6 +18,7 @@
 struct listener {
     const struct db_settings *settings;
     struct workers *workers;
+    struct watches *watches;
     int stop_event; /* readable once it is to end */
     atomic_bool stopping;
     pthread_t thread;
@@ -38,9 +39,9 @@ static void listen_on(struct listener *listener, struct db *db, struct error *er
             break;
         case DB_NOTICE:
             if (*payload == '\0')
-                workers_call(listener->workers);
+                workers_wake(listener->workers);
             else
-                workers_task_changed(listener->workers, payload);
+                watches_notify(listener->watches, payload);
             break;
         }
     }
@@ -58,9 +59,10 @@ static void *thread_main(void *argument)
 
         if (db != NULL && db_listen(db, TASK_CHANNEL, &err)) {
             troubled = false;
-            workers_set_hearing(listener->workers, true);
+            watches_set_hearing(listener->watches, true);
+            workers_wake_all(listener->workers);
             listen_on(listener, db, &err);
-            workers_set_hearing(listener->workers, false);
+            watches_set_hearing(listener->watches, false);
         }
         db_close(db);
         if (err.code != ERROR_NONE && !troubled) {
@@ -76,12 +78,13 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-struct listener *listener_start(const struct db_settings *settings, struct workers *workers)
+struct listener *listener_start(const struct db_settings *settings, struct workers *workers, struct watches *watches)
 {
     struct listener *listener = memory_zeroed(1, sizeof(*listener));
 
     listener->settings = settings;
     listener->workers = workers;
+    listener->watches = watches;
     atomic_init(&listener->stopping, false);
     listener->stop_event = eventfd(0, EFD_CLOEXEC);
     if (listener->stop_event >= 0 && pthread_create(&listener->thread, NULL, thread_main, listener) == 0)

@@ -1,19 +1,21 @@
 /*
- * Hears what other processes do to tasks: a thread with a connection of its own that listens on TASK_CHANNEL and passes
- * on to the workers that there is work, or which task has changed. While the connection is lost nothing is heard. The
- * workers know that, and find out by themselves, a little later.
+ * Receives the notifications of other processes: a thread with a connection of its own listens on TASK_CHANNEL. It
+ * wakes a worker when a task was queued, and notifies the watches of a task that changed. While the connection is lost
+ * the watches know that the process hears nothing: those who wait read their tasks more often, and workers poll.
  */
 #ifndef WAYBILL_EXPORT_LISTENER_H
 #define WAYBILL_EXPORT_LISTENER_H
 
 #include "base/compiler.h"
 #include "db/db.h"
+#include "export/watches.h"
 #include "export/workers.h"
 
 struct listener;
 
-/* Both must outlive it. NULL if there is no thread for it. */
-MUST_CHECK struct listener *listener_start(const struct db_settings *settings, struct workers *workers);
+/* All three must outlive it. NULL if its thread cannot be started. */
+MUST_CHECK struct listener *listener_start(const struct db_settings *settings, struct workers *workers,
+                                           struct watches *watches);
 
 /* Ends the thread, and frees it. NULL is fine. */
 void listener_stop(struct listener *listener);

@@ -3,9 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -26,14 +24,13 @@ struct workers {
     struct exporter exporter;
     const struct db_settings *inventory;
     struct housekeeper *housekeeper;
+    struct watches *watches;
     atomic_bool stop; /* running exports hand their task back */
 
     pthread_mutex_t lock; /* for all below */
     pthread_cond_t called;
     pthread_cond_t ended; /* a thread did */
-    struct workers_watch *watches;
     bool draining;
-    bool hearing;       /* notifications of other processes */
     int running;        /* threads that are not over */
     int calls;          /* wake-ups that no thread has taken yet */
     uint64_t announced; /* tasks, ever */
@@ -71,52 +68,6 @@ static bool is_draining(struct workers *workers)
     return draining;
 }
 
-/* Has those that wait for the task or run it look; NULL is any task. Under the lock. */
-static void tell_of(struct workers *workers, const char *task_id)
-{
-    for (struct workers_watch *watch = workers->watches; watch != NULL; watch = watch->next) {
-        if (task_id == NULL || strcmp(watch->task_id, task_id) == 0) {
-            watch->changed = true;
-            pthread_cond_signal(&watch->woken);
-        }
-    }
-    for (int i = 0; i < workers->count; i++) {
-        struct claim *claim = workers->threads[i].claim;
-
-        if (claim != NULL && (task_id == NULL || strcmp(claim->task_id, task_id) == 0))
-            atomic_store(&claim->doubted, true);
-    }
-}
-
-void workers_task_changed(struct workers *workers, const char *task_id)
-{
-    pthread_mutex_lock(&workers->lock);
-    tell_of(workers, task_id);
-    pthread_mutex_unlock(&workers->lock);
-}
-
-void workers_set_hearing(struct workers *workers, bool hearing)
-{
-    pthread_mutex_lock(&workers->lock);
-    workers->hearing = hearing;
-    if (hearing) {
-        tell_of(workers, NULL);
-        workers->calls = workers->count;
-        pthread_cond_broadcast(&workers->called);
-    }
-    pthread_mutex_unlock(&workers->lock);
-}
-
-bool workers_is_hearing(struct workers *workers)
-{
-    bool hearing;
-
-    pthread_mutex_lock(&workers->lock);
-    hearing = workers->hearing;
-    pthread_mutex_unlock(&workers->lock);
-    return hearing;
-}
-
 /* How many tasks were settled before the look at the queue that begins now. */
 static uint64_t begin_look(struct workers *workers)
 {
@@ -137,11 +88,12 @@ static void end_look(struct workers *workers, uint64_t settled)
     pthread_mutex_unlock(&workers->lock);
 }
 
-/* It found a task: shows the others what the thread runs. */
+/* It found a task: the thread is no longer free, and watches the task that it runs. */
 static void begin_export(struct worker *worker, struct claim *claim)
 {
     struct workers *workers = worker->workers;
 
+    watch_begin(workers->watches, &claim->watch, claim->task_id);
     pthread_mutex_lock(&workers->lock);
     worker->claim = claim;
     if (workers->met < workers->announced)
@@ -149,12 +101,17 @@ static void begin_export(struct worker *worker, struct claim *claim)
     pthread_mutex_unlock(&workers->lock);
 }
 
+/* The thread is free before anyone is notified of the end of its task. */
 static void end_export(struct worker *worker)
 {
-    pthread_mutex_lock(&worker->workers->lock);
-    tell_of(worker->workers, worker->claim->task_id);
+    struct workers *workers = worker->workers;
+    struct claim *claim = worker->claim;
+
+    pthread_mutex_lock(&workers->lock);
     worker->claim = NULL;
-    pthread_mutex_unlock(&worker->workers->lock);
+    pthread_mutex_unlock(&workers->lock);
+    watch_end(&claim->watch);
+    watches_notify(workers->watches, claim->task_id);
 }
 
 /* Closes a connection that can't be used any more, and opens one if there is none: *ret_is_new tells. */
@@ -273,13 +230,14 @@ static bool start_thread(struct workers *workers)
 }
 
 struct workers *workers_start(const struct exporter *exporter, const struct db_settings *inventory,
-                              struct housekeeper *housekeeper, int threads)
+                              struct watches *watches, struct housekeeper *housekeeper, int threads)
 {
     struct workers *workers = memory_zeroed(1, sizeof(*workers) + (size_t) threads * sizeof(workers->threads[0]));
 
     workers->exporter = *exporter;
     workers->exporter.stop = &workers->stop;
     workers->inventory = inventory;
+    workers->watches = watches;
     workers->housekeeper = housekeeper;
     atomic_init(&workers->stop, false);
     pthread_mutex_init(&workers->lock, NULL);
@@ -311,17 +269,25 @@ bool workers_run(struct workers *workers, const char *task_id)
 }
 
 /* Under the lock. */
-static void call(struct workers *workers)
+static void wake_one(struct workers *workers)
 {
     if (workers->calls < workers->count)
         workers->calls++;
     pthread_cond_signal(&workers->called);
 }
 
-void workers_call(struct workers *workers)
+void workers_wake(struct workers *workers)
 {
     pthread_mutex_lock(&workers->lock);
-    call(workers);
+    wake_one(workers);
+    pthread_mutex_unlock(&workers->lock);
+}
+
+void workers_wake_all(struct workers *workers)
+{
+    pthread_mutex_lock(&workers->lock);
+    workers->calls = workers->count;
+    pthread_cond_broadcast(&workers->called);
     pthread_mutex_unlock(&workers->lock);
 }
 
@@ -346,7 +312,7 @@ void workers_queued(struct workers *workers)
 {
     pthread_mutex_lock(&workers->lock);
     workers->settled++;
-    call(workers);
+    wake_one(workers);
     pthread_mutex_unlock(&workers->lock);
 }
 
@@ -359,52 +325,12 @@ void workers_withdraw(struct workers *workers)
     pthread_mutex_unlock(&workers->lock);
 }
 
-void workers_watch_begin(struct workers *workers, struct workers_watch *watch, const char *task_id)
-{
-    snprintf(watch->task_id, sizeof(watch->task_id), "%s", task_id);
-    watch->changed = false;
-    clock_init_condition(&watch->woken);
-    pthread_mutex_lock(&workers->lock);
-    watch->next = workers->watches;
-    workers->watches = watch;
-    pthread_mutex_unlock(&workers->lock);
-}
-
-enum workers_news workers_watch_wait(struct workers *workers, struct workers_watch *watch, int timeout_ms)
-{
-    struct timespec until = clock_timespec_after(timeout_ms);
-    enum workers_news news;
-
-    pthread_mutex_lock(&workers->lock);
-    while (!watch->changed && !workers->draining) {
-        if (pthread_cond_timedwait(&watch->woken, &workers->lock, &until) != 0)
-            break;
-    }
-    news = watch->changed ? WORKERS_CHANGED : workers->draining ? WORKERS_DRAINING : WORKERS_NO_NEWS;
-    watch->changed = false;
-    pthread_mutex_unlock(&workers->lock);
-    return news;
-}
-
-void workers_watch_end(struct workers *workers, struct workers_watch *watch)
-{
-    struct workers_watch **link = &workers->watches;
-
-    pthread_mutex_lock(&workers->lock);
-    while (*link != watch)
-        link = &(*link)->next;
-    *link = watch->next;
-    pthread_mutex_unlock(&workers->lock);
-    pthread_cond_destroy(&watch->woken);
-}
-
-void workers_drain(struct workers *workers)
+/* From now on no task is claimed. Running exports continue. */
+static void drain_workers(struct workers *workers)
 {
     pthread_mutex_lock(&workers->lock);
     workers->draining = true;
     pthread_cond_broadcast(&workers->called);
-    for (struct workers_watch *watch = workers->watches; watch != NULL; watch = watch->next)
-        pthread_cond_signal(&watch->woken);
     pthread_mutex_unlock(&workers->lock);
 }
 
@@ -428,7 +354,7 @@ bool workers_stop(struct workers *workers, int grace_ms)
 {
     int hand_back_ms = grace_ms / 2 < HAND_BACK_MS ? grace_ms / 2 : HAND_BACK_MS;
 
-    workers_drain(workers);
+    drain_workers(workers);
     (void) wait_for_threads(workers, grace_ms - hand_back_ms);
     atomic_store(&workers->stop, true);
     if (!wait_for_threads(workers, hand_back_ms + HANG_MS))

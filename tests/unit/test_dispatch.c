@@ -139,7 +139,12 @@ static void serve_without(const char *method, const char *uri, const char *token
     assert_int_equal(mkdir(directory, 0700), 0);
     engine = engine_start(config, ENGINE_ALONE, &err);
     check_good(engine != NULL, &err);
-    api = (struct api) {.config = config, .pool = engine_pool(engine), .workers = engine_workers(engine)};
+    api = (struct api) {
+        .config = config,
+        .pool = engine_pool(engine),
+        .workers = engine_workers(engine),
+        .watches = engine_watches(engine),
+    };
     if (!files)
         assert_int_equal(rmdir(directory), 0);
     cgi_variable("REQUEST_METHOD", method);

@@ -139,7 +139,7 @@ static void run(enum engine_kind kind, struct buffer *log)
     char *path = scratch_write("log", BYTES(""));
     int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
     int saved = dup(STDERR_FILENO);
-    struct workers_watch watch;
+    struct watch watch;
     struct engine *engine;
     struct error err;
     bool stopped;
@@ -152,11 +152,10 @@ static void run(enum engine_kind kind, struct buffer *log)
     assert_int_equal(engine_housekeeper(engine) == NULL, kind == ENGINE_ALONE);
     housekeeper_wake(engine_housekeeper(engine));
     housekeeper_file_added(engine_housekeeper(engine));
-    workers_watch_begin(engine_workers(engine), &watch, A);
-    workers_drain(engine_workers(engine));
-    assert_int_equal(workers_watch_wait(engine_workers(engine), &watch, 60000), WORKERS_DRAINING);
-    workers_watch_end(engine_workers(engine), &watch);
+    watch_begin(engine_watches(engine), &watch, A);
     stopped = engine_stop(engine, 60000);
+    assert_int_equal(watch_wait(&watch, 60000), WATCH_STOPPING);
+    watch_end(&watch);
     housekeeper_wake(engine_housekeeper(engine)); /* has no effect here */
     if (stopped)
         engine_free(engine);

@@ -1,0 +1,118 @@
+#include "export/watches.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+struct watches {
+    pthread_mutex_t lock; /* for all below and for the members of each watch */
+    struct watch *first;
+    bool hearing; /* notifications of other processes */
+    bool stopping;
+};
+
+struct watches *watches_new(void)
+{
+    struct watches *watches = memory_zeroed(1, sizeof(*watches));
+
+    pthread_mutex_init(&watches->lock, NULL);
+    return watches;
+}
+
+void watches_free(struct watches *watches)
+{
+    if (watches == NULL)
+        return;
+    pthread_mutex_destroy(&watches->lock);
+    free(watches);
+}
+
+/* Under the lock. */
+static void notify_watch(struct watch *watch)
+{
+    watch->changed = true;
+    pthread_cond_signal(&watch->woken);
+}
+
+void watches_notify(struct watches *watches, const char *task_id)
+{
+    pthread_mutex_lock(&watches->lock);
+    for (struct watch *watch = watches->first; watch != NULL; watch = watch->next) {
+        if (strcmp(watch->task_id, task_id) == 0)
+            notify_watch(watch);
+    }
+    pthread_mutex_unlock(&watches->lock);
+}
+
+void watches_set_hearing(struct watches *watches, bool hearing)
+{
+    pthread_mutex_lock(&watches->lock);
+    watches->hearing = hearing;
+    for (struct watch *watch = hearing ? watches->first : NULL; watch != NULL; watch = watch->next)
+        notify_watch(watch);
+    pthread_mutex_unlock(&watches->lock);
+}
+
+bool watches_is_hearing(struct watches *watches)
+{
+    bool hearing;
+
+    pthread_mutex_lock(&watches->lock);
+    hearing = watches->hearing;
+    pthread_mutex_unlock(&watches->lock);
+    return hearing;
+}
+
+void watches_stop(struct watches *watches)
+{
+    pthread_mutex_lock(&watches->lock);
+    watches->stopping = true;
+    for (struct watch *watch = watches->first; watch != NULL; watch = watch->next)
+        pthread_cond_signal(&watch->woken);
+    pthread_mutex_unlock(&watches->lock);
+}
+
+void watch_begin(struct watches *watches, struct watch *watch, const char *task_id)
+{
+    watch->watches = watches;
+    snprintf(watch->task_id, sizeof(watch->task_id), "%s", task_id);
+    watch->changed = false;
+    clock_init_condition(&watch->woken);
+    pthread_mutex_lock(&watches->lock);
+    watch->next = watches->first;
+    watches->first = watch;
+    pthread_mutex_unlock(&watches->lock);
+}
+
+enum watch_news watch_wait(struct watch *watch, int timeout_ms)
+{
+    struct watches *watches = watch->watches;
+    struct timespec until = clock_timespec_after(timeout_ms);
+    enum watch_news news;
+
+    pthread_mutex_lock(&watches->lock);
+    while (!watch->changed && !watches->stopping) {
+        if (pthread_cond_timedwait(&watch->woken, &watches->lock, &until) != 0)
+            break;
+    }
+    news = watch->changed ? WATCH_CHANGED : watches->stopping ? WATCH_STOPPING : WATCH_QUIET;
+    watch->changed = false;
+    pthread_mutex_unlock(&watches->lock);
+    return news;
+}
+
+void watch_end(struct watch *watch)
+{
+    struct watches *watches = watch->watches;
+    struct watch **link = &watches->first;
+
+    pthread_mutex_lock(&watches->lock);
+    while (*link != watch)
+        link = &(*link)->next;
+    *link = watch->next;
+    pthread_mutex_unlock(&watches->lock);
+    pthread_cond_destroy(&watch->woken);
+}
