@@ -110,11 +110,17 @@ struct api_view {
 MUST_CHECK bool api_view_begin(struct api_call *call, struct api_view *view, struct error *err);
 void api_view_end(struct api_call *call, struct api_view *view);
 
+/* How long to wait for the end of a task. */
+struct api_wait {
+    int ms;
+    bool until_busy; /* only while an export thread of this process is free or runs the task (workers_may_run) */
+};
+
 /*
- * Finds a task, and finds it again until it has ended, wait_ms have passed or the client has gone; other requests are
- * served meanwhile.
+ * Finds a task, and finds it again until it has ended, the wait has ended or the client has gone; other requests are
+ * served meanwhile. A CGI program runs the task itself, however long to wait.
  */
-MUST_CHECK bool api_await_task(struct api_call *call, const char *task_id, int wait_ms, struct task *ret_task,
+MUST_CHECK bool api_await_task(struct api_call *call, const char *task_id, struct api_wait wait, struct task *ret_task,
                                struct error *err);
 
 /* A task's status as the API has it (design section 1.3); to be freed with json_object_put. */

@@ -6,7 +6,7 @@
 #include "http/prefer.h"
 
 static bool create_task(struct api_call *call, const struct selection *selection, const char *scope,
-                        char task_id[TEXT_UUID_LENGTH + 1], struct error *err)
+                        struct error *err)
 {
     const struct task_order order = {
         .project_id = call->project_id,
@@ -21,47 +21,34 @@ static bool create_task(struct api_call *call, const struct selection *selection
 
     if (db == NULL)
         return false;
-    created = task_create(db, &order, call->api->config->unfinished_tasks, task_id, err);
+    created = task_create(db, &order, call->api->config->unfinished_tasks, call->task_id, err);
     api_give_db(call, db);
     return created;
 }
 
-/* create_task, and a thread to run it; *ret_at_once: one is free. */
-static bool queue_task(struct api_call *call, const struct selection *selection, const char *scope,
-                       bool *ret_at_once, struct error *err)
-{
-    struct workers *workers = call->api->workers;
-
-    *ret_at_once = workers_announce(workers) || call->api->runs_exports_itself;
-    if (!create_task(call, selection, scope, call->task_id, err)) {
-        workers_withdraw(workers);
-        return false;
-    }
-    workers_queued(workers);
-    return true;
-}
-
-/* How long to hold the answer: what the client prefers, else as configured if a thread takes the task at once. */
-static int wait_ms(const struct api_call *call, bool at_once)
+/* How long to hold the answer: what the client prefers, else as configured while a thread can run the task at once. */
+static struct api_wait choose_wait(const struct api_call *call)
 {
     const struct http_prefer prefer = http_prefer_parse(http_request_header(call->request, "Prefer"));
 
     if (prefer.wait >= 0)
-        return prefer.wait * 1000;
-    if (prefer.respond_async || !at_once)
-        return 0;
-    return call->api->config->wait_ms;
+        return (struct api_wait) {.ms = prefer.wait * 1000};
+    if (prefer.respond_async)
+        return (struct api_wait) {0};
+    if (!call->api->runs_exports_itself && !workers_may_run(call->api->workers, call->task_id))
+        return (struct api_wait) {0};
+    return (struct api_wait) {.ms = call->api->config->wait_ms, .until_busy = true};
 }
 
-/* The task is committed: whatever happens from here on, its id is answered. */
-static void run_or_wait(struct api_call *call, bool at_once)
+/* The task is committed: its id is answered even if this fails. */
+static void run_or_wait(struct api_call *call)
 {
-    int ms = wait_ms(call, at_once);
-    struct task task;
+    const struct api_wait wait = choose_wait(call);
     struct error ignored;
+    struct task task;
 
-    if (ms > 0 || call->api->runs_exports_itself)
-        (void) !api_await_task(call, call->task_id, ms, &task, &ignored);
+    if (wait.ms > 0 || call->api->runs_exports_itself)
+        (void) !api_await_task(call, call->task_id, wait, &task, &ignored);
 }
 
 bool api_create(struct api_call *call, struct error *err)
@@ -70,19 +57,20 @@ bool api_create(struct api_call *call, struct error *err)
     struct selection *selection = selection_parse(body->data, body->length, err);
     struct json_object *answer;
     char *scope;
-    bool queued, at_once;
+    bool created;
 
     buffer_free(body); /* the request may wait a minute for its task */
     if (selection == NULL)
         return false;
     scope = identity_scope(&call->identity, api_enterprise_project(call));
-    queued = queue_task(call, selection, scope, &at_once, err);
+    created = create_task(call, selection, scope, err);
     free(scope);
     selection_free(selection);
-    if (!queued)
+    if (!created)
         return false;
 
-    run_or_wait(call, at_once);
+    workers_wake(call->api->workers);
+    run_or_wait(call);
     answer = json_object_new_object();
     json_object_object_add(answer, "task_id", json_object_new_string(call->task_id));
     http_response_json(call->response, 200, answer);

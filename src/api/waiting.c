@@ -20,7 +20,7 @@ static bool find_awaited(struct api_call *call, const char *task_id, struct task
     return found;
 }
 
-/* Waits for news of the task, no longer than to the deadline. False if waiting on is of no use. */
+/* Waits until the task should be read again, or until the deadline. False if the wait is to end without that. */
 static bool wait_for_news(struct api_call *call, struct watch *watch, int64_t deadline)
 {
     int64_t began = clock_monotonic_ms();
@@ -31,30 +31,33 @@ static bool wait_for_news(struct api_call *call, struct watch *watch, int64_t de
     do {
         if (fastcgi_is_gone(call->request->exchange))
             return false;
+        if (watch->until_busy && !workers_may_run(call->api->workers, watch->task_id))
+            return false;
         next_recheck = began + (watches_is_hearing(call->api->watches) ? RECHECK_MS : DEAF_RECHECK_MS);
         if (next_recheck > deadline)
             next_recheck = deadline;
         left = clock_remaining_ms(next_recheck);
         news = watch_wait(watch, left < CLIENT_CHECK_MS ? left : CLIENT_CHECK_MS);
-    } while (news == WATCH_QUIET && left > 0);
+    } while (news == WATCH_BUSY || (news == WATCH_QUIET && left > 0));
     return news != WATCH_STOPPING;
 }
 
-/* Waits for a task where threads run it. A wait that is broken off ends with what the last look found. */
-static bool await(struct api_call *call, const char *task_id, int64_t deadline, struct task *ret_task,
-                  struct error *err)
+/* Waits for a task that export threads run. If the wait ends before the task, *ret_task is as it was read last. */
+static bool await_threads(struct api_call *call, const char *task_id, struct api_wait wait, struct task *ret_task,
+                          struct error *err)
 {
+    int64_t deadline = clock_monotonic_ms() + wait.ms;
     struct watch watch;
     bool paused = fastcgi_pause(call->request->exchange, FASTCGI_WAIT);
     bool found;
 
-    watch_begin(call->api->watches, &watch, task_id);
+    watch_begin(call->api->watches, &watch, task_id, wait.until_busy);
     for (;;) {
         found = find_awaited(call, task_id, ret_task, err);
         if (!found || task_has_ended(ret_task) || clock_remaining_ms(deadline) == 0)
             break;
         if (!paused || !wait_for_news(call, &watch, deadline))
-            break; /* not paused: as many requests wait as may */
+            break; /* not paused: no more requests may wait */
     }
     if (paused)
         fastcgi_resume(call->request->exchange, FASTCGI_WAIT);
@@ -62,7 +65,7 @@ static bool await(struct api_call *call, const char *task_id, int64_t deadline, 
     return found;
 }
 
-/* What waits for a task in a process that has no threads for it: it runs the task itself, unless another does. */
+/* Runs the task in a process without export threads, or waits for it while another process runs it. */
 static bool run_and_await(struct api_call *call, const char *task_id, int64_t deadline, struct task *ret_task,
                           struct error *err)
 {
@@ -81,13 +84,12 @@ static bool run_and_await(struct api_call *call, const char *task_id, int64_t de
     return false;
 }
 
-bool api_await_task(struct api_call *call, const char *task_id, int wait_ms, struct task *ret_task, struct error *err)
+bool api_await_task(struct api_call *call, const char *task_id, struct api_wait wait, struct task *ret_task,
+                    struct error *err)
 {
-    int64_t deadline = clock_monotonic_ms() + wait_ms;
-
     if (call->api->runs_exports_itself)
-        return run_and_await(call, task_id, deadline, ret_task, err);
-    if (wait_ms == 0)
+        return run_and_await(call, task_id, clock_monotonic_ms() + wait.ms, ret_task, err);
+    if (wait.ms == 0)
         return find_awaited(call, task_id, ret_task, err);
-    return await(call, task_id, deadline, ret_task, err);
+    return await_threads(call, task_id, wait, ret_task, err);
 }

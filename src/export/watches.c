@@ -47,6 +47,18 @@ void watches_notify(struct watches *watches, const char *task_id)
     pthread_mutex_unlock(&watches->lock);
 }
 
+void watches_notify_busy(struct watches *watches)
+{
+    pthread_mutex_lock(&watches->lock);
+    for (struct watch *watch = watches->first; watch != NULL; watch = watch->next) {
+        if (watch->until_busy) {
+            watch->busy = true;
+            pthread_cond_signal(&watch->woken);
+        }
+    }
+    pthread_mutex_unlock(&watches->lock);
+}
+
 void watches_set_hearing(struct watches *watches, bool hearing)
 {
     pthread_mutex_lock(&watches->lock);
@@ -75,16 +87,26 @@ void watches_stop(struct watches *watches)
     pthread_mutex_unlock(&watches->lock);
 }
 
-void watch_begin(struct watches *watches, struct watch *watch, const char *task_id)
+void watch_begin(struct watches *watches, struct watch *watch, const char *task_id, bool until_busy)
 {
-    watch->watches = watches;
+    *watch = (struct watch) {.watches = watches, .until_busy = until_busy};
     snprintf(watch->task_id, sizeof(watch->task_id), "%s", task_id);
-    watch->changed = false;
     clock_init_condition(&watch->woken);
     pthread_mutex_lock(&watches->lock);
     watch->next = watches->first;
     watches->first = watch;
     pthread_mutex_unlock(&watches->lock);
+}
+
+/* Takes what there is to report about the watch. Under the lock. */
+static enum watch_news take_news(struct watch *watch)
+{
+    bool *reported = watch->changed ? &watch->changed : &watch->busy;
+
+    if (!*reported)
+        return watch->watches->stopping ? WATCH_STOPPING : WATCH_QUIET;
+    *reported = false;
+    return reported == &watch->changed ? WATCH_CHANGED : WATCH_BUSY;
 }
 
 enum watch_news watch_wait(struct watch *watch, int timeout_ms)
@@ -94,12 +116,10 @@ enum watch_news watch_wait(struct watch *watch, int timeout_ms)
     enum watch_news news;
 
     pthread_mutex_lock(&watches->lock);
-    while (!watch->changed && !watches->stopping) {
+    while ((news = take_news(watch)) == WATCH_QUIET) {
         if (pthread_cond_timedwait(&watch->woken, &watches->lock, &until) != 0)
             break;
     }
-    news = watch->changed ? WATCH_CHANGED : watches->stopping ? WATCH_STOPPING : WATCH_QUIET;
-    watch->changed = false;
     pthread_mutex_unlock(&watches->lock);
     return news;
 }

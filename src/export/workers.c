@@ -2,8 +2,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -31,11 +31,8 @@ struct workers {
     pthread_cond_t called;
     pthread_cond_t ended; /* a thread did */
     bool draining;
-    int running;        /* threads that are not over */
-    int calls;          /* wake-ups that no thread has taken yet */
-    uint64_t announced; /* tasks, ever */
-    uint64_t settled;   /* as many of them were queued or withdrawn: a look at the queue from now on finds them */
-    uint64_t met;       /* as many of them were claimed or withdrawn, or a later look at the queue found nothing */
+    int running; /* threads that have not ended */
+    int calls;   /* wake-ups that no thread has taken yet */
     int count;
     struct worker threads[];
 };
@@ -68,37 +65,46 @@ static bool is_draining(struct workers *workers)
     return draining;
 }
 
-/* How many tasks were settled before the look at the queue that begins now. */
-static uint64_t begin_look(struct workers *workers)
+static bool is_free(const struct worker *worker)
 {
-    uint64_t settled;
-
-    pthread_mutex_lock(&workers->lock);
-    settled = workers->settled;
-    pthread_mutex_unlock(&workers->lock);
-    return settled;
+    return worker->claim == NULL || atomic_load(&worker->claim->ending);
 }
 
-/* It found nothing to run: others have taken what was settled before. */
-static void end_look(struct workers *workers, uint64_t settled)
+/* Under the lock. */
+static bool has_free_thread(const struct workers *workers)
 {
-    pthread_mutex_lock(&workers->lock);
-    if (workers->met < settled)
-        workers->met = settled;
-    pthread_mutex_unlock(&workers->lock);
+    for (int i = 0; i < workers->count; i++) {
+        if (is_free(&workers->threads[i]))
+            return true;
+    }
+    return false;
 }
 
-/* It found a task: the thread is no longer free, and watches the task that it runs. */
+bool workers_may_run(struct workers *workers, const char *task_id)
+{
+    bool may_run;
+
+    pthread_mutex_lock(&workers->lock);
+    may_run = has_free_thread(workers);
+    for (int i = 0; i < workers->count && !may_run; i++)
+        may_run = strcmp(workers->threads[i].claim->task_id, task_id) == 0; /* it is not free, so it has a claim */
+    pthread_mutex_unlock(&workers->lock);
+    return may_run;
+}
+
+/* The thread is no longer free, and watches the task that it runs. */
 static void begin_export(struct worker *worker, struct claim *claim)
 {
     struct workers *workers = worker->workers;
+    bool busy;
 
-    watch_begin(workers->watches, &claim->watch, claim->task_id);
+    watch_begin(workers->watches, &claim->watch, claim->task_id, false);
     pthread_mutex_lock(&workers->lock);
     worker->claim = claim;
-    if (workers->met < workers->announced)
-        workers->met++;
+    busy = !has_free_thread(workers);
     pthread_mutex_unlock(&workers->lock);
+    if (busy)
+        watches_notify_busy(workers->watches);
 }
 
 /* The thread is free before anyone is notified of the end of its task. */
@@ -154,7 +160,6 @@ static void run(struct worker *worker, struct db **inventory, bool inventory_is_
 static bool run_next(struct worker *worker, const char *task_id, struct db **inventory, struct error *err)
 {
     struct workers *workers = worker->workers;
-    uint64_t settled = begin_look(workers);
     struct claim *claim = NULL;
     bool is_new;
     struct db *db;
@@ -164,10 +169,8 @@ static bool run_next(struct worker *worker, const char *task_id, struct db **inv
         (void) !claim_next(db, task_id, &workers->exporter.terms, &claim, err);
         db_pool_give(workers->exporter.tasks, db);
     }
-    if (claim == NULL) {
-        end_look(workers, settled);
+    if (claim == NULL)
         return false;
-    }
     run(worker, inventory, is_new, claim);
     claim_free(claim);
     return true;
@@ -288,40 +291,6 @@ void workers_wake_all(struct workers *workers)
     pthread_mutex_lock(&workers->lock);
     workers->calls = workers->count;
     pthread_cond_broadcast(&workers->called);
-    pthread_mutex_unlock(&workers->lock);
-}
-
-bool workers_announce(struct workers *workers)
-{
-    uint64_t free_threads = 0;
-    bool one_is_free;
-
-    pthread_mutex_lock(&workers->lock);
-    for (int i = 0; i < workers->count; i++) {
-        const struct claim *claim = workers->threads[i].claim;
-
-        free_threads += claim == NULL || atomic_load(&claim->ending);
-    }
-    one_is_free = free_threads > workers->announced - workers->met;
-    workers->announced++;
-    pthread_mutex_unlock(&workers->lock);
-    return one_is_free;
-}
-
-void workers_queued(struct workers *workers)
-{
-    pthread_mutex_lock(&workers->lock);
-    workers->settled++;
-    wake_one(workers);
-    pthread_mutex_unlock(&workers->lock);
-}
-
-void workers_withdraw(struct workers *workers)
-{
-    pthread_mutex_lock(&workers->lock);
-    workers->settled++;
-    if (workers->met < workers->announced)
-        workers->met++;
     pthread_mutex_unlock(&workers->lock);
 }
 

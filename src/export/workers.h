@@ -31,13 +31,11 @@ void workers_wake(struct workers *workers);
 void workers_wake_all(struct workers *workers);
 
 /*
- * This process is about to queue a task. Once it is committed, workers_queued follows and wakes a thread; if it is not
- * queued after all, workers_withdraw follows. True if a thread is free for it, so that it will run at once. A thread is
- * free again before anyone hears of the end of its task.
+ * Whether a thread is free, so that it can claim the task at once, or runs the task. A thread is free as soon as the
+ * last transaction of its export begins, and so before anyone is notified of the end of its task. When no thread is
+ * free any more, the watches that are to hear of it have WATCH_BUSY.
  */
-bool workers_announce(struct workers *workers);
-void workers_queued(struct workers *workers);
-void workers_withdraw(struct workers *workers);
+bool workers_may_run(struct workers *workers, const char *task_id);
 
 /*
  * Runs the task in the calling thread if it can be claimed, for a process without export threads. True if it was.

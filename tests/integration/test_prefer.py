@@ -84,6 +84,35 @@ def test_without_preference_the_id_comes_at_once_while_the_threads_are_busy(flee
             assert response.status == 200 and own < AT_ONCE, f"{response} took {own} seconds"
 
 
+def test_of_a_burst_one_create_waits_for_each_idle_thread(fleet):  # noqa: F811
+    """The others are answered as soon as the threads have claimed tasks."""
+    made = fleet("burst", {**PATIENT, "export.threads": 2}, p1=1)
+    add_gate(made.site, 1)
+    made.start()
+    answers = []
+
+    def create():
+        task_id = made.api().create_task(MINIMAL)
+        answers.append((task_id, made.api().status(task_id).json()["task_status"]))
+
+    with closed_gate(made.site) as open_gate, OwnClock() as clock:
+        burst = [threading.Thread(target=create) for _ in range(8)]
+        began = clock.now()
+        for thread in burst:
+            thread.start()
+        wait_until(lambda: len(answers) >= 6, "six creates are answered")
+        own = clock.now() - began
+        made.wait_for_query(2)
+        for _ in range(20):  # an answer that is not held comes before these
+            assert made.api().client.request("GET", "/healthz").status == 200
+        assert len(answers) == 6 and own < AT_ONCE, f"{len(answers)} of 8 were answered, 6 of them after {own} seconds"
+        assert {status for _, status in answers} == {"running"}
+        open_gate()
+        for thread in burst:
+            thread.join()
+    assert len(answers) == 8 and [status for _, status in answers[6:]] == ["success"] * 2, f"{answers}"
+
+
 @pytest.mark.parametrize("prefer", ["wait=0", "respond-async", "respond-async, wait=0", "wait=0, respond-async"])
 def test_without_a_wait_the_id_comes_at_once_though_a_thread_is_idle(fleet, prefer):  # noqa: F811
     made = fleet("idle_" + "".join(filter(str.isalnum, prefer)), {**PATIENT, "export.threads": 1}, p1=1)

@@ -84,6 +84,21 @@ def test_waits_ask_the_database_rarely(fleet):  # noqa: F811
     assert others.expect(200, "failure") < SOON
 
 
+def test_a_create_reads_nothing_while_the_threads_are_busy(fleet):  # noqa: F811
+    """It is answered at once, and its task is not read."""
+    made = fleet("wake_busy", {**GATED, "export.threads": 1, "server.wait_ms": 60000}, p1=20)
+    log_statements(made.site)
+    add_gate(made.site, 10)
+    made.start()
+    with closed_gate(made.site):
+        made.api().create_task(BODY, headers=ASYNC)
+        made.wait_for_query()
+        tasks = [made.api().create_task(BODY) for _ in range(3)]
+        assert [queries(made.site, task_id) for task_id in tasks] == [0, 0, 0]
+        made.api().status(tasks[0])
+        assert queries(made.site, tasks[0]) == 1
+
+
 def test_waits_are_answered_when_the_process_stops(fleet):  # noqa: F811
     """The responses have the last known state: the waits do not query the database again."""
     made = fleet("wake_stop", {"server.grace": 60}, p1=5)

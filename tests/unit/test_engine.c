@@ -152,7 +152,7 @@ static void run(enum engine_kind kind, struct buffer *log)
     assert_int_equal(engine_housekeeper(engine) == NULL, kind == ENGINE_ALONE);
     housekeeper_wake(engine_housekeeper(engine));
     housekeeper_file_added(engine_housekeeper(engine));
-    watch_begin(engine_watches(engine), &watch, A);
+    watch_begin(engine_watches(engine), &watch, A, false);
     stopped = engine_stop(engine, 60000);
     assert_int_equal(watch_wait(&watch, 60000), WATCH_STOPPING);
     watch_end(&watch);

@@ -23,9 +23,9 @@ static void hears_of_its_task(void)
     struct watches *watches = watches_new();
     struct watch a, also_a, b;
 
-    watch_begin(watches, &a, A);
-    watch_begin(watches, &b, B);
-    watch_begin(watches, &also_a, A);
+    watch_begin(watches, &a, A, false);
+    watch_begin(watches, &b, B, false);
+    watch_begin(watches, &also_a, A, false);
     assert_int_equal(news(&a), WATCH_QUIET);
     watches_notify(watches, A);
     assert_int_equal(news(&a), WATCH_CHANGED);
@@ -54,7 +54,7 @@ static void hears_that_notifications_are_heard_again(void)
     struct watch a;
 
     assert_false(watches_is_hearing(watches));
-    watch_begin(watches, &a, A);
+    watch_begin(watches, &a, A, false);
     for (int i = 0; i < 2; i++) {
         watches_set_hearing(watches, true);
         assert_true(watches_is_hearing(watches));
@@ -73,13 +73,39 @@ static void hears_that_the_process_stops(void)
     struct watches *watches = watches_new();
     struct watch a;
 
-    watch_begin(watches, &a, A);
+    watch_begin(watches, &a, A, false);
     watches_notify(watches, A);
     watches_stop(watches);
     assert_int_equal(news(&a), WATCH_CHANGED);
     assert_int_equal(news(&a), WATCH_STOPPING);
     assert_int_equal(watch_wait(&a, 60000), WATCH_STOPPING); /* at once */
     watch_end(&a);
+    watches_free(watches);
+}
+
+/* Only a watch that asks for it hears of busy threads. It hears of its task first. */
+static void hears_that_threads_are_busy(void)
+{
+    struct watches *watches = watches_new();
+    struct watch a, late, other;
+
+    watch_begin(watches, &a, A, true);
+    watch_begin(watches, &other, A, false);
+    watches_notify_busy(watches);
+    watch_begin(watches, &late, A, true);
+    assert_int_equal(news(&a), WATCH_BUSY);
+    assert_int_equal(news(&a), WATCH_QUIET);
+    assert_int_equal(news(&other), WATCH_QUIET);
+    assert_int_equal(news(&late), WATCH_QUIET);
+    watches_notify_busy(watches);
+    watches_notify(watches, A);
+    watches_stop(watches);
+    assert_int_equal(news(&a), WATCH_CHANGED);
+    assert_int_equal(news(&a), WATCH_BUSY);
+    assert_int_equal(news(&a), WATCH_STOPPING);
+    watch_end(&a);
+    watch_end(&late);
+    watch_end(&other);
     watches_free(watches);
 }
 
@@ -125,6 +151,7 @@ static const struct wake_case {
 } wake_cases[] = {
     {"a change", change_it, WATCH_CHANGED},
     {"notifications are heard again", hear_again, WATCH_CHANGED},
+    {"the threads are busy", watches_notify_busy, WATCH_BUSY},
     {"the end", watches_stop, WATCH_STOPPING},
 };
 
@@ -136,7 +163,7 @@ static void wakes_a_waiter(const void *row)
     int64_t begun = clock_monotonic_ms();
     pthread_t thread;
 
-    watch_begin(waiting.watches, &waiting.watch, A);
+    watch_begin(waiting.watches, &waiting.watch, A, c->news == WATCH_BUSY);
     assert_int_equal(pthread_create(&thread, NULL, wait_long, &waiting), 0);
     usleep(20000); /* it usually waits by then; the result must be the same if it does not */
     c->wake(waiting.watches);
@@ -156,7 +183,7 @@ static void wakes_no_other_waiter(void)
 
     for (size_t i = 0; i < ARRAY_SIZE(waiting); i++) {
         waiting[i].watches = waiting[0].watches;
-        watch_begin(waiting[i].watches, &waiting[i].watch, tasks[i]);
+        watch_begin(waiting[i].watches, &waiting[i].watch, tasks[i], false);
         if (i != 1)
             assert_int_equal(pthread_create(&threads[i], NULL, wait_long, &waiting[i]), 0);
     }
@@ -182,7 +209,7 @@ static void waits_for_the_time_given(void)
     int64_t begun = clock_monotonic_ms();
     struct watch a;
 
-    watch_begin(watches, &a, A);
+    watch_begin(watches, &a, A, false);
     assert_int_equal(watch_wait(&a, 30), WATCH_QUIET);
     assert_true(clock_monotonic_ms() - begun >= 30);
     watch_end(&a);
@@ -199,6 +226,7 @@ int main(void)
     CHECK(hears_of_its_task);
     CHECK(hears_that_notifications_are_heard_again);
     CHECK(hears_that_the_process_stops);
+    CHECK(hears_that_threads_are_busy);
     CHECK_EACH(wakes_a_waiter, wake_cases, label);
     CHECK(wakes_no_other_waiter);
     CHECK(waits_for_the_time_given);

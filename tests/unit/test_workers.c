@@ -40,19 +40,6 @@ static void stop(struct workers *workers)
     watches_free(watches);
 }
 
-/* A process without export threads has no free thread. */
-static void nobody_is_free_without_threads(void)
-{
-    struct workers *workers = start(NULL, 0);
-
-    assert_false(workers_announce(workers));
-    assert_false(workers_announce(workers));
-    workers_wake(workers);
-    workers_withdraw(workers);
-    assert_false(workers_announce(workers));
-    stop(workers);
-}
-
 /* Runs it with standard error in a file, whose text is appended to `log`. */
 static void capture(void (*run)(void), struct buffer *log)
 {
@@ -76,49 +63,6 @@ static size_t count_of(const char *text, const char *part)
     for (; (text = strstr(text, part)) != NULL; text++)
         count++;
     return count;
-}
-
-/* Returns whether a thread is free for another task, which is not queued. */
-static bool is_one_free(struct workers *workers)
-{
-    bool is_free = workers_announce(workers);
-
-    workers_withdraw(workers);
-    return is_free;
-}
-
-static void announce(void)
-{
-    struct db_pool *pool = db_pool_new(&settings, 1);
-    struct workers *workers = start(pool, 1);
-    int64_t deadline = clock_monotonic_ms() + 30000;
-
-    for (int i = 0; i < 100; i++) {
-        assert_true(workers_announce(workers));
-        workers_wake(workers); /* a check of the queue cannot find the task yet */
-        usleep(500);
-        assert_false(is_one_free(workers));
-        assert_false(is_one_free(workers));
-        workers_withdraw(workers);
-        assert_true(is_one_free(workers));
-    }
-    assert_true(workers_announce(workers));
-    workers_queued(workers);
-    while (!is_one_free(workers)) {
-        assert_true(clock_monotonic_ms() < deadline);
-        usleep(1000);
-    }
-    stop(workers);
-    db_pool_free(pool);
-}
-
-/* A free thread is reserved for one task, until that task is queued and looked for, or withdrawn. */
-static void a_thread_is_free_for_one_task(void)
-{
-    struct buffer log = {0};
-
-    capture(announce, &log);
-    buffer_free(&log);
 }
 
 static void run_one(void)
@@ -149,9 +93,9 @@ static void call_and_stop(void)
     struct workers *workers = start(pool, 3);
 
     for (int i = 0; i < 200; i++) {
-        (void) workers_announce(workers);
-        workers_queued(workers);
+        workers_wake(workers);
         workers_wake_all(workers);
+        assert_true(workers_may_run(workers, A)); /* a thread that can claim nothing is free */
         usleep(100);
     }
     stop(workers);
@@ -187,8 +131,6 @@ static void freeing_nothing_is_fine(void)
 
 int main(void)
 {
-    CHECK(nobody_is_free_without_threads);
-    CHECK(a_thread_is_free_for_one_task);
     CHECK(runs_nothing_without_a_database);
     CHECK(threads_survive_without_a_database);
     CHECK(idle_threads_stop_at_once);
