@@ -46,7 +46,7 @@ static struct exporter make_exporter(const struct config *config, struct db_pool
     };
 }
 
-static bool check_directory(const struct config *config, struct error *err)
+static bool check_files_directory(const struct config *config, struct error *err)
 {
     if (access(config->directory, R_OK | W_OK | X_OK) == 0)
         return true;
@@ -59,7 +59,7 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     struct exporter exporter;
     struct engine *engine;
 
-    if (!check_directory(config, err))
+    if (!check_files_directory(config, err))
         return NULL;
     engine = memory_zeroed(1, sizeof(*engine));
     engine->tasks = db_settings_for_service(config);
@@ -109,7 +109,7 @@ struct housekeeper *engine_housekeeper(struct engine *engine)
 }
 
 /* A db_watcher for what ends with the process. */
-static bool has_time(void *context, struct error *err)
+static bool process_has_time(void *context, struct error *err)
 {
     const struct engine *engine = context;
 
@@ -118,8 +118,8 @@ static bool has_time(void *context, struct error *err)
     return error_set(err, ERROR_UNAVAILABLE, "the process is stopping");
 }
 
-/* What was counted when no housekeeper was there any more, or never was. Nobody else uses the connections any more. */
-static void flush_counters(struct engine *engine)
+/* Adds the counters since the housekeeper ended, or all if there was none. Nobody else uses the connections. */
+static void flush_remaining_counters(struct engine *engine)
 {
     int64_t least = clock_monotonic_ms() + LAST_MS;
     struct error ignored;
@@ -132,7 +132,7 @@ static void flush_counters(struct engine *engine)
     db = db_pool_take(engine->exports, &ignored);
     if (db == NULL)
         return;
-    db_watch(db, has_time, engine);
+    db_watch(db, process_has_time, engine);
     (void) !totals_flush(db, &ignored);
     db_watch(db, NULL, NULL);
     db_pool_give(engine->exports, db);
@@ -153,7 +153,7 @@ bool engine_stop(struct engine *engine, int grace_ms)
 
 void engine_free(struct engine *engine)
 {
-    flush_counters(engine);
+    flush_remaining_counters(engine);
     workers_free(engine->workers);
     watches_free(engine->watches);
     housekeeper_free(engine->housekeeper);

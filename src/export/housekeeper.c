@@ -9,12 +9,12 @@
 #include "base/memory.h"
 #include "metrics/totals.h"
 
-#define ROUND_MS 60000   /* between rounds, if nobody wakes it */
-#define RETRY_MS 10000   /* after one that failed */
-#define FLUSH_MS 10000   /* between flushes of the counters */
-#define SHORTEST_MS 1000 /* between two rounds, however often it is woken */
-#define LAST_MS 1000     /* for the last flush, if there is less left to stop in */
-#define HANG_MS 5000     /* after which the thread is given up if it should have ended */
+#define ROUND_MS 60000 /* between rounds, if nobody wakes it */
+#define RETRY_MS 10000 /* after one that failed */
+#define FLUSH_MS 10000 /* between flushes of the counters */
+#define PAUSE_MS 1000  /* after a round, however often it is woken */
+#define LAST_MS 1000   /* for the last flush, if there is less left to stop in */
+#define HANG_MS 5000   /* after which the thread is given up if it should have ended */
 
 struct housekeeper {
     struct db_pool *pool;
@@ -24,7 +24,7 @@ struct housekeeper {
     pthread_mutex_t lock; /* for the rest */
     pthread_cond_t changed;
     bool woken;
-    int64_t deadline; /* by which the thread has to end, once it is to */
+    int64_t deadline; /* by which the thread must end, once `stop` is set */
     bool ended;
 };
 
@@ -41,7 +41,7 @@ static void log_round(const struct retention_result *result)
     log_end(&line);
 }
 
-static void log_failure(const struct error *err)
+static void log_failed_round(const struct error *err)
 {
     struct log_line line;
 
@@ -51,15 +51,15 @@ static void log_failure(const struct error *err)
 }
 
 /* A db_watcher: false once the housekeeper has no time left. */
-static bool has_time(void *context, struct error *err)
+static bool housekeeper_has_time(void *context, struct error *err)
 {
     struct housekeeper *housekeeper = context;
-    bool over;
+    bool expired;
 
     pthread_mutex_lock(&housekeeper->lock);
-    over = atomic_load(&housekeeper->stop) && clock_monotonic_ms() >= housekeeper->deadline;
+    expired = atomic_load(&housekeeper->stop) && clock_monotonic_ms() >= housekeeper->deadline;
     pthread_mutex_unlock(&housekeeper->lock);
-    return over ? error_set(err, ERROR_UNAVAILABLE, "the process is stopping") : true;
+    return expired ? error_set(err, ERROR_UNAVAILABLE, "the process is stopping") : true;
 }
 
 /* A connection whose statements end with the housekeeper's time. NULL on failure. */
@@ -68,7 +68,7 @@ static struct db *take_connection(struct housekeeper *housekeeper, struct error 
     struct db *db = db_pool_take(housekeeper->pool, err);
 
     if (db != NULL)
-        db_watch(db, has_time, housekeeper);
+        db_watch(db, housekeeper_has_time, housekeeper);
     return db;
 }
 
@@ -78,8 +78,8 @@ static void give_connection(struct housekeeper *housekeeper, struct db *db)
     db_pool_give(housekeeper->pool, db);
 }
 
-/* False if it has to be done again. A process that stops leaves the rest of a round to the others, or to the next. */
-static bool do_round(struct housekeeper *housekeeper)
+/* False if the round must be repeated. When the process stops, other processes or its next start do the rest. */
+static bool run_round(struct housekeeper *housekeeper)
 {
     struct retention_result result = {0};
     struct error err;
@@ -90,23 +90,23 @@ static bool do_round(struct housekeeper *housekeeper)
         give_connection(housekeeper, db);
     log_round(&result);
     if (!done && !atomic_load(&housekeeper->stop))
-        log_failure(&err);
+        log_failed_round(&err);
     return done;
 }
 
-static void flush(struct housekeeper *housekeeper)
+static void flush_counters(struct housekeeper *housekeeper)
 {
     struct error ignored;
     struct db *db = take_connection(housekeeper, &ignored);
 
     if (db == NULL)
-        return; /* they are kept until it works again */
+        return; /* the counters are kept for the next flush */
     (void) !totals_flush(db, &ignored);
     give_connection(housekeeper, db);
 }
 
-/* What the process has counted last. There is a moment for it in any case. */
-static void flush_at_the_end(struct housekeeper *housekeeper)
+/* Adds the last counters of the process. It has LAST_MS for this in any case. */
+static void flush_last(struct housekeeper *housekeeper)
 {
     int64_t least = clock_monotonic_ms() + LAST_MS;
 
@@ -114,7 +114,7 @@ static void flush_at_the_end(struct housekeeper *housekeeper)
     if (housekeeper->deadline < least)
         housekeeper->deadline = least;
     pthread_mutex_unlock(&housekeeper->lock);
-    flush(housekeeper);
+    flush_counters(housekeeper);
 }
 
 /* Waits until it is woken, or the time has come. False if it is to end. */
@@ -135,10 +135,10 @@ static bool wait_until_woken(struct housekeeper *housekeeper, int timeout_ms, bo
     return go_on;
 }
 
-/* Lets a moment pass that only the end cuts short, so that many wake-ups make one round. */
-static bool let_settle(struct housekeeper *housekeeper)
+/* Waits a moment, so that many wake-ups cause one round. False if the thread is to end. */
+static bool pause_after_round(struct housekeeper *housekeeper)
 {
-    struct timespec until = clock_timespec_after(SHORTEST_MS);
+    struct timespec until = clock_timespec_after(PAUSE_MS);
     bool go_on;
 
     pthread_mutex_lock(&housekeeper->lock);
@@ -151,7 +151,7 @@ static bool let_settle(struct housekeeper *housekeeper)
     return go_on;
 }
 
-static void *thread_main(void *argument)
+static void *housekeeper_main(void *argument)
 {
     struct housekeeper *housekeeper = argument;
     int64_t next_round = clock_monotonic_ms();
@@ -159,15 +159,15 @@ static void *thread_main(void *argument)
 
     do {
         if (woken || clock_monotonic_ms() >= next_round) {
-            int wait_ms = do_round(housekeeper) ? ROUND_MS : RETRY_MS;
+            int wait_ms = run_round(housekeeper) ? ROUND_MS : RETRY_MS;
 
             next_round = clock_monotonic_ms() + wait_ms;
-            if (!let_settle(housekeeper))
+            if (!pause_after_round(housekeeper))
                 break;
         }
-        flush(housekeeper);
+        flush_counters(housekeeper);
     } while (wait_until_woken(housekeeper, FLUSH_MS, &woken));
-    flush_at_the_end(housekeeper);
+    flush_last(housekeeper);
 
     pthread_mutex_lock(&housekeeper->lock);
     housekeeper->ended = true;
@@ -186,7 +186,7 @@ struct housekeeper *housekeeper_start(struct db_pool *pool, const struct retenti
     atomic_init(&housekeeper->stop, false);
     pthread_mutex_init(&housekeeper->lock, NULL);
     clock_init_condition(&housekeeper->changed);
-    if (pthread_create(&housekeeper->thread, NULL, thread_main, housekeeper) == 0)
+    if (pthread_create(&housekeeper->thread, NULL, housekeeper_main, housekeeper) == 0)
         return housekeeper;
     free(housekeeper);
     return NULL;

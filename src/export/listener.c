@@ -13,7 +13,7 @@
 #include "export/task.h"
 
 #define RETRY_MS 1000  /* between attempts to connect */
-#define QUIET_MS 30000 /* without a word, after which the server is asked whether it is still there */
+#define QUIET_MS 30000 /* without a notification, after which the server is pinged */
 
 struct listener {
     const struct db_settings *settings;
@@ -24,8 +24,8 @@ struct listener {
     pthread_t thread;
 };
 
-/* Passes on what is heard until the connection is lost or the thread is to end. */
-static void listen_on(struct listener *listener, struct db *db, struct error *err)
+/* Passes on notifications until the connection is lost or the thread is to end. */
+static void receive_notices(struct listener *listener, struct db *db, struct error *err)
 {
     char payload[DB_NOTICE_SIZE];
 
@@ -47,7 +47,7 @@ static void listen_on(struct listener *listener, struct db *db, struct error *er
     }
 }
 
-static void *thread_main(void *argument)
+static void *listener_main(void *argument)
 {
     struct listener *listener = argument;
     struct pollfd stop = {.fd = listener->stop_event, .events = POLLIN};
@@ -61,7 +61,7 @@ static void *thread_main(void *argument)
             troubled = false;
             watches_set_hearing(listener->watches, true);
             workers_wake_all(listener->workers);
-            listen_on(listener, db, &err);
+            receive_notices(listener, db, &err);
             watches_set_hearing(listener->watches, false);
         }
         db_close(db);
@@ -87,7 +87,7 @@ struct listener *listener_start(const struct db_settings *settings, struct worke
     listener->watches = watches;
     atomic_init(&listener->stopping, false);
     listener->stop_event = eventfd(0, EFD_CLOEXEC);
-    if (listener->stop_event >= 0 && pthread_create(&listener->thread, NULL, thread_main, listener) == 0)
+    if (listener->stop_event >= 0 && pthread_create(&listener->thread, NULL, listener_main, listener) == 0)
         return listener;
     if (listener->stop_event >= 0)
         close(listener->stop_event);

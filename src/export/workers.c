@@ -9,15 +9,15 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-#define POLL_MS 5000      /* between looks at the queue without a wake-up */
-#define RETRY_MS 1000     /* and after a failure */
-#define HAND_BACK_MS 1000 /* of the time to stop in, for handing back what is not done */
-#define HANG_MS 5000      /* after which a thread that should have ended is given up */
+#define POLL_MS 5000    /* between polls of the queue without a wake-up */
+#define RETRY_MS 1000   /* after a failure instead */
+#define REQUEUE_MS 1000 /* of the grace time, to requeue the tasks of unfinished exports */
+#define HANG_MS 5000    /* after which a thread that should have ended is given up */
 
 struct worker {
     struct workers *workers;
     pthread_t thread;
-    struct claim *claim; /* that it runs; under the lock of all */
+    struct claim *claim; /* that it runs; NULL if none; under the lock of all */
 };
 
 struct workers {
@@ -25,14 +25,14 @@ struct workers {
     const struct db_settings *inventory;
     struct housekeeper *housekeeper;
     struct watches *watches;
-    atomic_bool stop; /* running exports hand their task back */
+    atomic_bool stop; /* running exports requeue their tasks */
 
     pthread_mutex_t lock; /* for all below */
-    pthread_cond_t called;
-    pthread_cond_t ended; /* a thread did */
+    pthread_cond_t woken;
+    pthread_cond_t ended; /* a thread has */
     bool draining;
     int running; /* threads that have not ended */
-    int calls;   /* wake-ups that no thread has taken yet */
+    int wakeups; /* that no thread has taken yet */
     int count;
     struct worker threads[];
 };
@@ -44,12 +44,12 @@ static bool wait_for_work(struct workers *workers, int timeout_ms)
     bool go_on;
 
     pthread_mutex_lock(&workers->lock);
-    while (workers->calls == 0 && !workers->draining) {
-        if (pthread_cond_timedwait(&workers->called, &workers->lock, &until) != 0)
+    while (workers->wakeups == 0 && !workers->draining) {
+        if (pthread_cond_timedwait(&workers->woken, &workers->lock, &until) != 0)
             break;
     }
-    if (workers->calls > 0)
-        workers->calls--;
+    if (workers->wakeups > 0)
+        workers->wakeups--;
     go_on = !workers->draining;
     pthread_mutex_unlock(&workers->lock);
     return go_on;
@@ -120,8 +120,8 @@ static void end_export(struct worker *worker)
     watches_notify(workers->watches, claim->task_id);
 }
 
-/* Closes a connection that can't be used any more, and opens one if there is none: *ret_is_new tells. */
-static bool have_inventory(struct workers *workers, struct db **inventory, bool *ret_is_new, struct error *err)
+/* Opens a connection if there is none that is usable. *ret_is_new says whether it did. */
+static bool open_inventory(struct workers *workers, struct db **inventory, bool *ret_is_new, struct error *err)
 {
     if (*inventory != NULL && !db_is_usable(*inventory)) {
         db_close(*inventory);
@@ -133,8 +133,8 @@ static bool have_inventory(struct workers *workers, struct db **inventory, bool 
     return *inventory != NULL;
 }
 
-/* Runs what was claimed, and lets the rest of the process know how it ended. */
-static void run(struct worker *worker, struct db **inventory, bool inventory_is_new, struct claim *claim)
+/* Runs the claimed task, and notifies its watches and the housekeeper of the end. */
+static void run_claim(struct worker *worker, struct db **inventory, bool inventory_is_new, struct claim *claim)
 {
     struct workers *workers = worker->workers;
     enum exporter_end end;
@@ -154,10 +154,10 @@ static void run(struct worker *worker, struct db **inventory, bool inventory_is_
 }
 
 /*
- * Claims and runs one task, with the connection in *inventory, which is opened anew if need be. False if there is
- * none (err->code is ERROR_NONE then), or if it failed for want of the database. `task_id` may be NULL.
+ * Claims one task, `task_id` or any if that is NULL, and runs it with the connection in *inventory, which is opened if
+ * need be. False if there is no task (then err->code is ERROR_NONE) or the database cannot be reached.
  */
-static bool run_next(struct worker *worker, const char *task_id, struct db **inventory, struct error *err)
+static bool claim_and_run(struct worker *worker, const char *task_id, struct db **inventory, struct error *err)
 {
     struct workers *workers = worker->workers;
     struct claim *claim = NULL;
@@ -165,19 +165,19 @@ static bool run_next(struct worker *worker, const char *task_id, struct db **inv
     struct db *db;
 
     err->code = ERROR_NONE;
-    if (have_inventory(workers, inventory, &is_new, err) && (db = db_pool_take(workers->exporter.tasks, err)) != NULL) {
+    if (open_inventory(workers, inventory, &is_new, err) && (db = db_pool_take(workers->exporter.tasks, err)) != NULL) {
         (void) !claim_next(db, task_id, &workers->exporter.terms, &claim, err);
         db_pool_give(workers->exporter.tasks, db);
     }
     if (claim == NULL)
         return false;
-    run(worker, inventory, is_new, claim);
+    run_claim(worker, inventory, is_new, claim);
     claim_free(claim);
     return true;
 }
 
-/* Says that work can't be looked for, once for as long as it lasts. */
-static void log_trouble(const struct error *err, enum error_code *last)
+/* Logs that tasks cannot be claimed, once until the error changes. */
+static void log_claim_trouble(const struct error *err, enum error_code *last)
 {
     struct log_line line;
 
@@ -193,7 +193,7 @@ static void log_trouble(const struct error *err, enum error_code *last)
     log_end(&line);
 }
 
-static void *thread_main(void *argument)
+static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
     struct workers *workers = worker->workers;
@@ -202,10 +202,10 @@ static void *thread_main(void *argument)
     struct error err;
 
     do {
-        while (!is_draining(workers) && run_next(worker, NULL, &inventory, &err))
-            log_trouble(&err, &last);
+        while (!is_draining(workers) && claim_and_run(worker, NULL, &inventory, &err))
+            log_claim_trouble(&err, &last);
         if (!is_draining(workers))
-            log_trouble(&err, &last);
+            log_claim_trouble(&err, &last);
     } while (wait_for_work(workers, last == ERROR_NONE ? POLL_MS : RETRY_MS));
     db_close(inventory);
 
@@ -216,14 +216,14 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-static bool start_thread(struct workers *workers)
+static bool start_worker(struct workers *workers)
 {
     struct worker *worker = &workers->threads[workers->count];
     bool started;
 
     worker->workers = workers;
     pthread_mutex_lock(&workers->lock);
-    started = pthread_create(&worker->thread, NULL, thread_main, worker) == 0;
+    started = pthread_create(&worker->thread, NULL, worker_main, worker) == 0;
     if (started) {
         workers->running++;
         workers->count++;
@@ -244,11 +244,11 @@ struct workers *workers_start(const struct exporter *exporter, const struct db_s
     workers->housekeeper = housekeeper;
     atomic_init(&workers->stop, false);
     pthread_mutex_init(&workers->lock, NULL);
-    clock_init_condition(&workers->called);
+    clock_init_condition(&workers->woken);
     clock_init_condition(&workers->ended);
 
     while (workers->count < threads) {
-        if (!start_thread(workers)) {
+        if (!start_worker(workers)) {
             if (workers_stop(workers, 0))
                 workers_free(workers);
             return NULL;
@@ -263,10 +263,10 @@ bool workers_run(struct workers *workers, const char *task_id)
     enum error_code last = ERROR_NONE;
     struct db *inventory = NULL;
     struct error err;
-    bool ran = run_next(&self, task_id, &inventory, &err);
+    bool ran = claim_and_run(&self, task_id, &inventory, &err);
 
     if (!ran)
-        log_trouble(&err, &last);
+        log_claim_trouble(&err, &last);
     db_close(inventory);
     return ran;
 }
@@ -274,9 +274,9 @@ bool workers_run(struct workers *workers, const char *task_id)
 /* Under the lock. */
 static void wake_one(struct workers *workers)
 {
-    if (workers->calls < workers->count)
-        workers->calls++;
-    pthread_cond_signal(&workers->called);
+    if (workers->wakeups < workers->count)
+        workers->wakeups++;
+    pthread_cond_signal(&workers->woken);
 }
 
 void workers_wake(struct workers *workers)
@@ -289,8 +289,8 @@ void workers_wake(struct workers *workers)
 void workers_wake_all(struct workers *workers)
 {
     pthread_mutex_lock(&workers->lock);
-    workers->calls = workers->count;
-    pthread_cond_broadcast(&workers->called);
+    workers->wakeups = workers->count;
+    pthread_cond_broadcast(&workers->woken);
     pthread_mutex_unlock(&workers->lock);
 }
 
@@ -299,7 +299,7 @@ static void drain_workers(struct workers *workers)
 {
     pthread_mutex_lock(&workers->lock);
     workers->draining = true;
-    pthread_cond_broadcast(&workers->called);
+    pthread_cond_broadcast(&workers->woken);
     pthread_mutex_unlock(&workers->lock);
 }
 
@@ -321,12 +321,12 @@ static bool wait_for_threads(struct workers *workers, int timeout_ms)
 
 bool workers_stop(struct workers *workers, int grace_ms)
 {
-    int hand_back_ms = grace_ms / 2 < HAND_BACK_MS ? grace_ms / 2 : HAND_BACK_MS;
+    int requeue_ms = grace_ms / 2 < REQUEUE_MS ? grace_ms / 2 : REQUEUE_MS;
 
     drain_workers(workers);
-    (void) wait_for_threads(workers, grace_ms - hand_back_ms);
+    (void) wait_for_threads(workers, grace_ms - requeue_ms);
     atomic_store(&workers->stop, true);
-    if (!wait_for_threads(workers, hand_back_ms + HANG_MS))
+    if (!wait_for_threads(workers, requeue_ms + HANG_MS))
         return false;
     for (int i = 0; i < workers->count; i++)
         pthread_join(workers->threads[i].thread, NULL);
@@ -338,7 +338,7 @@ void workers_free(struct workers *workers)
     if (workers == NULL)
         return;
     pthread_cond_destroy(&workers->ended);
-    pthread_cond_destroy(&workers->called);
+    pthread_cond_destroy(&workers->woken);
     pthread_mutex_destroy(&workers->lock);
     free(workers);
 }

@@ -1,6 +1,6 @@
 /*
- * The export threads of a process. Each waits for work, claims task after task until the queue is empty, and
- * waits again: for a wake-up of this process or of another (listener.h), or for a moment to pass.
+ * The export threads of a process. Each claims and runs task after task until the queue is empty, then waits for a
+ * wake-up from this process or another one (listener.h), or until it polls the queue again.
  */
 #ifndef WAYBILL_EXPORT_WORKERS_H
 #define WAYBILL_EXPORT_WORKERS_H

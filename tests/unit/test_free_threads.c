@@ -171,7 +171,7 @@ static void stop(void)
     watches_free(watches);
 }
 
-/* Three creators wait while the only thread is free. When it claims the task of one, all recheck, and the others stop. */
+/* Three creators wait for the only thread. When it claims the task of one, all recheck, and the others stop. */
 static void a_free_thread_is_for_one_of_a_burst(void)
 {
     static const char *const ids[] = {"A", "B", "C"};
