@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import time
 
 import pytest
 from api import MINIMAL, Api
@@ -71,6 +72,15 @@ def test_a_task_of_another_process_is_left_alone(api):
     assert state(api, running) == [("running", 1)]
     api.site.sql("UPDATE waybill.export_task SET lease_expire_time = now() - interval '1 s' WHERE task_id = %s", running)
     assert [api.status(task_id).json()["task_status"] for task_id in (running, queued)] == ["success"] * 2
+
+
+def test_a_create_waits_for_a_task_that_it_may_not_run(api):
+    """For [server] wait_ms, 2000 by default: a program without threads has none that is busy."""
+    api.site.sql(INSERT, "running", LEASE_ID, "1 hour", 1)
+    began = time.monotonic()
+    queued = api.create_task(MINIMAL)
+    assert time.monotonic() - began >= 2
+    assert state(api, queued) == [("queued", 0)]
 
 
 def test_each_process_adds_to_the_counters(api):

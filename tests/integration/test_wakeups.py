@@ -84,8 +84,28 @@ def test_waits_ask_the_database_rarely(fleet):  # noqa: F811
     assert others.expect(200, "failure") < SOON
 
 
-def test_a_create_reads_nothing_while_the_threads_are_busy(fleet):  # noqa: F811
-    """It is answered at once, and its task is not read."""
+def test_a_create_that_waits_queries_its_task_twice(fleet):  # noqa: F811
+    """At first and at the end, though it is woken when the only thread claims the task."""
+    made = fleet("wake_twice", {**GATED, "export.threads": 1, "server.wait_ms": 60000}, p1=20)
+    log_statements(made.site)
+    add_gate(made.site, 10)
+    made.start()
+    wait_until(lambda: listeners(made.site), "it listens")
+    time.sleep(1)  # until the process knows it: then waits recheck once
+    created = []
+    creator = threading.Thread(target=lambda: created.append(made.api().create_task(BODY)))
+    with closed_gate(made.site) as open_gate:
+        creator.start()
+        made.wait_for_query()
+        time.sleep(0.5)  # for a query too many
+        open_gate()
+        creator.join()
+    count = queries(made.site, created[0])
+    assert count == 2, f"queried {count} times"
+
+
+def test_a_create_queries_nothing_while_the_threads_are_busy(fleet):  # noqa: F811
+    """It is answered at once, and its task is not queried."""
     made = fleet("wake_busy", {**GATED, "export.threads": 1, "server.wait_ms": 60000}, p1=20)
     log_statements(made.site)
     add_gate(made.site, 10)
@@ -112,6 +132,24 @@ def test_waits_are_answered_when_the_process_stops(fleet):  # noqa: F811
     count, most = queries(made.site, task_id), waits.most_queries()
     assert took < SOON, f"answered after {took} seconds"
     assert count <= most, f"50 waits made {count} queries"
+
+
+def test_waits_are_answered_before_running_exports_end(fleet):  # noqa: F811
+    """When the process stops, an export may use the grace time, but no wait does."""
+    made = fleet("wake_grace", {**GATED, "export.threads": 1, "server.grace": 60}, p1=20)
+    log_statements(made.site)
+    add_gate(made.site, 10)
+    made.start()
+    with closed_gate(made.site) as open_gate:
+        task_id = made.api().create_task(BODY, headers=ASYNC)
+        made.wait_for_query()
+        waits = Waits(made.api(), task_id, 3)
+        made.signal("one", signal.SIGTERM)
+        took = waits.expect(200, "running")
+        open_gate()
+    assert took < SOON, f"answered after {took} seconds"
+    made.processes.pop("one").stop()
+    assert made.task(task_id, "state") == ("success",)
 
 
 def cancel(made, task_id):
