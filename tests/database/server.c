@@ -1,0 +1,31 @@
+#include "server.h"
+
+#include <stdlib.h>
+
+#include "../unit/check.h"
+
+struct db *server_open(int query_timeout_ms)
+{
+    const struct db_settings settings = {
+        .conninfo = getenv("WAYBILL_TEST_CONNINFO"),
+        .application_name = "waybill test",
+        .time_zone = "UTC",
+        .connect_timeout_ms = SERVER_PATIENT_MS,
+        .query_timeout_ms = query_timeout_ms,
+    };
+    struct error err;
+    struct db *db;
+
+    if (settings.conninfo == NULL)
+        check_fail("WAYBILL_TEST_CONNINFO is not set: tests/integration/test_database.py sets it");
+    db = db_open(&settings, &err);
+    check_good(db != NULL, &err);
+    return db;
+}
+
+void server_run(struct db *db, const char *script)
+{
+    struct error err;
+
+    check_good(db_run_script(db, script, &err), &err);
+}

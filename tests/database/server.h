@@ -1,0 +1,19 @@
+/*
+ * What the tests of tests/database share. They run against a real PostgreSQL, in a database of their own that has
+ * Waybill's schema: WAYBILL_TEST_CONNINFO is its connection string, for a superuser. tests/integration/test_database.py
+ * starts them.
+ */
+#ifndef WAYBILL_TESTS_DATABASE_SERVER_H
+#define WAYBILL_TESTS_DATABASE_SERVER_H
+
+#include "db/db.h"
+
+#define SERVER_PATIENT_MS 30000 /* a time limit that only a fault can reach */
+
+/* Opens a connection whose statements have this time limit, or fails the test. Close it with db_close. */
+struct db *server_open(int query_timeout_ms);
+
+/* Runs a script, or fails the test. */
+void server_run(struct db *db, const char *script);
+
+#endif
