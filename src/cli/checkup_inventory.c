@@ -40,17 +40,22 @@ static struct selection *selection_of_all(struct error *err)
 /* Lets the server plan an export with all columns and filters, which fails unless all exist and can be read. */
 static bool try_inventory(struct db *db, const char *relation, struct error *err)
 {
-    const struct inventory_scope scope = {.relation = relation, .project_id = "check"};
     struct selection *selection = selection_of_all(err);
-    struct statement query = {0};
+    const struct inventory_query query = {
+        .relation = relation,
+        .project_id = "check",
+        .selection = selection,
+        .limit = 1,
+    };
+    struct statement statement = {0};
     int64_t rows;
     bool planned;
 
     if (selection == NULL)
         return false;
-    inventory_query_build(&query, &scope, selection, 1);
-    planned = db_estimate_rows(db, &query, &rows, err);
-    statement_free(&query);
+    inventory_query_build(&statement, &query);
+    planned = db_estimate_rows(db, &statement, &rows, err);
+    statement_free(&statement);
     selection_free(selection);
     return planned;
 }

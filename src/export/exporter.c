@@ -120,7 +120,7 @@ static bool copy_rows(struct run *run, struct db_stream *stream, struct csv_writ
             break;
         }
         if (run->rows == run->claim->export_size) {
-            run->truncated = true; /* the query asks for one row more than the file may have */
+            run->truncated = true; /* the query returns one row more than the file may have */
             continue;
         }
         for (size_t i = 0; i < selection->header_count; i++)
@@ -154,8 +154,13 @@ static bool make_file(struct run *run, struct db *inventory, struct error *err)
 {
     const struct exporter *exporter = run->exporter;
     const struct claim *claim = run->claim;
-    const struct inventory_scope scope = {exporter->relation, claim->project_id, claim->enterprise_projects};
-    struct statement query = {0};
+    struct inventory_query query = {
+        .relation = exporter->relation,
+        .project_id = claim->project_id,
+        .enterprise_projects = claim->enterprise_projects,
+        .limit = claim->export_size,
+    };
+    struct statement statement = {0};
     bool done;
 
     run->selection = selection_parse(claim->request, strlen(claim->request), err);
@@ -164,11 +169,12 @@ static bool make_file(struct run *run, struct db *inventory, struct error *err)
     run->file = export_file_begin(exporter->directory, claim->lease, exporter->gzip, err);
     if (run->file == NULL)
         return false;
-    inventory_query_build(&query, &scope, run->selection, (int64_t) claim->export_size + 1);
+    query.selection = run->selection;
+    inventory_query_build(&statement, &query);
     db_watch(inventory, watch, run);
-    done = write_file(run, inventory, &query, err);
+    done = write_file(run, inventory, &statement, err);
     db_watch(inventory, NULL, NULL);
-    statement_free(&query);
+    statement_free(&statement);
     /* A process that was stopped for a while should find out before there is a file, not after. */
     return done && may_go_on(run, err) && export_file_publish(run->file, err);
 }

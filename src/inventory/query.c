@@ -109,24 +109,25 @@ static void append_filter(struct statement *statement, const struct filter *filt
     }
 }
 
-void inventory_query_build(struct statement *statement, const struct inventory_scope *scope,
-                           const struct selection *selection, int64_t limit)
+void inventory_query_build(struct statement *statement, const struct inventory_query *query)
 {
+    const struct selection *selection = query->selection;
+
     statement_append(statement, "SELECT ");
     for (size_t i = 0; i < selection->header_count; i++)
         statement_append(statement, "%sc.%s::text", i == 0 ? "" : ", ", selection->headers[i].column->key);
 
     statement_append(statement, " FROM ");
-    append_relation(statement, scope->relation);
+    append_relation(statement, query->relation);
     statement_append(statement, " AS c WHERE ");
     append_text_column(statement, "project_id");
     statement_append(statement, " = ");
-    statement_bind(statement, scope->project_id);
-    if (scope->enterprise_projects != NULL) {
+    statement_bind(statement, query->project_id);
+    if (query->enterprise_projects != NULL) {
         statement_append(statement, " AND ");
         append_text_column(statement, "enterprise_project_id");
         statement_append(statement, " = ANY (");
-        statement_bind(statement, scope->enterprise_projects);
+        statement_bind(statement, query->enterprise_projects);
         statement_append(statement, "::text[])");
     }
     for (size_t i = 0; i < FILTER_COUNT; i++)
@@ -134,5 +135,6 @@ void inventory_query_build(struct statement *statement, const struct inventory_s
 
     statement_append(statement, " ORDER BY ");
     append_text_column(statement, "container_id");
-    statement_append(statement, " LIMIT %" PRId64, limit);
+    if (query->limit > 0)
+        statement_append(statement, " LIMIT %" PRId64, query->limit + 1);
 }

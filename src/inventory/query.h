@@ -7,17 +7,20 @@
 #include "db/statement.h"
 #include "inventory/selection.h"
 
-struct inventory_scope {
+/* Which rows of the inventory to read, and which of their columns. */
+struct inventory_query {
     const char *relation;            /* [inventory] relation: schema.name or name */
     const char *project_id;
     const char *enterprise_projects; /* text[] in its input form; NULL is all of the project */
+    const struct selection *selection;
+    int64_t limit;                   /* rows at most, less than INT64_MAX; 0 is no limit */
 };
 
 /*
- * Builds the SELECT into the empty `statement`: one text column per header of the selection, in its
- * order; the rows that match all filters, in the bytewise order of container_id; at most `limit` of them.
+ * Builds the SELECT into the empty `statement`: one text column for each header of the selection, in the selection's
+ * order; the rows that match all filters, in the bytewise order of container_id. With a limit it returns at most one
+ * row more than the limit: that row shows that more rows match.
  */
-void inventory_query_build(struct statement *statement, const struct inventory_scope *scope,
-                           const struct selection *selection, int64_t limit);
+void inventory_query_build(struct statement *statement, const struct inventory_query *query);
 
 #endif

@@ -12,21 +12,27 @@
 #define ID "[[\"container_id\",\"ID\"]]"
 #define SELECT "SELECT c.container_id::text FROM \"waybill\".\"container\" AS c"
 #define PROJECT " WHERE c.project_id::text COLLATE \"C\" = $1"
-#define ORDER " ORDER BY c.container_id::text COLLATE \"C\" LIMIT 10"
+#define ORDER " ORDER BY c.container_id::text COLLATE \"C\" LIMIT 11"
 
-static const struct inventory_scope whole_project = {"waybill.container", "p1", NULL};
+static const struct inventory_query whole_project = {
+    .relation = "waybill.container",
+    .project_id = "p1",
+    .limit = 10,
+};
 
-/* Builds the query of a body. */
-static void build(struct statement *statement, const struct inventory_scope *scope, const char *body)
+/* Builds the query for the selection of a body. */
+static void build(struct statement *statement, const struct inventory_query *of, const char *body)
 {
-    struct selection *request;
+    struct inventory_query query = *of;
+    struct selection *selection;
     struct error err;
 
-    request = selection_parse(body, strlen(body), &err);
-    check_good(request != NULL, &err);
+    selection = selection_parse(body, strlen(body), &err);
+    check_good(selection != NULL, &err);
+    query.selection = selection;
     *statement = (struct statement) {0};
-    inventory_query_build(statement, scope, request, 10);
-    selection_free(request);
+    inventory_query_build(statement, &query);
+    selection_free(selection);
 }
 
 /* Builds the query of a body with these members and one header. */
@@ -223,10 +229,10 @@ static const struct relation_case {
 static void relations(const void *row)
 {
     const struct relation_case *c = row;
-    const struct inventory_scope scope = {c->relation, "p1", NULL};
+    const struct inventory_query query = {.relation = c->relation, .project_id = "p1"};
     struct statement statement;
 
-    build(&statement, &scope, "{\"export_headers\":" ID "}");
+    build(&statement, &query, "{\"export_headers\":" ID "}");
     assert_non_null(strstr(buffer_text(&statement.sql), c->quoted));
     statement_free(&statement);
 }
@@ -234,10 +240,10 @@ static void relations(const void *row)
 /* A $ in the relation's name is not a parameter. */
 static void relation_with_dollars(void)
 {
-    const struct inventory_scope scope = {"weird$1.tab$le", "p1", NULL};
+    const struct inventory_query query = {.relation = "weird$1.tab$le", .project_id = "p1"};
     struct statement statement;
 
-    build(&statement, &scope, "{\"status\":\"Running\",\"export_headers\":" ID "}");
+    build(&statement, &query, "{\"status\":\"Running\",\"export_headers\":" ID "}");
     assert_int_equal(statement.count, 2);
     for (size_t i = 0; i < statement.count; i++) {
         const char *before = buffer_text(&statement.sql) + statement.places[i] - strlen("COLLATE \"C\" = ");
@@ -250,10 +256,12 @@ static void relation_with_dollars(void)
 static void scope_of_enterprise_projects(void)
 {
     static const char projects[] = "{\"0\",\"e 1\\\"'\"}";
-    const struct inventory_scope scope = {"waybill.container", "p'1", projects};
+    struct inventory_query query = whole_project;
     struct statement statement;
 
-    build(&statement, &scope, "{\"status\":\"Running\",\"export_headers\":" ID "}");
+    query.project_id = "p'1";
+    query.enterprise_projects = projects;
+    build(&statement, &query, "{\"status\":\"Running\",\"export_headers\":" ID "}");
     assert_string_equal(buffer_text(&statement.sql),
                         SELECT PROJECT " AND c.enterprise_project_id::text COLLATE \"C\" = ANY ($2::text[])"
                         " AND c.status::text COLLATE \"C\" = $3" ORDER);
@@ -261,24 +269,29 @@ static void scope_of_enterprise_projects(void)
     statement_free(&statement);
 }
 
-static void limits(void)
+static const struct limit_case {
+    const char *label;
+    int64_t limit;
+    const char *end; /* of the statement */
+} limit_cases[] = {
+    {"none", 0, " COLLATE \"C\""},
+    {"1", 1, " COLLATE \"C\" LIMIT 2"},
+    {"100000", 100000, " COLLATE \"C\" LIMIT 100001"},
+    {"the largest", INT64_MAX - 1, " COLLATE \"C\" LIMIT 9223372036854775807"},
+};
+
+/* The statement asks for one row more than the limit. */
+static void limits(const void *row)
 {
-    static const int64_t cases[] = {0, 1, 100001, INT64_MAX};
+    const struct limit_case *c = row;
+    struct inventory_query query = whole_project;
+    struct statement statement;
 
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        static const char body[] = "{\"export_headers\":" ID "}";
-        struct statement statement = {0};
-        struct error err;
-        struct selection *request = selection_parse(body, sizeof(body) - 1, &err);
-        char end[48];
-
-        check_good(request != NULL, &err);
-        inventory_query_build(&statement, &whole_project, request, cases[i]);
-        snprintf(end, sizeof(end), " LIMIT %" PRId64, cases[i]);
-        assert_string_equal(strstr(buffer_text(&statement.sql), " LIMIT "), end);
-        selection_free(request);
-        statement_free(&statement);
-    }
+    query.limit = c->limit;
+    build(&statement, &query, "{\"export_headers\":" ID "}");
+    assert_string_equal(strstr(buffer_text(&statement.sql), " ORDER BY c.container_id::text")
+                        + strlen(" ORDER BY c.container_id::text"), c->end);
+    statement_free(&statement);
 }
 
 static const struct {
@@ -298,10 +311,12 @@ static void add_text(struct json_object *object, const char *name, const char *t
 /* Builds the query in which every text that a caller controls is this text. */
 static void build_from(struct statement *statement, const char *text)
 {
-    struct inventory_scope scope = {"waybill.container", text, text};
+    struct inventory_query query = whole_project;
     struct json_object *body = json_object_new_object();
     struct json_object *pair = json_object_new_array(), *headers = json_object_new_array();
 
+    query.project_id = text;
+    query.enterprise_projects = text;
     for (size_t i = 0; i < FILTER_COUNT; i++) {
         if (filters[i].kind == FILTER_NAME || filters[i].kind == FILTER_QUANTITY)
             add_text(body, filters[i].name, text);
@@ -310,7 +325,7 @@ static void build_from(struct statement *statement, const char *text)
     json_object_array_add(pair, json_object_new_string(strpbrk(text, "\r\n\x01") == NULL ? text : "S"));
     json_object_array_add(headers, pair);
     json_object_object_add(body, "export_headers", headers);
-    build(statement, &scope, json_object_to_json_string(body));
+    build(statement, &query, json_object_to_json_string(body));
     json_object_put(body);
 }
 
@@ -344,7 +359,7 @@ int main(void)
     CHECK_EACH(relations, relation_cases, relation);
     CHECK(relation_with_dollars);
     CHECK(scope_of_enterprise_projects);
-    CHECK(limits);
+    CHECK_EACH(limits, limit_cases, label);
     CHECK_EACH(no_text_of_a_caller_is_in_the_sql, hostile_texts, text);
     return check_run("inventory/query");
 }
