@@ -95,13 +95,6 @@ static bool to_file(void *context, const char *data, size_t length, struct error
     return export_file_write(context, data, length, err);
 }
 
-static bool write_header(struct csv_writer *csv, const struct selection *selection, struct error *err)
-{
-    for (size_t i = 0; i < selection->header_count; i++)
-        csv_writer_field(csv, COLUMN_TEXT, selection->headers[i].name, strlen(selection->headers[i].name));
-    return csv_writer_end_line(csv, err);
-}
-
 /* Copies rows from the stream to the file until the stream ends. */
 static bool copy_rows(struct run *run, struct db_stream *stream, struct csv_writer *csv, struct error *err)
 {
@@ -133,12 +126,13 @@ static bool copy_rows(struct run *run, struct db_stream *stream, struct csv_writ
 
 static bool write_file(struct run *run, struct db *inventory, const struct statement *query, struct error *err)
 {
+    const struct csv_output output = {to_file, run->file};
     struct db_stream *stream = NULL;
     struct csv_writer csv;
     bool done;
 
-    csv_writer_begin(&csv, &run->exporter->csv, to_file, run->file);
-    done = write_header(&csv, run->selection, err) && db_estimate_rows(inventory, query, &run->expected, err);
+    csv_writer_begin(&csv, &run->exporter->csv, &output);
+    done = csv_writer_header(&csv, run->selection, err) && db_estimate_rows(inventory, query, &run->expected, err);
     run->inventory_was_dead = !done && !run->inventory_is_new && !db_is_usable(inventory);
     done = done
            && (stream = db_stream_begin(inventory, query, err)) != NULL

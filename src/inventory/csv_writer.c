@@ -6,9 +6,9 @@
 #define FLUSH_SIZE (64 * 1024)
 #define TIME_SIZE 64
 
-void csv_writer_begin(struct csv_writer *writer, const struct csv_options *options, csv_sink sink, void *context)
+void csv_writer_begin(struct csv_writer *writer, const struct csv_options *options, const struct csv_output *output)
 {
-    *writer = (struct csv_writer) {.options = *options, .sink = sink, .context = context};
+    *writer = (struct csv_writer) {.options = *options, .output = *output};
     if (options->bom)
         buffer_append_text(&writer->buffer, "\xEF\xBB\xBF");
 }
@@ -107,10 +107,20 @@ bool csv_writer_end_line(struct csv_writer *writer, struct error *err)
     return writer->buffer.length < FLUSH_SIZE || csv_writer_flush(writer, err);
 }
 
+bool csv_writer_header(struct csv_writer *writer, const struct selection *selection, struct error *err)
+{
+    for (size_t i = 0; i < selection->header_count; i++) {
+        const char *name = selection->headers[i].name;
+
+        csv_writer_field(writer, COLUMN_TEXT, name, strlen(name));
+    }
+    return csv_writer_end_line(writer, err);
+}
+
 bool csv_writer_flush(struct csv_writer *writer, struct error *err)
 {
     bool taken = writer->buffer.length == 0
-                 || writer->sink(writer->context, writer->buffer.data, writer->buffer.length, err);
+                 || writer->output.write(writer->output.context, writer->buffer.data, writer->buffer.length, err);
 
     buffer_clear(&writer->buffer);
     return taken;

@@ -11,7 +11,7 @@
 static const struct csv_options plain = {.bom = false, .formula_guard = false, .utc = true};
 static const struct csv_options guarded = {.bom = false, .formula_guard = true, .utc = true};
 
-/* A sink that keeps its data, and fails from a given call on. */
+/* An output that keeps its data, and fails at a given call. */
 struct collector {
     struct buffer bytes;
     size_t calls;
@@ -27,9 +27,16 @@ static bool collect(void *context, const char *data, size_t length, struct error
     if (length > collector->largest)
         collector->largest = length;
     if (collector->calls == collector->fails_at)
-        return error_set(err, ERROR_STORAGE, "the sink is full");
+        return error_set(err, ERROR_STORAGE, "the output is full");
     buffer_append(&collector->bytes, data, length);
     return true;
+}
+
+static void begin(struct csv_writer *writer, const struct csv_options *options, struct collector *collector)
+{
+    const struct csv_output output = {collect, collector};
+
+    csv_writer_begin(writer, options, &output);
 }
 
 static void field(struct csv_writer *writer, enum column_type type, const char *text)
@@ -60,7 +67,7 @@ static void check_field(const struct csv_options *options, enum column_type type
     struct buffer line = {0};
     struct csv_writer writer;
 
-    csv_writer_begin(&writer, options, collect, &collector);
+    begin(&writer, options, &collector);
     csv_writer_field(&writer, type, data, length);
     end_line(&writer);
     finish(&writer);
@@ -205,7 +212,7 @@ static void odd_times(void)
     struct csv_writer writer;
     char longest[300];
 
-    csv_writer_begin(&writer, &guarded, collect, &collector);
+    begin(&writer, &guarded, &collector);
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
         size_t length = strlen(texts[i]);
         char *exact = malloc(length == 0 ? 1 : length);
@@ -231,7 +238,7 @@ static void lines(void)
     struct collector collector = {0};
     struct csv_writer writer;
 
-    csv_writer_begin(&writer, &guarded, collect, &collector);
+    begin(&writer, &guarded, &collector);
     field(&writer, COLUMN_TEXT, "Container, ID");
     field(&writer, COLUMN_TEXT, "=Risk");
     field(&writer, COLUMN_TEXT, "Created");
@@ -257,6 +264,27 @@ static void lines(void)
     buffer_free(&collector.bytes);
 }
 
+/* The names of the headers are text: they are quoted and guarded. */
+static void header_line(void)
+{
+    static const char body[] = "{\"export_headers\":[[\"risky\",\"Risk, \\\"all\\\"\"],[\"create_time\",\"=Time\"]]}";
+    struct collector collector = {0};
+    struct csv_writer writer;
+    struct error err;
+    struct selection *selection = selection_parse(body, strlen(body), &err);
+
+    check_good(selection != NULL, &err);
+    begin(&writer, &guarded, &collector);
+    check_good(csv_writer_header(&writer, selection, &err), &err);
+    field(&writer, COLUMN_PLAIN, "true");
+    field(&writer, COLUMN_TIME, NULL);
+    end_line(&writer);
+    finish(&writer);
+    assert_string_equal(buffer_text(&collector.bytes), "\"Risk, \"\"all\"\"\",\"'=Time\"" CRLF "\"true\"," CRLF);
+    selection_free(selection);
+    buffer_free(&collector.bytes);
+}
+
 static void byte_order_mark(void)
 {
     for (int bom = 0; bom <= 1; bom++) {
@@ -264,7 +292,7 @@ static void byte_order_mark(void)
         struct collector collector = {0};
         struct csv_writer writer;
 
-        csv_writer_begin(&writer, &options, collect, &collector);
+        begin(&writer, &options, &collector);
         for (int i = 0; i < 2; i++) {
             field(&writer, COLUMN_TEXT, "ID");
             end_line(&writer);
@@ -301,7 +329,7 @@ static void large_files_go_in_pieces(void)
     struct collector collector = {0};
     struct csv_writer writer;
 
-    csv_writer_begin(&writer, &plain, collect, &collector);
+    begin(&writer, &plain, &collector);
     for (int i = 0; i < 100000; i++) {
         char text[32];
 
@@ -321,36 +349,36 @@ static void large_files_go_in_pieces(void)
     buffer_free(&collector.bytes);
 }
 
-static void sink_failure_is_passed_on(void)
+static void output_failure_is_passed_on(void)
 {
     struct collector collector = {.fails_at = 2};
     struct csv_writer writer;
     struct error err;
     int lines = 0;
 
-    csv_writer_begin(&writer, &plain, collect, &collector);
+    begin(&writer, &plain, &collector);
     do {
         field(&writer, COLUMN_TEXT, "0123456789");
         lines++;
     } while (csv_writer_end_line(&writer, &err) && lines < 1000000);
     assert_int_equal(collector.calls, 2);
-    check_refusal(&err, ERROR_STORAGE, "the sink is full");
+    check_refusal(&err, ERROR_STORAGE, "the output is full");
     csv_writer_end(&writer);
     buffer_free(&collector.bytes);
 }
 
-static void sink_failure_at_the_last_flush(void)
+static void output_failure_at_the_last_flush(void)
 {
     struct collector collector = {.fails_at = 1};
     struct csv_writer writer;
     struct error err;
 
-    csv_writer_begin(&writer, &plain, collect, &collector);
+    begin(&writer, &plain, &collector);
     field(&writer, COLUMN_TEXT, "x");
     end_line(&writer);
     assert_int_equal(collector.calls, 0);
     assert_false(csv_writer_flush(&writer, &err));
-    check_refusal(&err, ERROR_STORAGE, "the sink is full");
+    check_refusal(&err, ERROR_STORAGE, "the output is full");
     csv_writer_end(&writer);
     buffer_free(&collector.bytes);
 }
@@ -360,7 +388,7 @@ static void ends_in_the_middle_of_a_line(void)
     struct collector collector = {0};
     struct csv_writer writer;
 
-    csv_writer_begin(&writer, &plain, collect, &collector);
+    begin(&writer, &plain, &collector);
     field(&writer, COLUMN_TEXT, "x");
     csv_writer_end(&writer);
     assert_int_equal(collector.calls, 0);
@@ -375,11 +403,12 @@ int main(void)
     CHECK_EACH(times, time_cases, text);
     CHECK(odd_times);
     CHECK(lines);
+    CHECK(header_line);
     CHECK(byte_order_mark);
     CHECK(large_fields);
     CHECK(large_files_go_in_pieces);
-    CHECK(sink_failure_is_passed_on);
-    CHECK(sink_failure_at_the_last_flush);
+    CHECK(output_failure_is_passed_on);
+    CHECK(output_failure_at_the_last_flush);
     CHECK(ends_in_the_middle_of_a_line);
     return check_run("inventory/csv_writer");
 }
