@@ -5,13 +5,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "db/statement.h"
 #include "export/export_file.h"
-#include "inventory/query.h"
+#include "inventory/rows_csv.h"
 #include "inventory/selection.h"
 #include "metrics/counters.h"
 
-#define TICK_MS 250           /* how often a running export looks up */
 #define FIRST_RENEWAL_MS 1000 /* soon: a change of the task just after its claim may not have been heard */
 #define RENEW_PAUSE_MS 1000   /* between attempts to renew the lease, while the database can't be reached */
 #define RECORD_PAUSE_MS 250   /* between attempts to write down how it ended */
@@ -20,14 +18,10 @@
 struct run {
     const struct exporter *exporter;
     struct claim *claim;
-    struct selection *selection;
     struct export_file *file;
-    int64_t started;  /* monotonic, like the other two */
-    int64_t next_tick;
-    int64_t next_renewal;
-    int64_t expected; /* the planner's guess of the rows */
-    int64_t rows;
-    bool truncated;
+    int64_t started;      /* monotonic */
+    int64_t next_renewal; /* monotonic */
+    struct inventory_progress progress;
     bool inventory_is_new;
     bool inventory_was_dead; /* when the export began */
 };
@@ -38,25 +32,26 @@ static bool is_passing(const struct error *err)
     return err->code == ERROR_UNAVAILABLE || err->code == ERROR_TIMEOUT;
 }
 
-static bool renew_once(struct run *run, struct error *err)
+static bool renew_once(struct run *run, const struct inventory_progress *progress, struct error *err)
 {
     const struct exporter *exporter = run->exporter;
-    int64_t target = run->expected > run->rows ? run->expected : run->rows + 1;
+    int64_t target = progress->expected > progress->rows ? progress->expected : progress->rows + 1;
+    int percent = (int) (progress->rows * 99 / target);
     struct db *db = db_pool_take(exporter->tasks, err);
     bool held;
 
     if (db == NULL)
         return false;
-    held = claim_renew(db, run->claim, &exporter->terms, (int) (run->rows * 99 / target), run->rows, err);
+    held = claim_renew(db, run->claim, &exporter->terms, percent, progress->rows, err);
     db_pool_give(exporter->tasks, db);
     return held;
 }
 
 /* Goes on without an answer from the database for as long as the lease lasts. */
-static bool renew(struct run *run, struct error *err)
+static bool renew(struct run *run, const struct inventory_progress *progress, struct error *err)
 {
     run->next_renewal = clock_monotonic_ms() + (int64_t) run->exporter->terms.lease * 1000 / 3;
-    if (renew_once(run, err))
+    if (renew_once(run, progress, err))
         return true;
     if (!is_passing(err))
         return false;
@@ -69,115 +64,67 @@ static bool renew(struct run *run, struct error *err)
 }
 
 /* Whether the export may go on. Renews the lease when it is time, or when there is doubt. */
-static bool may_go_on(struct run *run, struct error *err)
+static bool may_go_on(void *context, const struct inventory_progress *progress, struct error *err)
 {
+    struct run *run = context;
     const struct exporter *exporter = run->exporter;
     int64_t now = clock_monotonic_ms();
 
-    run->next_tick = now + TICK_MS;
     if (atomic_load(exporter->stop))
         return error_set(err, ERROR_CANCELLED, "the service is stopping");
     if (now - run->started > (int64_t) exporter->timeout * 1000)
         return error_set(err, ERROR_TIMEOUT, "the export took longer than the %d seconds it may", exporter->timeout);
     if (now < run->next_renewal && watch_wait(&run->claim->watch, 0) != WATCH_CHANGED)
         return true;
-    return renew(run, err);
+    return renew(run, progress, err);
 }
 
-/* While the inventory's connection waits. */
-static bool watch(void *context, struct error *err)
-{
-    return may_go_on(context, err);
-}
-
-static bool to_file(void *context, const char *data, size_t length, struct error *err)
+static bool write_to_file(void *context, const char *data, size_t length, struct error *err)
 {
     return export_file_write(context, data, length, err);
 }
 
-/* Copies rows from the stream to the file until the stream ends. */
-static bool copy_rows(struct run *run, struct db_stream *stream, struct csv_writer *csv, struct error *err)
+/* Runs the query into the file. */
+static bool write_file(struct run *run, struct db *inventory, const struct selection *selection, struct error *err)
 {
-    const struct selection *selection = run->selection;
-    struct db_row row;
+    const struct exporter *exporter = run->exporter;
+    const struct inventory_query query = {
+        .relation = exporter->relation,
+        .project_id = run->claim->project_id,
+        .enterprise_projects = run->claim->enterprise_projects,
+        .selection = selection,
+        .limit = run->claim->export_size,
+    };
+    const struct csv_output output = {write_to_file, run->file};
+    const struct inventory_watcher watcher = {may_go_on, run};
+    bool done = inventory_rows_csv(inventory, &query, &exporter->csv, &output, &watcher, &run->progress, err);
 
-    for (;;) {
-        if (clock_monotonic_ms() >= run->next_tick && !may_go_on(run, err))
-            return false;
-        switch (db_stream_next(stream, &row, err)) {
-        case DB_STREAM_FAILED:
-            return false;
-        case DB_STREAM_END:
-            return true;
-        case DB_STREAM_ROW:
-            break;
-        }
-        if (run->rows == run->claim->export_size) {
-            run->truncated = true; /* the query returns one row more than the file may have */
-            continue;
-        }
-        for (size_t i = 0; i < selection->header_count; i++)
-            csv_writer_field(csv, selection->headers[i].column->type, row.fields[i].data, row.fields[i].length);
-        if (!csv_writer_end_line(csv, err))
-            return false;
-        run->rows++;
-    }
-}
-
-static bool write_file(struct run *run, struct db *inventory, const struct statement *query, struct error *err)
-{
-    const struct csv_output output = {to_file, run->file};
-    struct db_stream *stream = NULL;
-    struct csv_writer csv;
-    bool done;
-
-    csv_writer_begin(&csv, &run->exporter->csv, &output);
-    done = csv_writer_header(&csv, run->selection, err) && db_estimate_rows(inventory, query, &run->expected, err);
-    run->inventory_was_dead = !done && !run->inventory_is_new && !db_is_usable(inventory);
-    done = done
-           && (stream = db_stream_begin(inventory, query, err)) != NULL
-           && copy_rows(run, stream, &csv, err)
-           && csv_writer_flush(&csv, err);
-    db_stream_end(stream);
-    csv_writer_end(&csv);
+    run->inventory_was_dead = !done && !run->inventory_is_new && !run->progress.answered;
     return done;
 }
 
-/* Runs the query into a file and publishes it. */
+/* Makes the file of the task and publishes it. */
 static bool make_file(struct run *run, struct db *inventory, struct error *err)
 {
     const struct exporter *exporter = run->exporter;
     const struct claim *claim = run->claim;
-    struct inventory_query query = {
-        .relation = exporter->relation,
-        .project_id = claim->project_id,
-        .enterprise_projects = claim->enterprise_projects,
-        .limit = claim->export_size,
-    };
-    struct statement statement = {0};
+    struct selection *selection = selection_parse(claim->request, strlen(claim->request), err);
     bool done;
 
-    run->selection = selection_parse(claim->request, strlen(claim->request), err);
-    if (run->selection == NULL)
+    if (selection == NULL)
         return false;
     run->file = export_file_begin(exporter->directory, claim->lease, exporter->gzip, err);
-    if (run->file == NULL)
-        return false;
-    query.selection = run->selection;
-    inventory_query_build(&statement, &query);
-    db_watch(inventory, watch, run);
-    done = write_file(run, inventory, &statement, err);
-    db_watch(inventory, NULL, NULL);
-    statement_free(&statement);
+    done = run->file != NULL && write_file(run, inventory, selection, err);
+    selection_free(selection);
     /* A process that was stopped for a while should find out before there is a file, not after. */
-    return done && may_go_on(run, err) && export_file_publish(run->file, err);
+    return done && may_go_on(run, &run->progress, err) && export_file_publish(run->file, err);
 }
 
 static bool send_success(struct run *run, struct db *db, struct error *err)
 {
     struct claim_outcome outcome = {
-        .exported_rows = run->rows,
-        .truncated = run->truncated,
+        .exported_rows = run->progress.rows,
+        .truncated = run->progress.truncated,
         .file_size = export_file_size(run->file),
         .gzip_size = export_file_gzip_size(run->file),
         .retention_hours = run->exporter->retention_hours,
@@ -296,7 +243,7 @@ static void report(const struct run *run, enum exporter_end end, const struct er
 
     counters_add(1, "waybill_exports_total{outcome=\"%s\"}", ends[end].outcome);
     if (end == EXPORTER_SUCCESS) {
-        counters_add((double) run->rows, "waybill_exported_rows_total");
+        counters_add((double) run->progress.rows, "waybill_exported_rows_total");
         counters_add((double) size, "waybill_exported_bytes_total");
     }
     log_begin(&line, ends[end].level, ends[end].event);
@@ -304,7 +251,7 @@ static void report(const struct run *run, enum exporter_end end, const struct er
     log_text(&line, "request_id", run->claim->request_id);
     log_text(&line, "project_id", run->claim->project_id);
     log_number(&line, "attempt", run->claim->attempt);
-    log_number(&line, "rows", run->rows);
+    log_number(&line, "rows", run->progress.rows);
     log_number(&line, "bytes", size);
     log_number(&line, "ms", clock_monotonic_ms() - run->started);
     if (end != EXPORTER_SUCCESS)
@@ -368,7 +315,6 @@ enum exporter_end exporter_run(const struct exporter *exporter, struct db *inven
         .exporter = exporter,
         .claim = claim,
         .started = now,
-        .next_tick = now + TICK_MS,
         .next_renewal = now + FIRST_RENEWAL_MS,
         .inventory_is_new = inventory_is_new,
     };
@@ -377,6 +323,5 @@ enum exporter_end exporter_run(const struct exporter *exporter, struct db *inven
 
     end = finish(&run, make_file(&run, inventory, &err) ? NULL : &err);
     export_file_free(run.file);
-    selection_free(run.selection);
     return end;
 }

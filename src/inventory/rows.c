@@ -1,0 +1,80 @@
+#include "inventory/rows.h"
+
+#include "base/clock.h"
+#include "db/statement.h"
+
+#define WATCH_PAUSE_MS 250 /* between two calls of the watcher; db_watch has the same pause */
+
+/* Rows on their way from the connection to the sink. */
+struct transfer {
+    const struct inventory_sink *sink;
+    const struct inventory_watcher *watcher; /* NULL if nobody watches */
+    struct inventory_progress *progress;
+    int64_t limit;
+    int64_t next_call; /* of the watcher, monotonic */
+};
+
+static bool call_watcher(void *context, struct error *err)
+{
+    struct transfer *transfer = context;
+    const struct inventory_watcher *watcher = transfer->watcher;
+
+    transfer->next_call = clock_monotonic_ms() + WATCH_PAUSE_MS;
+    return watcher == NULL || watcher->may_go_on(watcher->context, transfer->progress, err);
+}
+
+/* Passes rows on until the stream ends. */
+static bool transfer_rows(struct transfer *transfer, struct db_stream *stream, struct error *err)
+{
+    const struct inventory_sink *sink = transfer->sink;
+    struct inventory_progress *progress = transfer->progress;
+    struct db_row row;
+
+    for (;;) {
+        if (clock_monotonic_ms() >= transfer->next_call && !call_watcher(transfer, err))
+            return false;
+        switch (db_stream_next(stream, &row, err)) {
+        case DB_STREAM_FAILED:
+            return false;
+        case DB_STREAM_END:
+            return true;
+        case DB_STREAM_ROW:
+            break;
+        }
+        if (transfer->limit > 0 && progress->rows == transfer->limit) {
+            progress->truncated = true; /* the query returns one row more than its limit */
+            continue;
+        }
+        if (!sink->take_row(sink->context, &row, err))
+            return false;
+        progress->rows++;
+    }
+}
+
+bool inventory_rows(struct db *db, const struct inventory_query *query, const struct inventory_sink *sink,
+                    const struct inventory_watcher *watcher, struct inventory_progress *progress, struct error *err)
+{
+    struct transfer transfer = {
+        .sink = sink,
+        .watcher = watcher,
+        .progress = progress,
+        .limit = query->limit,
+        .next_call = clock_monotonic_ms() + WATCH_PAUSE_MS,
+    };
+    struct statement statement = {0};
+    struct db_stream *stream = NULL;
+    bool done;
+
+    *progress = (struct inventory_progress) {0};
+    inventory_query_build(&statement, query);
+    db_watch(db, call_watcher, &transfer);
+    done = db_estimate_rows(db, &statement, &progress->expected, err);
+    progress->answered = done || db_is_usable(db);
+    done = done
+           && (stream = db_stream_begin(db, &statement, err)) != NULL
+           && transfer_rows(&transfer, stream, err);
+    db_stream_end(stream);
+    db_watch(db, NULL, NULL);
+    statement_free(&statement);
+    return done;
+}
