@@ -60,3 +60,8 @@ bool error_detail(struct error *err, const char *format, ...)
     text_trim_partial_utf8(err->detail);
     return false;
 }
+
+bool error_is_transient(const struct error *err)
+{
+    return err->code == ERROR_UNAVAILABLE || err->code == ERROR_TIMEOUT;
+}

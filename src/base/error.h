@@ -62,4 +62,7 @@ bool error_set(struct error *err, enum error_code code, const char *format, ...)
 /* Sets the detail, for the log only. Always returns false. */
 bool error_detail(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Whether a retry may help: PostgreSQL could not be reached, or an answer took too long. */
+bool error_is_transient(const struct error *err);
+
 #endif

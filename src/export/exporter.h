@@ -1,4 +1,4 @@
-/* One export from its claim to its end: query, CSV, file, task. The only place that knows all of them. */
+/* One export: makes the file of a claimed task from the inventory, keeps the lease, and publishes the file. */
 #ifndef WAYBILL_EXPORT_EXPORTER_H
 #define WAYBILL_EXPORT_EXPORTER_H
 
@@ -7,6 +7,7 @@
 #include "db/db.h"
 #include "db/pool.h"
 #include "export/claim.h"
+#include "export/outcome.h"
 #include "inventory/csv_writer.h"
 
 struct exporter {
@@ -21,19 +22,12 @@ struct exporter {
     const atomic_bool *stop;       /* true: hand the task back as soon as possible */
 };
 
-enum exporter_end {
-    EXPORTER_SUCCESS,
-    EXPORTER_FAILURE,
-    EXPORTER_REQUEUED,  /* it will be tried again: the database was lost, or the process stops */
-    EXPORTER_ABANDONED, /* the lease was lost, or the database can't be told the end: then the lease runs out */
-};
-
 /*
- * Runs the claimed task, with rows from `inventory`, and ends it. Logs and counts how it ended. The inventory's
- * connection may be unusable afterwards. If it is not new and dies before it has answered anything, it was lost while it
- * was idle: then the attempt does not count.
+ * Runs the claimed task with rows from `inventory` and ends it (see outcome_settle). The inventory's connection may be
+ * unusable afterwards. If the connection is not new and is lost before the server has answered anything, it was lost
+ * while it was idle: then the attempt does not count.
  */
-enum exporter_end exporter_run(const struct exporter *exporter, struct db *inventory, bool inventory_is_new,
-                               struct claim *claim);
+enum outcome exporter_run(const struct exporter *exporter, struct db *inventory, bool inventory_is_new,
+                          struct claim *claim);
 
 #endif

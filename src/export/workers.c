@@ -137,17 +137,17 @@ static bool open_inventory(struct workers *workers, struct db **inventory, bool 
 static void run_claim(struct worker *worker, struct db **inventory, bool inventory_is_new, struct claim *claim)
 {
     struct workers *workers = worker->workers;
-    enum exporter_end end;
+    enum outcome outcome;
 
     begin_export(worker, claim);
-    end = exporter_run(&workers->exporter, *inventory, inventory_is_new, claim);
+    outcome = exporter_run(&workers->exporter, *inventory, inventory_is_new, claim);
 
     if (!db_is_usable(*inventory)) {
         db_close(*inventory); /* now: the server ends the query when the connection is gone */
         *inventory = NULL;
     }
     end_export(worker);
-    if (end != EXPORTER_SUCCESS || claim->attempt > 1)
+    if (outcome != OUTCOME_SUCCESS || claim->attempt > 1)
         housekeeper_wake(workers->housekeeper); /* something may have been left in the directory */
     else
         housekeeper_file_added(workers->housekeeper);

@@ -57,6 +57,15 @@ static void every_code_is_tested(void)
         assert_int_equal(error_cases[i].code, i);
 }
 
+/* Of all codes these two. */
+static void transient(const void *row)
+{
+    const struct error_case *c = row;
+    const struct error err = {.code = c->code};
+
+    assert_int_equal(error_is_transient(&err), c->code == ERROR_UNAVAILABLE || c->code == ERROR_TIMEOUT);
+}
+
 static void set_fills_it(void)
 {
     struct error err;
@@ -114,6 +123,7 @@ int main(void)
 {
     CHECK_EACH(means, error_cases, name);
     CHECK(every_code_is_tested);
+    CHECK_EACH(transient, error_cases, name);
     CHECK(set_fills_it);
     CHECK(detail_stays_apart);
     CHECK(set_drops_the_old_detail);

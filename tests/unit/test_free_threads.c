@@ -33,8 +33,8 @@ static struct {
 
 bool __wrap_claim_next(struct db *db, const char *task_id, const struct claim_terms *terms, struct claim **ret_claim,
                        struct error *err);
-enum exporter_end __wrap_exporter_run(const struct exporter *exporter, struct db *inventory, bool inventory_is_new,
-                                      struct claim *claim);
+enum outcome __wrap_exporter_run(const struct exporter *exporter, struct db *inventory, bool inventory_is_new,
+                                 struct claim *claim);
 struct db *__wrap_db_open(const struct db_settings *settings, struct error *err);
 void __wrap_db_close(struct db *db);
 bool __wrap_db_is_usable(struct db *db);
@@ -57,8 +57,8 @@ bool __wrap_claim_next(struct db *db, const char *task_id, const struct claim_te
     return true;
 }
 
-enum exporter_end __wrap_exporter_run(const struct exporter *exporter, struct db *inventory, bool inventory_is_new,
-                                      struct claim *claim)
+enum outcome __wrap_exporter_run(const struct exporter *exporter, struct db *inventory, bool inventory_is_new,
+                                 struct claim *claim)
 {
     int task = claim->task_id[0];
 
@@ -73,7 +73,7 @@ enum exporter_end __wrap_exporter_run(const struct exporter *exporter, struct db
     while (tasks.stages[task] == STAGE_ENDING)
         pthread_cond_wait(&tasks.changed, &tasks.lock);
     pthread_mutex_unlock(&tasks.lock);
-    return EXPORTER_SUCCESS;
+    return OUTCOME_SUCCESS;
 }
 
 static int connection; /* any connection */
