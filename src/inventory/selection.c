@@ -13,7 +13,7 @@
 #define MAX_HEADER_NAME 255 /* characters */
 
 /* "got 7", "got an array": scalars as they stand in the body, shortened; the rest by type. */
-static bool refuse(struct error *err, const char *field, const char *rule, struct json_object *got)
+static bool refuse_value(struct error *err, const char *field, const char *rule, struct json_object *got)
 {
     enum json_type type = json_object_get_type(got);
     char excerpt[TEXT_EXCERPT_SIZE];
@@ -35,10 +35,10 @@ static bool read_text(struct json_object *value, const char *field, size_t min, 
 
     snprintf(rule, sizeof(rule), "must be a string of %zu to %zu characters", min, max);
     if (!json_object_is_type(value, json_type_string))
-        return refuse(err, field, rule, value);
+        return refuse_value(err, field, rule, value);
     *ret_text = json_object_get_string(value);
     if (!text_utf8_count(*ret_text, (size_t) json_object_get_string_len(value), &count))
-        return refuse(err, field, "must be UTF-8", value);
+        return refuse_value(err, field, "must be UTF-8", value);
     if (count < min || count > max)
         return error_set(err, ERROR_PARAMETER, "%s %s, got %zu characters", field, rule, count);
     return true;
@@ -54,7 +54,7 @@ static bool read_boolean(struct json_object *value, const char *field, bool *ret
     }
     text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
     if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
-        return refuse(err, field, "must be true or false", value);
+        return refuse_value(err, field, "must be true or false", value);
     *ret_boolean = strcmp(text, "true") == 0;
     return true;
 }
@@ -73,7 +73,7 @@ static bool read_choice(struct json_object *value, const struct filter *filter, 
         }
         buffer_printf(&rule, " %s", filter->choices[i]);
     }
-    refuse(err, filter->name, buffer_text(&rule), value);
+    refuse_value(err, filter->name, buffer_text(&rule), value);
     buffer_free(&rule);
     return false;
 }
@@ -81,7 +81,7 @@ static bool read_choice(struct json_object *value, const struct filter *filter, 
 static bool read_instant(struct json_object *value, const char *field, int64_t *ret_instant, struct error *err)
 {
     if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
-        return refuse(err, field, "must be an integer of at least 0 (milliseconds since 1970)", value);
+        return refuse_value(err, field, "must be an integer of at least 0 (milliseconds since 1970)", value);
     *ret_instant = json_object_get_int64(value);
     return true;
 }
@@ -93,7 +93,7 @@ static bool read_time_range(struct json_object *value, const struct filter *filt
     char field[64];
 
     if (!json_object_is_type(value, json_type_object))
-        return refuse(err, filter->name, "must be an object with start_time and end_time", value);
+        return refuse_value(err, filter->name, "must be an object with start_time and end_time", value);
 
     ret->start_time = ret->end_time = -1;
     json_object_object_foreach(value, key, member) {
@@ -146,7 +146,7 @@ static bool read_filter(struct json_object *value, const struct filter *filter, 
 }
 
 /* One [key, header name] of export_headers; `index` counts from 0 and is how a message names it. */
-static bool read_header(struct json_object *pair, size_t index, struct selection *selection, struct error *err)
+static bool read_header_pair(struct json_object *pair, size_t index, struct selection *selection, struct error *err)
 {
     struct selection_header *header = &selection->headers[index];
     char excerpt[TEXT_EXCERPT_SIZE];
@@ -155,7 +155,7 @@ static bool read_header(struct json_object *pair, size_t index, struct selection
 
     snprintf(field, sizeof(field), "export_headers[%zu]", index);
     if (!json_object_is_type(pair, json_type_array))
-        return refuse(err, field, "must be an array [key, header name]", pair);
+        return refuse_value(err, field, "must be an array [key, header name]", pair);
     if (json_object_array_length(pair) != 2)
         return error_set(err, ERROR_PARAMETER,
                          "%s must be an array of two strings [key, header name], got %zu elements", field,
@@ -163,7 +163,7 @@ static bool read_header(struct json_object *pair, size_t index, struct selection
 
     snprintf(field, sizeof(field), "export_headers[%zu][0]", index);
     if (!json_object_is_type(json_object_array_get_idx(pair, 0), json_type_string))
-        return refuse(err, field, "must be a string, the key of a column", json_object_array_get_idx(pair, 0));
+        return refuse_value(err, field, "must be a string, the key of a column", json_object_array_get_idx(pair, 0));
     text = json_object_get_string(json_object_array_get_idx(pair, 0));
     header->column = column_find(text);
     if (header->column == NULL) {
@@ -198,7 +198,7 @@ static bool read_header(struct json_object *pair, size_t index, struct selection
     return true;
 }
 
-static bool read_headers(struct json_object *body, struct selection *selection, struct error *err)
+static bool read_header_pairs(struct json_object *body, struct selection *selection, struct error *err)
 {
     static const char field[] = "export_headers";
     struct json_object *value = NULL;
@@ -208,22 +208,22 @@ static bool read_headers(struct json_object *body, struct selection *selection, 
         return error_set(err, ERROR_PARAMETER, "%s is required: an array of 1 to %d pairs [key, header name], got none",
                          field, COLUMN_COUNT);
     if (!json_object_is_type(value, json_type_array))
-        return refuse(err, field, "must be an array of pairs [key, header name]", value);
+        return refuse_value(err, field, "must be an array of pairs [key, header name]", value);
     count = json_object_array_length(value);
     if (count < 1 || count > COLUMN_COUNT)
         return error_set(err, ERROR_PARAMETER, "%s must have 1 to %d pairs [key, header name], got %zu", field,
                          COLUMN_COUNT, count);
     for (size_t i = 0; i < count; i++) {
-        if (!read_header(json_object_array_get_idx(value, i), i, selection, err))
+        if (!read_header_pair(json_object_array_get_idx(value, i), i, selection, err))
             return false;
     }
     return true;
 }
 
-static bool read_body(struct json_object *body, struct selection *selection, struct error *err)
+static bool read_selection(struct json_object *body, struct selection *selection, struct error *err)
 {
     if (!json_object_is_type(body, json_type_object))
-        return refuse(err, "the body", "must be a JSON object", body);
+        return refuse_value(err, "the body", "must be a JSON object", body);
 
     json_object_object_foreach(body, key, value) {
         const struct filter *filter = filter_find(key);
@@ -237,7 +237,7 @@ static bool read_body(struct json_object *body, struct selection *selection, str
                              text_excerpt(excerpt, key, strlen(key)));
         }
     }
-    return read_headers(body, selection, err);
+    return read_header_pairs(body, selection, err);
 }
 
 struct selection *selection_parse(const char *body, size_t length, struct error *err)
@@ -248,7 +248,7 @@ struct selection *selection_parse(const char *body, size_t length, struct error 
     if (!json_parse(body, length, &json, err))
         return NULL;
     selection = memory_zeroed(1, sizeof(*selection));
-    if (read_body(json, selection, err)) {
+    if (read_selection(json, selection, err)) {
         selection->json = memory_copy_text(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
     } else {
         selection_free(selection);
