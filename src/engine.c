@@ -11,20 +11,20 @@
 #include "export/listener.h"
 #include "metrics/totals.h"
 
-#define LAST_MS 1000         /* for the last flush of the counters, if there is less left to stop in */
+#define LAST_MS 1000         /* minimum time for the last flush of the counters */
 
 struct engine {
     struct db_settings tasks;
     struct db_settings inventory;
     struct db_settings listening;
     struct retention retention;
-    struct db_pool *pool;    /* of requests */
-    struct db_pool *exports; /* of export threads and the housekeeper: requests cost no export its lease */
+    struct db_pool *pool;    /* for requests */
+    struct db_pool *exports; /* for exports and housekeeping, so that busy requests cannot cost an export its lease */
     struct housekeeper *housekeeper;
     struct watches *watches;
     struct workers *workers;
     struct listener *listener;
-    int64_t deadline; /* by which the process has to end, once it stops */
+    int64_t deadline; /* for the end of the process, once it stops */
 };
 
 static bool is_utc(const char *time_zone)
@@ -69,7 +69,7 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     engine->retention = retention_configured(config);
 
     engine->pool = db_pool_new(&engine->tasks, config->pool_size);
-    /* Each thread uses one at a time. Without threads a request is over before its export begins. */
+    /* Each thread uses one connection at a time. Without threads, a request ends before its export begins. */
     engine->exports = threaded ? db_pool_new(&engine->tasks, config->export_threads + 1) : engine->pool;
     exporter = make_exporter(config, engine->exports);
     if (threaded)
@@ -82,7 +82,7 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     if (engine->workers != NULL && (!threaded || (engine->housekeeper != NULL && engine->listener != NULL)))
         return engine;
 
-    error_set(err, ERROR_INTERNAL, "the process can't have the threads that it needs");
+    error_set(err, ERROR_INTERNAL, "the threads of the process cannot be started");
     if (engine_stop(engine, 0))
         engine_free(engine);
     return NULL;
@@ -108,7 +108,7 @@ struct housekeeper *engine_housekeeper(struct engine *engine)
     return engine->housekeeper;
 }
 
-/* A db_watcher for what ends with the process. */
+/* A db_watcher: false once the process must end. */
 static bool process_has_time(void *context, struct error *err)
 {
     const struct engine *engine = context;

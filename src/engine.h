@@ -1,6 +1,6 @@
 /*
- * All that a process needs to have exports made: connections, export threads, the listener that wakes them and the
- * housekeeper that cleans up, as the configuration says.
+ * The parts of a process that exports need, set up as configured: connections, export threads, the listener that wakes
+ * them, and the housekeeper.
  */
 #ifndef WAYBILL_ENGINE_H
 #define WAYBILL_ENGINE_H
@@ -18,13 +18,13 @@
 struct engine;
 
 enum engine_kind {
-    ENGINE_THREADS, /* exports run in threads, until engine_stop */
-    ENGINE_ALONE,   /* no thread at all: workers_run runs an export */
+    ENGINE_THREADS, /* export threads run until engine_stop */
+    ENGINE_ALONE,   /* no threads: workers_run runs an export */
 };
 
 /*
- * `config` must outlive it. NULL on failure: ERROR_CONFIG if the directory of the files can't be used. A database that
- * can't be reached yet is none.
+ * Starts the engine. `config` must outlive it. Returns NULL on failure: ERROR_CONFIG if the files directory is not
+ * usable. An unreachable database is not a failure.
  */
 MUST_CHECK struct engine *engine_start(const struct config *config, enum engine_kind kind, struct error *err);
 
@@ -34,15 +34,15 @@ struct watches *engine_watches(struct engine *engine);
 struct housekeeper *engine_housekeeper(struct engine *engine); /* NULL for ENGINE_ALONE */
 
 /*
- * Claims no more tasks, ends all waits for a task, and ends running exports within grace_ms: those that are not done by
- * then are handed back to the queue. True if all threads have ended. False if one hangs: then what it uses must
- * stay. Other threads may go on using the engine.
+ * Stops claiming tasks, ends all waits for tasks, and ends running exports within grace_ms; unfinished ones return to
+ * the queue. Returns true if all threads have ended, and false if a thread hangs: then everything it uses must stay.
+ * Other threads may still use the engine.
  */
 MUST_CHECK bool engine_stop(struct engine *engine, int grace_ms);
 
 /*
- * After engine_stop was true, and when nobody uses it any more. Adds what was counted last to the counters, within what
- * is left of the grace time; there is a second for it in any case.
+ * Frees the engine. Call it after engine_stop has returned true and when nothing uses the engine any more. It adds the
+ * last counts to the totals within the rest of the grace time, or within one second.
  */
 void engine_free(struct engine *engine);
 

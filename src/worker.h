@@ -1,4 +1,4 @@
-/* waybill worker: a process of export threads alone, for a host that only exports. */
+/* waybill worker: a process that only runs exports. */
 #ifndef WAYBILL_WORKER_H
 #define WAYBILL_WORKER_H
 
@@ -7,7 +7,7 @@
 #include "base/config.h"
 #include "base/error.h"
 
-/* Runs exports until a signal ends the process. A subcommand, as cli/cli.h describes it. */
+/* Runs exports until a signal stops the process. It is a subcommand, see cli/cli.h. */
 bool worker_run(int argc, char **argv, const struct config *config, struct error *err);
 
 #endif

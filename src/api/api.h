@@ -1,6 +1,6 @@
 /*
- * The operations of the API. dispatch.c takes a request through the checks that all share, in the contract's
- * order, and calls the operation of its row in routes.c; each operation has a file of its own.
+ * The operations of the API. Each has a file of its own and a row in routes.c. dispatch.c runs the checks that all
+ * operations share, in the order of the contract, and then calls the operation.
  */
 #ifndef WAYBILL_API_API_H
 #define WAYBILL_API_API_H
@@ -22,33 +22,33 @@
 #include "http/response.h"
 #include "http/router.h"
 
-#define API_ALL_GRANTED "all_granted_eps" /* the enterprise_project_id of all that are granted to the caller */
-#define API_MAX_BODY (1024 * 1024) /* bytes, of every route that takes a body */
+#define API_ALL_GRANTED "all_granted_eps" /* enterprise_project_id: all that are granted to the caller */
+#define API_MAX_BODY (1024 * 1024) /* bytes, for every route that reads a body */
 
-/* What the operations of a process work with. */
+/* The parts of the process that operations use. */
 struct api {
     const struct config *config;
-    struct db_pool *pool;            /* the connections of requests */
+    struct db_pool *pool;            /* the connections for requests */
     struct workers *workers;
     struct watches *watches;
     struct housekeeper *housekeeper; /* NULL in a CGI program */
     bool runs_exports_itself;        /* a CGI program has no export threads */
 };
 
-/* A request on its way through its operation. What is not said to be NULL is there once the checks are passed. */
+/* A request during its operation. After the checks, pointers are not NULL unless their comment says so. */
 struct api_call {
     struct api *api;
     struct http_request *request;
     struct http_response *response;
-    struct identity identity;          /* empty where the route needs none */
+    struct identity identity;          /* empty if the route is open */
     struct http_query query;
     const char *project_id;
-    const char *id;                    /* the task or file of the path; NULL where it has none */
-    const char *enterprise_project_id; /* as in the query, or the route's default; NULL if neither */
+    const char *id;                    /* the task or file in the path; NULL if the path has none */
+    const char *enterprise_project_id; /* from the query, or the default of the route; NULL if neither */
     int export_size;
     int limit;
     int offset;
-    char task_id[TEXT_UUID_LENGTH + 1]; /* for the log: the task that was made or found; "" if none */
+    char task_id[TEXT_UUID_LENGTH + 1]; /* for the log: the task that was created or found; "" if none */
 };
 
 /* An operation fills the response, or fills err and returns false. */
@@ -67,7 +67,7 @@ bool api_metrics(struct api_call *call, struct error *err);
 struct api_parameter {
     const char *name;
     const char *default_value; /* NULL: none */
-    /* Checks the value and puts it into the call. */
+    /* Checks the value and stores it in the call. */
     bool (*take)(struct api_call *call, const char *value, struct error *err);
 };
 
@@ -86,7 +86,7 @@ struct api_route {
 extern const struct api_route api_routes[];
 extern const size_t api_route_count;
 
-/* Serves one request from its first check to its last byte, and logs it. `context` is a struct api. */
+/* Serves and logs a request. `context` is a struct api. */
 void api_serve(void *context, struct fastcgi_exchange *exchange);
 
 /*
@@ -95,18 +95,18 @@ void api_serve(void *context, struct fastcgi_exchange *exchange);
  */
 const char *api_enterprise_project(const struct api_call *call);
 
-/* view.c: takes a connection for the calling thread from the pool of the process, and gives it back. */
+/* view.c: takes a connection from the pool of the process for the calling thread, and returns it. */
 MUST_CHECK struct db *api_take_db(struct api_call *call, struct error *err);
 void api_give_db(struct api_call *call, struct db *db);
 
-/* What a query of tasks needs: a connection, and the caller as a viewer of tasks. */
+/* What a query of tasks needs: a connection, and the caller as a viewer. */
 struct api_view {
     struct db *db;
     struct task_viewer viewer;
-    char *scope; /* that the viewer points to */
+    char *scope; /* memory of the viewer */
 };
 
-/* End it with api_view_end, if it was begun. */
+/* Call api_view_end after a success. */
 MUST_CHECK bool api_view_begin(struct api_call *call, struct api_view *view, struct error *err);
 void api_view_end(struct api_call *call, struct api_view *view);
 
@@ -117,13 +117,13 @@ struct api_wait {
 };
 
 /*
- * Finds a task, and finds it again until it has ended, the wait has ended or the client has gone; other requests are
- * served meanwhile. A CGI program runs the task itself, however long to wait.
+ * Waits until the task has ended, the wait has ended or the client has disconnected, and returns the task as it was
+ * read last. Other requests are served meanwhile. A CGI program runs the task itself, whatever the wait is.
  */
 MUST_CHECK bool api_await_task(struct api_call *call, const char *task_id, struct api_wait wait, struct task *ret_task,
                                struct error *err);
 
-/* A task's status as the API has it (design section 1.3); to be freed with json_object_put. */
+/* Returns the status of a task as JSON, to be freed with json_object_put. */
 struct json_object *api_status_json(const struct task *task);
 
 #endif

@@ -1,4 +1,4 @@
-/* POST /v5/{project_id}/container/export-task: makes a task, and may wait for it. */
+/* POST /v5/{project_id}/container/export-task: creates a task, and may wait for it. */
 #include <stdlib.h>
 
 #include "api/api.h"
@@ -26,7 +26,7 @@ static bool create_task(struct api_call *call, const struct selection *selection
     return created;
 }
 
-/* How long to hold the answer: what the client prefers, else as configured while a thread can run the task at once. */
+/* How long to delay the response: as the client prefers, else as configured while a thread can run the task. */
 static struct api_wait choose_wait(const struct api_call *call)
 {
     const struct http_prefer prefer = http_prefer_parse(http_request_header(call->request, "Prefer"));
@@ -40,7 +40,7 @@ static struct api_wait choose_wait(const struct api_call *call)
     return (struct api_wait) {.ms = call->api->config->wait_ms, .until_busy = true};
 }
 
-/* The task is committed: its id is answered even if this fails. */
+/* The task is committed: the response has its id even if this fails. */
 static void run_or_wait(struct api_call *call)
 {
     const struct api_wait wait = choose_wait(call);

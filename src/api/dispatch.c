@@ -33,7 +33,7 @@ static bool check_identity(struct api_call *call, struct error *err)
     return known;
 }
 
-/* Decodes the path's segments in place. An id is not checked further: one that fits no task is not found. */
+/* Decodes the segments of the path in place. An invalid id needs no check here: its task is not found. */
 static bool check_path(struct api_call *call, struct http_match *match, struct error *err)
 {
     size_t count = 0;
@@ -67,7 +67,7 @@ static bool check_query(struct api_call *call, const struct api_route *route, st
         while (parameters[k] != NULL && strcmp(parameters[k]->name, name) != 0)
             k++;
         if (parameters[k] == NULL)
-            return error_set(err, ERROR_PARAMETER, "there is no query parameter %s here",
+            return error_set(err, ERROR_PARAMETER, "unknown query parameter %s",
                              text_excerpt(excerpt, name, strlen(name)));
     }
     for (size_t k = 0; parameters[k] != NULL; k++) {
@@ -109,7 +109,8 @@ static bool check_and_run(struct api_call *call, struct http_match *match, struc
     const struct api_route *route;
 
     if (fastcgi_is_oversized(call->request->exchange))
-        return error_set(err, ERROR_HEADERS, "the request's headers must be at most %d with %d bytes, got more",
+        return error_set(err, ERROR_HEADERS,
+                         "the request must have at most %d headers and variables, of %d bytes in all, got more",
                          FASTCGI_MAX_VARIABLES, FASTCGI_MAX_BYTES);
     if (!http_match(match, api_routes, api_route_count, sizeof(api_routes[0]), call->request, err))
         return false;

@@ -9,11 +9,11 @@
 #include "http/encoding.h"
 #include "http/range.h"
 
-/* The form of a file that a caller gets. */
+/* The variant of a file that the client receives. */
 struct variant {
     enum export_file_form form;
     int64_t size;
-    char etag[sizeof(((struct task *) 0)->sha256) + sizeof("\"-gzip\"")]; /* strong: each form has its own */
+    char etag[sizeof(((struct task *) 0)->sha256) + sizeof("\"-gzip\"")]; /* strong: each variant has its own */
 };
 
 static bool find_file(struct api_call *call, struct task *ret_task, struct error *err)
@@ -64,17 +64,19 @@ static void add_file_headers(struct http_response *response, const struct task *
     http_response_header(response, "X-Content-Type-Options", "nosniff");
 }
 
-/* Whether the web server would send what was selected as Waybill means it. */
+/* Whether the web server would send exactly what was selected. */
 static bool can_offload(const struct api_call *call, enum http_selection selection)
 {
     const struct http_request *request = call->request;
 
     if (call->api->config->offload == CONFIG_OFFLOAD_NONE || request->method != HTTP_GET)
         return false;
-    /* conf/apache-common.conf has Apache make the part of the file, and keeps from it what Waybill ignores. */
-    if (http_request_comes_by(request, "Apache"))
+    /*
+     * With conf/apache-common.conf, Apache evaluates Range itself, and does not see the headers that Waybill ignores.
+     */
+    if (http_request_is_from_server(request, "Apache"))
         return true;
-    /* Others send whole files, and could judge the conditions that Waybill ignores by themselves. */
+    /* Other servers send whole files, and could evaluate the conditions that Waybill ignores. */
     return selection == HTTP_SEND_ALL && http_request_header(request, "If-Match") == NULL
            && http_request_header(request, "If-Unmodified-Since") == NULL;
 }
@@ -127,7 +129,7 @@ bool api_download(struct api_call *call, struct error *err)
     http_response_file(response, 200, fd, 0, file.size);
     switch (selection) {
     case HTTP_NOT_SATISFIABLE:
-        error_set(err, ERROR_RANGE, "Range must begin within the file's %" PRId64 " bytes", file.size);
+        error_set(err, ERROR_RANGE, "Range must begin within the %" PRId64 " bytes of the file", file.size);
         http_response_error(response, err, call->request);
         http_response_header(response, "Content-Range", "bytes */%" PRId64, file.size);
         return true;

@@ -1,6 +1,6 @@
 /*
- * GET /healthz/live: whether the process answers at all; if not, it is to be started anew. GET /healthz/ready, and
- * /healthz: whether it can do its work, for which it needs the database and room for a file; if not, waiting helps.
+ * GET /healthz/live shows that the process responds; if it does not, restart it. GET /healthz/ready and /healthz show
+ * whether it can work: it needs the database and space for a file. If it is not ready, wait.
  */
 #include "api/api.h"
 #include "export/export_file.h"
@@ -36,7 +36,7 @@ bool api_live(struct api_call *call, struct error *err)
 {
     struct json_object *answer = json_object_new_object();
 
-    (void) err; /* it can't fail */
+    (void) err; /* it cannot fail */
     add_string(answer, "status", "live");
     json_object_object_add(answer, "live", json_object_new_boolean(true));
     http_response_json(call->response, 200, answer);
@@ -59,7 +59,7 @@ bool api_ready(struct api_call *call, struct error *err)
     if (database)
         *err = files_error;
     http_response_error_with(call->response, err, call->request, answer);
-    /* Whatever is missing may come back. */
+    /* The problem may be temporary. */
     call->response->status = error_info(ERROR_UNAVAILABLE)->http_status;
     if (error_info(err->code)->retry_after == 0)
         http_response_header(call->response, "Retry-After", "%d", error_info(ERROR_UNAVAILABLE)->retry_after);

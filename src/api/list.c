@@ -1,4 +1,4 @@
-/* GET /v5/{project_id}/export-tasks: the caller's tasks, newest first. */
+/* GET /v5/{project_id}/export-tasks: lists the tasks of the caller, newest first. */
 #include <stdlib.h>
 
 #include "api/api.h"

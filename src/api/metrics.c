@@ -1,4 +1,4 @@
-/* GET /metrics: the metrics of all processes (metrics/exposition.h). It answers without the database, too. */
+/* GET /metrics: the metrics of all processes (metrics/exposition.h). It also works without the database. */
 #include "api/api.h"
 #include "metrics/exposition.h"
 

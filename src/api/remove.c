@@ -17,7 +17,7 @@ static bool remove_row(struct api_call *call, char ret_file_id[TEXT_UUID_LENGTH 
     return removed;
 }
 
-/* The task is gone by now, and the database remembers that its file has to go: if it can't now, housekeeping tries. */
+/* The task is deleted, and the database has recorded its file for removal: if this fails, housekeeping retries. */
 static void remove_task_file(struct api_call *call, const char *file_id)
 {
     struct log_line line;
@@ -26,7 +26,7 @@ static void remove_task_file(struct api_call *call, const char *file_id)
 
     if (export_file_remove(call->api->config->directory, file_id, &removed, &err))
         return;
-    log_begin(&line, LOG_WARNING, "the file of a removed task stays for now");
+    log_begin(&line, LOG_WARNING, "the file of a removed task could not be removed yet");
     log_text(&line, "request_id", call->request->id);
     log_text(&line, "task_id", call->task_id);
     log_error(&line, &err);

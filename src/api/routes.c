@@ -1,11 +1,11 @@
-/* The one table of routes, and the query parameters that they take. */
+/* The table of routes, and their query parameters. */
 #include <string.h>
 
 #include "api/api.h"
 #include "base/text.h"
 #include "export/task.h"
 
-/* 1 to 256 characters, as the API page has it for project_id and enterprise_project_id. */
+/* The API page allows 1 to 256 characters. */
 static bool take_enterprise_project_id(struct api_call *call, const char *value, struct error *err)
 {
     size_t count = 0;
@@ -28,7 +28,7 @@ static bool take_export_size(struct api_call *call, const char *value, struct er
     return true;
 }
 
-/* Digits alone, within its bounds. */
+/* Accepts only digits, and a number within the bounds. */
 static bool take_number(const char *name, const char *value, int min, int max, int *ret_number, struct error *err)
 {
     char excerpt[TEXT_EXCERPT_SIZE];

@@ -20,7 +20,7 @@ static bool find_awaited(struct api_call *call, const char *task_id, struct task
     return found;
 }
 
-/* Waits until the task should be read again, or until the deadline. False if the wait is to end without that. */
+/* Waits until the task should be read again, or until the deadline. Returns false if the wait must end now. */
 static bool wait_for_news(struct api_call *call, struct watch *watch, int64_t deadline)
 {
     int64_t began = clock_monotonic_ms();
@@ -57,7 +57,7 @@ static bool await_threads(struct api_call *call, const char *task_id, struct api
         if (!found || task_has_ended(ret_task) || clock_remaining_ms(deadline) == 0)
             break;
         if (!paused || !wait_for_news(call, &watch, deadline))
-            break; /* not paused: no more requests may wait */
+            break; /* not paused: the limit of waiting requests is reached */
     }
     if (paused)
         fastcgi_resume(call->request->exchange, FASTCGI_WAIT);

@@ -7,10 +7,10 @@
 #include "inventory/rows_csv.h"
 #include "inventory/selection.h"
 
-#define FIRST_RENEWAL_MS 1000 /* soon: a change of the task just after its claim may not have been heard */
-#define RENEW_PAUSE_MS 1000   /* between attempts to renew the lease, while the database can't be reached */
+#define FIRST_RENEWAL_MS 1000 /* early, because a change of the task right after its claim may go unnoticed */
+#define RENEW_PAUSE_MS 1000   /* between attempts to renew the lease, while the database is unreachable */
 
-/* An export under way. */
+/* A running export. */
 struct run {
     const struct exporter *exporter;
     struct attempt attempt;
@@ -33,7 +33,7 @@ static bool try_to_renew(struct run *run, const struct inventory_progress *progr
     return held;
 }
 
-/* Goes on without an answer from the database for as long as the lease lasts. */
+/* Renews the lease. Without a response of the database, the export goes on until the lease expires. */
 static bool renew_lease(struct run *run, const struct inventory_progress *progress, struct error *err)
 {
     run->next_renewal = clock_monotonic_ms() + (int64_t) run->exporter->terms.lease * 1000 / 3;
@@ -42,14 +42,14 @@ static bool renew_lease(struct run *run, const struct inventory_progress *progre
     if (!error_is_transient(err))
         return false;
     if (clock_monotonic_ms() >= run->attempt.claim->lease_end) {
-        err->code = ERROR_LEASE; /* by now it may be another's */
+        err->code = ERROR_LEASE; /* another process may hold it now */
         return false;
     }
     run->next_renewal = clock_monotonic_ms() + RENEW_PAUSE_MS;
     return true;
 }
 
-/* Whether the export may go on. Renews the lease when it is time, or when there is doubt. */
+/* Whether the export may go on. Renews the lease when it is due, or after a change of the task. */
 static bool may_go_on(void *context, const struct inventory_progress *progress, struct error *err)
 {
     struct run *run = context;
@@ -59,7 +59,7 @@ static bool may_go_on(void *context, const struct inventory_progress *progress, 
     if (atomic_load(exporter->stop))
         return error_set(err, ERROR_CANCELLED, "the service is stopping");
     if (now > run->attempt.deadline)
-        return error_set(err, ERROR_TIMEOUT, "the export took longer than the %d seconds it may", exporter->timeout);
+        return error_set(err, ERROR_TIMEOUT, "the export exceeded its time limit of %d seconds", exporter->timeout);
     if (now < run->next_renewal && watch_wait(&run->attempt.claim->watch, 0) != WATCH_CHANGED)
         return true;
     return renew_lease(run, progress, err);
@@ -70,7 +70,7 @@ static bool write_to_file(void *context, const char *data, size_t length, struct
     return export_file_write(context, data, length, err);
 }
 
-/* Runs the query into the file. */
+/* Writes the rows of the query to the file. */
 static bool write_file(struct run *run, struct db *inventory, const struct selection *selection, struct error *err)
 {
     const struct exporter *exporter = run->exporter;
@@ -90,7 +90,7 @@ static bool write_file(struct run *run, struct db *inventory, const struct selec
     return done;
 }
 
-/* Makes the file of the task and publishes it. */
+/* Creates the file of the task and publishes it. */
 static bool make_file(struct run *run, struct db *inventory, struct error *err)
 {
     const struct exporter *exporter = run->exporter;
@@ -104,7 +104,7 @@ static bool make_file(struct run *run, struct db *inventory, struct error *err)
     attempt->file = export_file_begin(exporter->directory, claim->lease, exporter->gzip, err);
     done = attempt->file != NULL && write_file(run, inventory, selection, err);
     selection_free(selection);
-    /* A process that was stopped for a while should find out before there is a file, not after. */
+    /* A process that was suspended should notice a lost lease before it publishes the file. */
     return done && may_go_on(run, &attempt->progress, err) && export_file_publish(attempt->file, err);
 }
 

@@ -1,4 +1,4 @@
-/* One export: makes the file of a claimed task from the inventory, keeps the lease, and publishes the file. */
+/* Runs one export: writes the file of a claimed task, renews the lease meanwhile, and publishes the file. */
 #ifndef WAYBILL_EXPORT_EXPORTER_H
 #define WAYBILL_EXPORT_EXPORTER_H
 
@@ -12,20 +12,20 @@
 
 struct exporter {
     const char *relation;  /* [inventory] relation */
-    const char *directory; /* of the files */
-    bool gzip;             /* each with a compressed twin */
+    const char *directory; /* for the files */
+    bool gzip;             /* also write a gzip variant */
     struct csv_options csv;
-    int timeout;         /* seconds that one export may take */
+    int timeout;         /* time limit of an export in seconds */
     struct claim_terms terms;
     int retention_hours;
-    struct db_pool *tasks;         /* for the task's row, while the inventory's connection streams */
-    const atomic_bool *stop;       /* true: hand the task back as soon as possible */
+    struct db_pool *tasks;         /* connections for the row of the task */
+    const atomic_bool *stop;       /* true: requeue the task as soon as possible */
 };
 
 /*
- * Runs the claimed task with rows from `inventory` and ends it (see outcome_settle). The inventory's connection may be
- * unusable afterwards. If the connection is not new and is lost before the server has answered anything, it was lost
- * while it was idle: then the attempt does not count.
+ * Runs the claimed task with rows from `inventory`, and ends it (see outcome_settle). The connection may be unusable
+ * afterwards. If it is not new, and is lost before any response of the server, it was lost while it was idle: then the
+ * attempt does not count.
  */
 enum outcome exporter_run(const struct exporter *exporter, struct db *inventory, bool inventory_is_new,
                           struct claim *claim);

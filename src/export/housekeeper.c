@@ -9,22 +9,22 @@
 #include "base/memory.h"
 #include "metrics/totals.h"
 
-#define ROUND_MS 60000 /* between rounds, if nobody wakes it */
-#define RETRY_MS 10000 /* after one that failed */
+#define ROUND_MS 60000 /* between rounds without a wake-up */
+#define RETRY_MS 10000 /* after a round that failed */
 #define FLUSH_MS 10000 /* between flushes of the counters */
-#define PAUSE_MS 1000  /* after a round, however often it is woken */
-#define LAST_MS 1000   /* for the last flush, if there is less left to stop in */
-#define HANG_MS 5000   /* after which the thread is given up if it should have ended */
+#define PAUSE_MS 1000  /* after a round, despite wake-ups */
+#define LAST_MS 1000   /* minimum time for the last flush */
+#define HANG_MS 5000   /* wait for the thread when it should have ended */
 
 struct housekeeper {
     struct db_pool *pool;
     struct retention retention;
-    atomic_bool stop; /* the thread is to end; set under the lock */
+    atomic_bool stop; /* the thread must end; set under the lock */
     pthread_t thread;
     pthread_mutex_t lock; /* for the rest */
     pthread_cond_t changed;
     bool woken;
-    int64_t deadline; /* by which the thread must end, once `stop` is set */
+    int64_t deadline; /* for the end of the thread, once `stop` is set */
     bool ended;
 };
 
@@ -62,7 +62,7 @@ static bool housekeeper_has_time(void *context, struct error *err)
     return expired ? error_set(err, ERROR_UNAVAILABLE, "the process is stopping") : true;
 }
 
-/* A connection whose statements end with the housekeeper's time. NULL on failure. */
+/* Takes a connection whose statements end with the time of the housekeeper. NULL on failure. */
 static struct db *take_connection(struct housekeeper *housekeeper, struct error *err)
 {
     struct db *db = db_pool_take(housekeeper->pool, err);
@@ -78,7 +78,7 @@ static void give_connection(struct housekeeper *housekeeper, struct db *db)
     db_pool_give(housekeeper->pool, db);
 }
 
-/* False if the round must be repeated. When the process stops, other processes or its next start do the rest. */
+/* Runs a round. Returns false if it must be repeated. When the process stops, the rest is left to other processes. */
 static bool run_round(struct housekeeper *housekeeper)
 {
     struct retention_result result = {0};
@@ -100,7 +100,7 @@ static void flush_counters(struct housekeeper *housekeeper)
     struct db *db = take_connection(housekeeper, &ignored);
 
     if (db == NULL)
-        return; /* the counters are kept for the next flush */
+        return; /* the counters stay for the next flush */
     (void) !totals_flush(db, &ignored);
     give_connection(housekeeper, db);
 }
@@ -117,7 +117,7 @@ static void flush_last(struct housekeeper *housekeeper)
     flush_counters(housekeeper);
 }
 
-/* Waits until it is woken, or the time has come. False if it is to end. */
+/* Waits for a wake-up or until `until`. Returns false if the thread must end. */
 static bool wait_until_woken(struct housekeeper *housekeeper, int timeout_ms, bool *ret_woken)
 {
     struct timespec until = clock_timespec_after(timeout_ms);
@@ -135,7 +135,7 @@ static bool wait_until_woken(struct housekeeper *housekeeper, int timeout_ms, bo
     return go_on;
 }
 
-/* Waits a moment, so that many wake-ups cause one round. False if the thread is to end. */
+/* Waits briefly, so that many wake-ups cause one round. Returns false if the thread must end. */
 static bool pause_after_round(struct housekeeper *housekeeper)
 {
     struct timespec until = clock_timespec_after(PAUSE_MS);

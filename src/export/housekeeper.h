@@ -1,4 +1,4 @@
-/* The thread that does the rounds of retention.h, and adds this process's counters to those of all. */
+/* The thread that runs the rounds of retention.h, and adds the counters of the process to the totals. */
 #ifndef WAYBILL_EXPORT_HOUSEKEEPER_H
 #define WAYBILL_EXPORT_HOUSEKEEPER_H
 
@@ -11,25 +11,25 @@
 struct housekeeper;
 
 /*
- * Starts it; its first round comes at once. `retention` is copied but for what it points to, which must outlive the
- * housekeeper, as must `pool`; its `stop` is set here. NULL if there is no thread for it.
+ * Starts the thread, which begins with a round. `retention` is copied, and its `stop` is set here. The pointers in it
+ * and `pool` must outlive the housekeeper. Returns NULL if the thread cannot start.
  */
 MUST_CHECK struct housekeeper *housekeeper_start(struct db_pool *pool, const struct retention *retention);
 
-/* There may be something to remove: a round comes soon. NULL is fine, here and below. */
+/* Requests a round soon, because there may be something to remove. NULL is allowed, here and below. */
 void housekeeper_wake(struct housekeeper *housekeeper);
 
-/* There is a file more: a round comes soon if the bytes of all are limited. */
+/* Reports a new file. A round follows soon if the size of all files is limited. */
 void housekeeper_file_added(struct housekeeper *housekeeper);
 
 /*
- * Ends the thread within grace_ms: a round after the batch in hand, a statement that takes longer with its connection.
- * A last flush of the counters has a second in any case. True if the thread has ended; waking it does nothing any more.
- * False if it hangs: then what it uses must stay.
+ * Ends the thread within grace_ms. A round ends after its current batch; a statement that takes longer loses its
+ * connection. The last flush of the counters has at least a second. Returns true if the thread has ended; wake-ups have
+ * no effect then. Returns false if it hangs: then everything it uses must stay.
  */
 MUST_CHECK bool housekeeper_stop(struct housekeeper *housekeeper, int grace_ms);
 
-/* After housekeeper_stop was true. */
+/* Call it after housekeeper_stop has returned true. */
 void housekeeper_free(struct housekeeper *housekeeper);
 
 #endif

@@ -13,18 +13,18 @@
 #include "export/task.h"
 
 #define RETRY_MS 1000  /* between attempts to connect */
-#define QUIET_MS 30000 /* without a notification, after which the server is pinged */
+#define QUIET_MS 30000 /* without a notification, until the server is pinged */
 
 struct listener {
     const struct db_settings *settings;
     struct workers *workers;
     struct watches *watches;
-    int stop_event; /* readable once it is to end */
+    int stop_event; /* readable once the thread must end */
     atomic_bool stopping;
     pthread_t thread;
 };
 
-/* Passes on notifications until the connection is lost or the thread is to end. */
+/* Passes on notifications until the connection is lost or the thread must end. */
 static void receive_notices(struct listener *listener, struct db *db, struct error *err)
 {
     char payload[DB_NOTICE_SIZE];
@@ -68,7 +68,7 @@ static void *listener_main(void *argument)
         if (err.code != ERROR_NONE && !troubled) {
             struct log_line line;
 
-            log_begin(&line, LOG_WARNING, "notifications are not heard for now");
+            log_begin(&line, LOG_WARNING, "notifications cannot be received");
             log_error(&line, &err);
             log_end(&line);
             troubled = true;
@@ -103,7 +103,7 @@ void listener_stop(struct listener *listener)
         return;
     atomic_store(&listener->stopping, true);
     if (write(listener->stop_event, &one, sizeof(one)) != (ssize_t) sizeof(one))
-        log_event(LOG_WARNING, "the listener ends late");
+        log_event(LOG_WARNING, "the listener thread ends late");
     pthread_join(listener->thread, NULL);
     close(listener->stop_event);
     free(listener);

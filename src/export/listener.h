@@ -1,7 +1,7 @@
 /*
- * Receives the notifications of other processes: a thread with a connection of its own listens on TASK_CHANNEL. It
- * wakes a worker when a task was queued, and notifies the watches of a task that changed. While the connection is lost
- * the watches know that the process hears nothing: those who wait read their tasks more often, and workers poll.
+ * Receives the notifications of other processes. A thread with its own connection listens on TASK_CHANNEL. It wakes a
+ * worker when a task was queued, and notifies the watches of a task that changed. While the connection is lost, waiting
+ * requests read their tasks more often, and workers poll the queue.
  */
 #ifndef WAYBILL_EXPORT_LISTENER_H
 #define WAYBILL_EXPORT_LISTENER_H
@@ -13,11 +13,11 @@
 
 struct listener;
 
-/* All three must outlive it. NULL if its thread cannot be started. */
+/* All three must outlive the listener. Returns NULL if its thread cannot start. */
 MUST_CHECK struct listener *listener_start(const struct db_settings *settings, struct workers *workers,
                                            struct watches *watches);
 
-/* Ends the thread, and frees it. NULL is fine. */
+/* Ends the thread and frees the listener. NULL is allowed. */
 void listener_stop(struct listener *listener);
 
 #endif

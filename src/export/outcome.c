@@ -46,7 +46,7 @@ static bool attempt_counts(const struct attempt *attempt, const struct error *re
     return reason->code == ERROR_UNAVAILABLE && !attempt->connection_was_dead;
 }
 
-/* Lets the database commit an end. */
+/* Commits an end. */
 static bool commit_end(const struct attempt *attempt, enum outcome end, const struct error *reason, struct error *err)
 {
     struct db *db = db_pool_take(attempt->tasks, err);
@@ -93,7 +93,7 @@ static bool find_recorded_end(const struct attempt *attempt, enum outcome sent, 
     return true;
 }
 
-/* How long to try. The database alone knows what it has committed, even after the lease has expired. */
+/* Until when to try. Only the database knows what it has committed, even after the lease has expired. */
 static int64_t record_deadline(const struct attempt *attempt)
 {
     return attempt->deadline > attempt->claim->lease_end ? attempt->deadline : attempt->claim->lease_end;
@@ -158,8 +158,8 @@ static void explain_last_attempt(struct error *reason)
     struct error last = *reason;
 
     error_set(reason, ERROR_UNAVAILABLE,
-              "the inventory could not be read in %d attempts, as the database can't be reached; create the export"
-              " anew later",
+              "the inventory could not be read in %d attempts, because the database is unreachable; create the export"
+              " again later",
               CLAIM_MAX_ATTEMPTS);
     error_detail(reason, "%s", last.detail);
 }
@@ -187,11 +187,11 @@ enum outcome outcome_settle(const struct attempt *attempt, const struct error *r
     }
     if (end != OUTCOME_ABANDONED && !record_end(attempt, end, reason, &end, &err)) {
         if (reason == NULL && !error_is_transient(&err))
-            return outcome_settle(attempt, &err); /* the database refuses the success */
+            return outcome_settle(attempt, &err); /* the database rejects the success */
         end = OUTCOME_ABANDONED;
         log_unrecorded(attempt, &err);
     } else if (end != OUTCOME_SUCCESS && attempt->file != NULL) {
-        /* Not before: until the database has given its name up, the task can still become a success with it. */
+        /* Not earlier: until the database has recorded another end, the task can still succeed with this file. */
         export_file_unpublish(attempt->file);
     }
     report_end(attempt, end, reason != NULL ? reason : &err);

@@ -8,9 +8,9 @@
 #include "base/memory.h"
 
 struct watches {
-    pthread_mutex_t lock; /* for all below and for the members of each watch */
+    pthread_mutex_t lock; /* for all below, and for the members of each watch */
     struct watch *first;
-    bool hearing; /* notifications of other processes */
+    bool hearing; /* the process receives notifications of others */
     bool stopping;
 };
 
@@ -30,7 +30,7 @@ void watches_free(struct watches *watches)
     free(watches);
 }
 
-/* Under the lock. */
+/* Called with the lock held. */
 static void notify_watch(struct watch *watch)
 {
     watch->changed = true;
@@ -98,7 +98,7 @@ void watch_begin(struct watches *watches, struct watch *watch, const char *task_
     pthread_mutex_unlock(&watches->lock);
 }
 
-/* Takes what there is to report about the watch. Under the lock. */
+/* Returns and clears the news of the watch. Called with the lock held. */
 static enum watch_news take_news(struct watch *watch)
 {
     bool *reported = watch->changed ? &watch->changed : &watch->busy;

@@ -1,6 +1,6 @@
 /*
- * The watches of a process: each belongs to a thread that wants to know what happens to one task, be it a request that
- * waits for the end of the task or the export thread that runs it. A change wakes the watches of its task alone.
+ * The watches of a process. Each belongs to a thread that needs to know of changes of one task: a request that waits
+ * for the end of the task, or the export thread that runs it. A change wakes only the watches of its task.
  */
 #ifndef WAYBILL_EXPORT_WATCHES_H
 #define WAYBILL_EXPORT_WATCHES_H
@@ -14,23 +14,23 @@ struct watches;
 
 struct watches *watches_new(void);
 
-/* No watch may be left. NULL is fine. */
+/* All watches must have ended. NULL is allowed. */
 void watches_free(struct watches *watches);
 
-/* A task ended, was cancelled or was removed, by this process or another. */
+/* Reports that a task ended, was cancelled or was removed, by this process or another. */
 void watches_notify(struct watches *watches, const char *task_id);
 
 /*
- * Whether the process receives the notifications of other processes from now on; at first it does not. As soon as it
- * does, every watch has a change, because notifications may have been missed before.
+ * Sets whether the process receives the notifications of other processes; initially it does not. When it begins to,
+ * every watch gets a change, because earlier notifications may have been missed.
  */
 void watches_set_hearing(struct watches *watches, bool hearing);
 bool watches_is_hearing(struct watches *watches);
 
-/* The process stops. */
+/* Reports that the process is stopping. */
 void watches_stop(struct watches *watches);
 
-/* The export threads of the process are busy from now on. */
+/* Reports that all export threads of the process are busy. */
 void watches_notify_busy(struct watches *watches);
 
 struct watch {
@@ -44,13 +44,13 @@ struct watch {
 };
 
 enum watch_news {
-    WATCH_CHANGED,  /* something happened to the task since watch_begin or the last WATCH_CHANGED */
-    WATCH_BUSY,     /* nothing, but the export threads became busy since watch_begin or the last WATCH_BUSY */
-    WATCH_QUIET,    /* nothing for the time given, as far as this process knows */
-    WATCH_STOPPING, /* nothing, and the process stops: to wait longer is useless */
+    WATCH_CHANGED,  /* the task changed since watch_begin or the last WATCH_CHANGED */
+    WATCH_BUSY,     /* no change, but all export threads became busy */
+    WATCH_QUIET,    /* no change within the time limit, as far as the process knows */
+    WATCH_STOPPING, /* no change, and the process is stopping */
 };
 
-/* `watches` and `watch` must stay until watch_end. WATCH_BUSY is only for a watch that is begun with `until_busy`. */
+/* `watches` and `watch` must stay valid until watch_end. Only a watch with `until_busy` gets WATCH_BUSY. */
 void watch_begin(struct watches *watches, struct watch *watch, const char *task_id, bool until_busy);
 enum watch_news watch_wait(struct watch *watch, int timeout_ms);
 void watch_end(struct watch *watch);

@@ -10,14 +10,14 @@
 #include "base/memory.h"
 
 #define POLL_MS 5000    /* between polls of the queue without a wake-up */
-#define RETRY_MS 1000   /* after a failure instead */
-#define REQUEUE_MS 1000 /* of the grace time, to requeue the tasks of unfinished exports */
-#define HANG_MS 5000    /* after which a thread that should have ended is given up */
+#define RETRY_MS 1000   /* the same after a failure */
+#define REQUEUE_MS 1000 /* part of the grace time, to requeue unfinished exports */
+#define HANG_MS 5000    /* wait for a thread that should have ended */
 
 struct worker {
     struct workers *workers;
     pthread_t thread;
-    struct claim *claim; /* that it runs; NULL if none; under the lock of all */
+    struct claim *claim; /* the running one, or NULL; protected by the lock */
 };
 
 struct workers {
@@ -29,15 +29,15 @@ struct workers {
 
     pthread_mutex_t lock; /* for all below */
     pthread_cond_t woken;
-    pthread_cond_t ended; /* a thread has */
+    pthread_cond_t ended; /* signalled when a thread ends */
     bool draining;
-    int running; /* threads that have not ended */
-    int wakeups; /* that no thread has taken yet */
+    int running; /* number of threads that have not ended */
+    int wakeups; /* number of wake-ups that no thread has taken */
     int count;
     struct worker threads[];
 };
 
-/* Waits for a wake-up, at most timeout_ms. False if the threads are to end. */
+/* Waits for a wake-up, up to timeout_ms. Returns false if the threads must end. */
 static bool wait_for_work(struct workers *workers, int timeout_ms)
 {
     struct timespec until = clock_timespec_after(timeout_ms);
@@ -70,7 +70,7 @@ static bool is_free(const struct worker *worker)
     return worker->claim == NULL || atomic_load(&worker->claim->ending);
 }
 
-/* Under the lock. */
+/* Called with the lock held. */
 static bool has_free_thread(const struct workers *workers)
 {
     for (int i = 0; i < workers->count; i++) {
@@ -87,12 +87,12 @@ bool workers_may_run(struct workers *workers, const char *task_id)
     pthread_mutex_lock(&workers->lock);
     may_run = has_free_thread(workers);
     for (int i = 0; i < workers->count && !may_run; i++)
-        may_run = strcmp(workers->threads[i].claim->task_id, task_id) == 0; /* it is not free, so it has a claim */
+        may_run = strcmp(workers->threads[i].claim->task_id, task_id) == 0; /* a busy thread has a claim */
     pthread_mutex_unlock(&workers->lock);
     return may_run;
 }
 
-/* The thread is no longer free, and watches the task that it runs. */
+/* Marks the thread as busy, and watches the task that it runs. */
 static void begin_export(struct worker *worker, struct claim *claim)
 {
     struct workers *workers = worker->workers;
@@ -107,7 +107,7 @@ static void begin_export(struct worker *worker, struct claim *claim)
         watches_notify_busy(workers->watches);
 }
 
-/* The thread is free before anyone is notified of the end of its task. */
+/* Marks the thread as free first, and then notifies the watches of the task. */
 static void end_export(struct worker *worker)
 {
     struct workers *workers = worker->workers;
@@ -120,7 +120,7 @@ static void end_export(struct worker *worker)
     watches_notify(workers->watches, claim->task_id);
 }
 
-/* Opens a connection if there is none that is usable. *ret_is_new says whether it did. */
+/* Opens a connection unless *inventory is usable. *ret_is_new tells whether it did. */
 static bool open_inventory(struct workers *workers, struct db **inventory, bool *ret_is_new, struct error *err)
 {
     if (*inventory != NULL && !db_is_usable(*inventory)) {
@@ -143,19 +143,19 @@ static void run_claim(struct worker *worker, struct db **inventory, bool invento
     outcome = exporter_run(&workers->exporter, *inventory, inventory_is_new, claim);
 
     if (!db_is_usable(*inventory)) {
-        db_close(*inventory); /* now: the server ends the query when the connection is gone */
+        db_close(*inventory); /* immediately, so that the server cancels the query */
         *inventory = NULL;
     }
     end_export(worker);
     if (outcome != OUTCOME_SUCCESS || claim->attempt > 1)
-        housekeeper_wake(workers->housekeeper); /* something may have been left in the directory */
+        housekeeper_wake(workers->housekeeper); /* the attempt may have left a file */
     else
         housekeeper_file_added(workers->housekeeper);
 }
 
 /*
- * Claims one task, `task_id` or any if that is NULL, and runs it with the connection in *inventory, which is opened if
- * need be. False if there is no task (then err->code is ERROR_NONE) or the database cannot be reached.
+ * Claims a task (`task_id`, or any if it is NULL) and runs it. *inventory is the connection to read with, opened if
+ * necessary. Returns false if there is no task (ERROR_NONE) or if the database cannot be reached.
  */
 static bool claim_and_run(struct worker *worker, const char *task_id, struct db **inventory, struct error *err)
 {
@@ -176,7 +176,7 @@ static bool claim_and_run(struct worker *worker, const char *task_id, struct db 
     return true;
 }
 
-/* Logs that tasks cannot be claimed, once until the error changes. */
+/* Logs that tasks cannot be claimed, once for each error. */
 static void log_claim_trouble(const struct error *err, enum error_code *last)
 {
     struct log_line line;
@@ -185,10 +185,10 @@ static void log_claim_trouble(const struct error *err, enum error_code *last)
         return;
     *last = err->code;
     if (err->code == ERROR_NONE) {
-        log_event(LOG_INFO, "export thread can take tasks again");
+        log_event(LOG_INFO, "export thread can claim tasks again");
         return;
     }
-    log_begin(&line, LOG_ERROR, "export thread can't take tasks");
+    log_begin(&line, LOG_ERROR, "export thread cannot claim tasks");
     log_error(&line, err);
     log_end(&line);
 }
@@ -271,7 +271,7 @@ bool workers_run(struct workers *workers, const char *task_id)
     return ran;
 }
 
-/* Under the lock. */
+/* Called with the lock held. */
 static void wake_one(struct workers *workers)
 {
     if (workers->wakeups < workers->count)
@@ -294,7 +294,7 @@ void workers_wake_all(struct workers *workers)
     pthread_mutex_unlock(&workers->lock);
 }
 
-/* From now on no task is claimed. Running exports continue. */
+/* Stops claiming tasks. Running exports go on. */
 static void drain_workers(struct workers *workers)
 {
     pthread_mutex_lock(&workers->lock);
@@ -303,7 +303,7 @@ static void drain_workers(struct workers *workers)
     pthread_mutex_unlock(&workers->lock);
 }
 
-/* Waits for the threads to end. True if they have. */
+/* Waits for the threads to end. Returns true if all have. */
 static bool wait_for_threads(struct workers *workers, int timeout_ms)
 {
     struct timespec until = clock_timespec_after(timeout_ms);

@@ -16,40 +16,41 @@
 struct workers;
 
 /*
- * Starts `threads` threads (0 is fine). `exporter` is copied but for what it points to, which must outlive the
- * workers, as must `inventory`, the settings of each thread's own connection for the rows, `watches`, which are
- * notified of the end of each task, and `housekeeper`, which is woken when there may be something to remove; it may be
- * NULL. The exporter's `stop` is set here. NULL if a thread cannot be started.
+ * Starts `threads` threads, which may be 0. `exporter` is copied, and its `stop` is set here. Each thread opens its own
+ * connection for rows with the settings `inventory`. The threads notify `watches` of the end of each task, and wake the
+ * housekeeper, which may be NULL, when there may be something to remove. All pointers must stay valid until
+ * workers_free. Returns NULL if a thread cannot start.
  */
 MUST_CHECK struct workers *workers_start(const struct exporter *exporter, const struct db_settings *inventory,
                                          struct watches *watches, struct housekeeper *housekeeper, int threads);
 
-/* A task was queued somewhere: wakes a thread. */
+/* Wakes a thread, because a task was queued. */
 void workers_wake(struct workers *workers);
 
-/* Tasks may have been queued without a notification: wakes all threads. */
+/* Wakes all threads, because tasks may have been queued without a notification. */
 void workers_wake_all(struct workers *workers);
 
 /*
- * Whether a thread is free, so that it can claim the task at once, or runs the task. A thread is free as soon as the
- * last transaction of its export begins, and so before anyone is notified of the end of its task. When no thread is
- * free any more, the watches that are to hear of it have WATCH_BUSY.
+ * Whether a thread is free to claim the task now, or already runs it. A thread counts as free once the last transaction
+ * of its export begins, and so before anyone is notified of the end of its task. When the last free thread becomes
+ * busy, watches with `until_busy` get WATCH_BUSY.
  */
 bool workers_may_run(struct workers *workers, const char *task_id);
 
 /*
- * Runs the task in the calling thread if it can be claimed, for a process without export threads. True if it was.
+ * Claims and runs the task in the calling thread, for a process without export threads. Returns false if the task
+ * cannot be claimed.
  */
 bool workers_run(struct workers *workers, const char *task_id);
 
 /*
- * From now on no task is claimed. Waits up to grace_ms for running exports; those that are not done by then are handed
- * back to the queue, towards the end of that time. True if all threads have ended. False if one hangs: then what it
- * uses must stay.
+ * Stops claiming tasks, and waits up to grace_ms for running exports. Near the end of that time, unfinished exports
+ * return to the queue. Returns true if all threads have ended, and false if a thread hangs: then everything it uses
+ * must stay.
  */
 MUST_CHECK bool workers_stop(struct workers *workers, int grace_ms);
 
-/* After workers_stop was true. NULL is fine. */
+/* Call it after workers_stop has returned true. NULL is allowed. */
 void workers_free(struct workers *workers);
 
 #endif

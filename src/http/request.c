@@ -28,7 +28,7 @@ static enum http_method parse_method(const char *name)
     return HTTP_OTHER;
 }
 
-/* REQUEST_URI is the target as it was sent; a client may send it with scheme and host (RFC 9112 section 3.2.2). */
+/* REQUEST_URI is the target as sent. A client may send it with scheme and host (RFC 9112 section 3.2.2). */
 static const char *request_target(struct fastcgi_exchange *exchange)
 {
     const char *target = fastcgi_variable(exchange, "REQUEST_URI");
@@ -80,7 +80,7 @@ const char *http_request_header(const struct http_request *request, const char *
     return fastcgi_variable(request->exchange, variable);
 }
 
-bool http_request_comes_by(const struct http_request *request, const char *server)
+bool http_request_is_from_server(const struct http_request *request, const char *server)
 {
     const char *software = fastcgi_variable(request->exchange, "SERVER_SOFTWARE"); /* name/version */
     size_t length = strlen(server);
@@ -89,7 +89,7 @@ bool http_request_comes_by(const struct http_request *request, const char *serve
            && (software[length] == '\0' || software[length] == '/');
 }
 
-/* Whether the parameters of a media type, from the first `;` on, say a charset other than UTF-8. */
+/* Whether the parameters of a media type, from the first `;` on, have a charset other than UTF-8. */
 static bool has_other_charset(const char *parameters)
 {
     const char *charset = strcasestr(parameters, "charset=");
@@ -125,18 +125,20 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct e
 {
     struct buffer *body = &request->body;
     const char *text = http_request_header(request, "Content-Length");
-    int64_t announced = -1; /* a web server that takes a chunked body may not know */
+    int64_t announced = -1; /* unknown if the web server passes on a chunked body */
     size_t wanted;
     ssize_t got;
 
     if (request->has_body)
         return true;
     if (text != NULL && *text != '\0' && !text_parse_digits(text, 18, &announced))
-        return error_set(err, ERROR_BODY, "the body can't be read: Content-Length is no number");
+        return error_set(err, ERROR_BODY, "the body cannot be read: Content-Length is not a number");
     if (announced > (int64_t) limit)
         return error_set(err, ERROR_TOO_LARGE, "the body must have at most %zu bytes, got %" PRId64, limit, announced);
 
-    /* Not beyond what is announced (RFC 3875 section 4.2); one byte beyond the limit tells a body that is too long. */
+    /*
+     * Read no further than Content-Length (RFC 3875 section 4.2), or one byte beyond the limit to detect a long body.
+     */
     wanted = announced >= 0 ? (size_t) announced : limit + 1;
     do {
         size_t room = wanted - body->length < 64 * 1024 ? wanted - body->length : 64 * 1024;

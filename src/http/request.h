@@ -1,4 +1,4 @@
-/* An HTTP request as its web server hands it over. */
+/* An HTTP request, as the web server passes it on. */
 #ifndef WAYBILL_HTTP_REQUEST_H
 #define WAYBILL_HTTP_REQUEST_H
 
@@ -17,16 +17,16 @@ enum http_method {
     HTTP_HEAD,
     HTTP_POST,
     HTTP_DELETE,
-    HTTP_OTHER, /* none that any path has */
+    HTTP_OTHER, /* no route has it */
 };
 
 struct http_request {
     struct fastcgi_exchange *exchange;
-    char id[TEXT_UUID_LENGTH + 1]; /* in the answer, the log and the task */
+    char id[TEXT_UUID_LENGTH + 1]; /* in the response, the log and the task */
     enum http_method method;
-    const char *method_name; /* as the client sent it; "" if it did not */
-    char *path;   /* percent-encoded, as the client sent it */
-    char *query;  /* likewise, without the ?; "" if there is none */
+    const char *method_name; /* as sent by the client; "" if absent */
+    char *path;   /* percent-encoded, as sent by the client */
+    char *query;  /* likewise, without the ?; "" if absent */
     int64_t started; /* monotonic */
     struct buffer body; /* empty until http_request_read_body */
     bool has_body;      /* the body was read */
@@ -38,16 +38,16 @@ void http_request_begin(struct http_request *request, struct fastcgi_exchange *e
 /* Frees what the request holds, including the body. */
 void http_request_end(struct http_request *request);
 
-/* The name of a method, as in a request line; "" for HTTP_OTHER. */
+/* Returns the name of a method, "" for HTTP_OTHER. */
 const char *http_method_name(enum http_method method);
 
-/* A header by its name, such as "Prefer"; NULL if there is none. Several of a name come joined by commas. */
+/* Returns a header by its name, such as "Prefer", or NULL. The web server joins repeated headers with commas. */
 const char *http_request_header(const struct http_request *request, const char *name);
 
-/* Whether it has come by a web server of this name, such as "Apache" (RFC 3875 section 4.1.17). */
-bool http_request_comes_by(const struct http_request *request, const char *server);
+/* Whether the web server has this name, such as "Apache" (RFC 3875 section 4.1.17). */
+bool http_request_is_from_server(const struct http_request *request, const char *server);
 
-/* Checks that the body is JSON by its Content-Type; one that doesn't say is taken for it. ERROR_MEDIA_TYPE. */
+/* Checks that Content-Type is JSON. A missing Content-Type is accepted. ERROR_MEDIA_TYPE. */
 MUST_CHECK bool http_request_is_json(const struct http_request *request, struct error *err);
 
 /*

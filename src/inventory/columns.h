@@ -1,4 +1,4 @@
-/* The columns that a file can have: one table, from the key in a request to the type in the CSV. */
+/* The table of columns: the key of each in a request, and its type in the CSV. */
 #ifndef WAYBILL_INVENTORY_COLUMNS_H
 #define WAYBILL_INVENTORY_COLUMNS_H
 
@@ -7,19 +7,19 @@
 #define COLUMN_COUNT 16
 
 enum column_type {
-    COLUMN_TEXT,   /* gets the formula guard */
-    COLUMN_PLAIN,  /* a number or true/false, written as PostgreSQL writes it */
+    COLUMN_TEXT,   /* subject to the formula guard */
+    COLUMN_PLAIN,  /* a number, true or false, in the format of PostgreSQL */
     COLUMN_TIME,   /* ISO 8601 */
 };
 
 struct column {
-    const char *key; /* in a request, and the inventory's column */
+    const char *key; /* in a request; also the name of the column in the inventory */
     enum column_type type;
 };
 
 extern const struct column columns[COLUMN_COUNT];
 
-/* The column with this key, or NULL. */
+/* Returns the column with this key, or NULL. */
 const struct column *column_find(const char *key);
 
 #endif

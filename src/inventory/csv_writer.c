@@ -14,8 +14,8 @@ void csv_writer_begin(struct csv_writer *writer, const struct csv_options *optio
 }
 
 /*
- * Appends the field as libcsv quotes it. In the worst case each byte is a quote that is doubled; libcsv
- * writes no NUL, and cuts what doesn't fit, so the room is made first.
+ * Appends the field with the quoting of libcsv. libcsv truncates its output if the buffer is too small, so this
+ * reserves room for the worst case, in which every byte is a quote to double. libcsv writes no NUL.
  */
 static void append_quoted(struct buffer *buffer, const char *data, size_t length)
 {
@@ -26,8 +26,8 @@ static void append_quoted(struct buffer *buffer, const char *data, size_t length
 }
 
 /*
- * Turns PostgreSQL's `2026-04-03 08:15:00.12+00` into ISO 8601 with three decimals and an offset in hours
- * and minutes: 2026-04-03T08:15:00.120Z. What has another form (infinity, years before Christ) stays as it is.
+ * Converts PostgreSQL's `2026-04-03 08:15:00.12+00` to ISO 8601 with three decimals and an offset in hours and minutes:
+ * 2026-04-03T08:15:00.120Z. Other formats (infinity, years BC) are left unchanged.
  */
 static size_t format_time(char out[TIME_SIZE], const char *data, size_t length, bool utc)
 {
@@ -38,11 +38,11 @@ static size_t format_time(char out[TIME_SIZE], const char *data, size_t length, 
     size_t used;
 
     if (time == NULL || end - time < (ptrdiff_t) sizeof(" hh:mm:ss+hh") - 1 || length > TIME_SIZE - 8)
-        goto as_it_is;
+        goto unchanged;
     for (offset = time + 9; offset < end && *offset != '+' && *offset != '-'; offset++)
         continue;
     if (offset == end || memchr(offset, ' ', (size_t) (end - offset)) != NULL)
-        goto as_it_is;
+        goto unchanged;
 
     used = (size_t) (time + 9 - data);
     memcpy(out, data, used);
@@ -62,7 +62,7 @@ static size_t format_time(char out[TIME_SIZE], const char *data, size_t length, 
     }
     return used;
 
-as_it_is:
+unchanged:
     length = length < TIME_SIZE ? length : TIME_SIZE;
     memcpy(out, data, length);
     return length;
@@ -91,7 +91,7 @@ void csv_writer_field(struct csv_writer *writer, enum column_type type, const ch
     if (type == COLUMN_TEXT && writer->options.formula_guard && looks_like_formula(data, length)) {
         size_t start = buffer->length;
 
-        /* The guard goes inside the quotes, so the opening one moves one byte to the left. */
+        /* The guard belongs inside the quotes, so the opening quote moves one byte to the left. */
         buffer_append(buffer, "\"", 1);
         append_quoted(buffer, data, length);
         buffer->data[start + 1] = '\'';

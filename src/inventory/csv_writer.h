@@ -1,6 +1,6 @@
 /*
- * The CSV: RFC 4180 in UTF-8 with CRLF, every field quoted but NULL, which is empty and unquoted. Fields are
- * written one by one into a buffer that goes to the output whenever it is full.
+ * The CSV format: RFC 4180 in UTF-8 with CRLF. Every field is quoted, except NULL, which is empty and unquoted. Fields
+ * are written one by one to a buffer, which is passed to the output whenever it is full.
  */
 #ifndef WAYBILL_INVENTORY_CSV_WRITER_H
 #define WAYBILL_INVENTORY_CSV_WRITER_H
@@ -16,13 +16,13 @@
 
 struct csv_options {
     bool bom;           /* begin with a byte order mark */
-    bool formula_guard; /* put a ' before text that a spreadsheet would take for a formula */
-    bool utc;           /* times are in UTC: their offset is written as Z */
+    bool formula_guard; /* put a ' before text that a spreadsheet would interpret as a formula */
+    bool utc;           /* times are in UTC, and their offset is written as Z */
 };
 
-/* Where the bytes go. */
+/* The destination of the bytes. */
 struct csv_output {
-    /* Takes all `length` bytes, or fills err and returns false. */
+    /* Consumes all `length` bytes, or fills err and returns false. */
     bool (*write)(void *context, const char *data, size_t length, struct error *err);
     void *context;
 };
@@ -34,25 +34,25 @@ struct csv_writer {
     bool in_line; /* a field of the current line has been written */
 };
 
-/* Begins a file. End it with csv_writer_end, whatever happens in between. */
+/* Begins a file. Call csv_writer_end in any case. */
 void csv_writer_begin(struct csv_writer *writer, const struct csv_options *options, const struct csv_output *output);
 
 /*
- * Adds a field to the line. `data` NULL is SQL NULL; else it is the value as PostgreSQL writes it (for
- * COLUMN_TIME: in DateStyle ISO), or a header name as COLUMN_TEXT.
+ * Adds a field to the line: a value in the text format of PostgreSQL (COLUMN_TIME with DateStyle ISO), or a header name
+ * as COLUMN_TEXT. `data` is NULL for SQL NULL.
  */
 void csv_writer_field(struct csv_writer *writer, enum column_type type, const char *data, size_t length);
 
-/* Ends the line, and passes the buffer on if it is large enough. */
+/* Ends the line. Passes the buffer to the output if it is large enough. */
 MUST_CHECK bool csv_writer_end_line(struct csv_writer *writer, struct error *err);
 
-/* Writes the first line of a file: the selection's header names. */
+/* Writes the header line: the header names of the selection. */
 MUST_CHECK bool csv_writer_header(struct csv_writer *writer, const struct selection *selection, struct error *err);
 
-/* Passes on what is left. */
+/* Passes the rest of the buffer to the output. */
 MUST_CHECK bool csv_writer_flush(struct csv_writer *writer, struct error *err);
 
-/* Frees what it holds. */
+/* Frees the buffer. */
 void csv_writer_end(struct csv_writer *writer);
 
 #endif

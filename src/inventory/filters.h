@@ -1,6 +1,6 @@
 /*
- * The filters of a request: one table, from the field's rule to how it matches. selection.c validates by
- * it, query.c turns it into SQL. A filter's name is the field's and the inventory column's.
+ * The table of filters: the rule of each field and how it matches. selection.c validates requests by it, and query.c
+ * translates it to SQL. The name of a filter is that of the field in a request and of the column in the inventory.
  */
 #ifndef WAYBILL_INVENTORY_FILTERS_H
 #define WAYBILL_INVENTORY_FILTERS_H
@@ -13,30 +13,30 @@
 
 enum filter_kind {
     FILTER_BOOLEAN,    /* true or false */
-    FILTER_CHOICE,     /* one of `choices`, exactly */
-    FILTER_NAME,       /* exactly, or by pattern where the text has a `*` */
+    FILTER_CHOICE,     /* equal to one of `choices` */
+    FILTER_NAME,       /* equal, or by pattern if the text contains a `*` */
     FILTER_TIME_RANGE, /* {start_time, end_time}, both ends included */
-    FILTER_QUANTITY,   /* equal amounts of CPU or memory; "" is no filter */
+    FILTER_QUANTITY,   /* an equal amount of CPU or memory; "" is no filter */
 };
 
 struct filter {
     const char *name;
     enum filter_kind kind;
-    size_t max_length;          /* characters: FILTER_NAME (at least 1) and FILTER_QUANTITY (at least 0) */
-    const char *const *choices; /* FILTER_CHOICE: ended by NULL */
+    size_t max_length;          /* in characters; the minimum is 1 for FILTER_NAME, 0 for FILTER_QUANTITY */
+    const char *const *choices; /* of FILTER_CHOICE, ended by NULL */
 };
 
 extern const struct filter filters[FILTER_COUNT];
 
-/* A filter's value in a request. */
+/* The value of a filter in a request. */
 struct filter_value {
-    bool is_set; /* false: no restriction, and the rest means nothing */
+    bool is_set; /* false: no restriction, and the other members are undefined */
     bool boolean;
-    char *text; /* choice, name, quantity */
-    int64_t start_time, end_time; /* milliseconds since 1970, -1 is open */
+    char *text; /* of a choice, name or quantity */
+    int64_t start_time, end_time; /* milliseconds since 1970; -1: open */
 };
 
-/* The filter with this name, or NULL. Its place in the table is `filter - filters`. */
+/* Returns the filter with this name, or NULL. Its index in the table is `filter - filters`. */
 const struct filter *filter_find(const char *name);
 
 #endif

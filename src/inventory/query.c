@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-/* A relation without a schema is one of schema public. */
+/* The schema of a relation defaults to public. */
 static void append_relation(struct statement *statement, const char *relation)
 {
     const char *dot = strchr(relation, '.');
@@ -22,15 +22,15 @@ static void append_relation(struct statement *statement, const char *relation)
 }
 
 /*
- * A text column as the filters and the order see it: bytes. The casts change nothing for waybill.container, whose
- * indexes they leave usable; a site's view may have other types and collations.
+ * Appends a text column for comparison and sorting by bytes. The view of a site may have other types and collations.
+ * For waybill.container the casts have no effect, and its indexes stay usable.
  */
 static void append_text_column(struct statement *statement, const char *name)
 {
     statement_append(statement, "c.%s::text COLLATE \"C\"", name);
 }
 
-/* A pattern for LIKE: `*` is %, all else stands for itself. */
+/* Binds a pattern of LIKE: `*` becomes %, and all other characters are literal. */
 static void bind_pattern(struct statement *statement, const char *text)
 {
     struct buffer pattern = {0};
@@ -49,7 +49,7 @@ static void bind_pattern(struct statement *statement, const char *text)
     buffer_free(&pattern);
 }
 
-/* One end of a time range, where `instant` is compared by `comparison`. */
+/* Appends one bound of a time range. */
 static void append_time_bound(struct statement *statement, const char *name, const char *comparison, int64_t instant)
 {
     char text[CLOCK_ISO8601_SIZE];
@@ -61,8 +61,8 @@ static void append_time_bound(struct statement *statement, const char *name, con
 }
 
 /*
- * Both ends are included, to the millisecond that a file shows: a row at .1239 is in a range that ends at .123.
- * A bound beyond what a timestamptz can hold is no bound above, and one that nothing reaches below.
+ * Appends a time range. Both ends are included, with the precision of a file: a row at .1239 is in a range that ends at
+ * .123. A bound above the maximum of timestamptz restricts nothing as the end, and excludes all rows as the start.
  */
 static void append_time_range(struct statement *statement, const char *name, const struct filter_value *value)
 {

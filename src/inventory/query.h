@@ -1,4 +1,4 @@
-/* The query for the rows of a selection: the meaning of every filter in SQL. */
+/* The query of a selection: translates every filter to SQL. */
 #ifndef WAYBILL_INVENTORY_QUERY_H
 #define WAYBILL_INVENTORY_QUERY_H
 
@@ -11,15 +11,15 @@
 struct inventory_query {
     const char *relation;            /* [inventory] relation: schema.name or name */
     const char *project_id;
-    const char *enterprise_projects; /* text[] in its input form; NULL is all of the project */
+    const char *enterprise_projects; /* text[] in its input format; NULL: the whole project */
     const struct selection *selection;
-    int64_t limit;                   /* rows at most, less than INT64_MAX; 0 is no limit */
+    int64_t limit;                   /* maximum number of rows, less than INT64_MAX; 0: no limit */
 };
 
 /*
- * Builds the SELECT into the empty `statement`: one text column for each header of the selection, in the selection's
- * order; the rows that match all filters, in the bytewise order of container_id. With a limit it returns at most one
- * row more than the limit: that row shows that more rows match.
+ * Builds the SELECT in the empty `statement`. It returns one text column for each header of the selection, and the rows
+ * that match all filters, in the bytewise order of container_id. With a limit, it returns up to one row more than the
+ * limit: that row shows that more rows match.
  */
 void inventory_query_build(struct statement *statement, const struct inventory_query *query);
 

@@ -3,12 +3,12 @@
 #include "base/clock.h"
 #include "db/statement.h"
 
-#define WATCH_PAUSE_MS 250 /* between two calls of the watcher; db_watch has the same pause */
+#define WATCH_PAUSE_MS 250 /* between calls of the watcher; db_watch has the same interval */
 
-/* Rows on their way from the connection to the sink. */
+/* A transfer of rows from the connection to the sink. */
 struct transfer {
     const struct inventory_sink *sink;
-    const struct inventory_watcher *watcher; /* NULL if nobody watches */
+    const struct inventory_watcher *watcher; /* may be NULL */
     struct inventory_progress *progress;
     int64_t limit;
     int64_t next_call; /* of the watcher, monotonic */
@@ -23,7 +23,7 @@ static bool call_watcher(void *context, struct error *err)
     return watcher == NULL || watcher->may_go_on(watcher->context, transfer->progress, err);
 }
 
-/* Passes rows on until the stream ends. */
+/* Passes rows to the sink until the stream ends. */
 static bool transfer_rows(struct transfer *transfer, struct db_stream *stream, struct error *err)
 {
     const struct inventory_sink *sink = transfer->sink;
@@ -42,7 +42,7 @@ static bool transfer_rows(struct transfer *transfer, struct db_stream *stream, s
             break;
         }
         if (transfer->limit > 0 && progress->rows == transfer->limit) {
-            progress->truncated = true; /* the query returns one row more than its limit */
+            progress->truncated = true; /* the query returns up to one row more than its limit */
             continue;
         }
         if (!sink->take_row(sink->context, &row, err))

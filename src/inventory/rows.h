@@ -1,6 +1,6 @@
 /*
- * The rows of a query, sent one by one from a connection to a sink. Whatever reads the inventory shares it: it needs
- * neither a task nor a lease nor a pool.
+ * Sends the rows of a query, one by one, from a connection to a sink. All readers of the inventory share this code. It
+ * needs no task, no lease and no pool.
  */
 #ifndef WAYBILL_INVENTORY_ROWS_H
 #define WAYBILL_INVENTORY_ROWS_H
@@ -14,36 +14,36 @@
 #include "inventory/query.h"
 
 struct inventory_progress {
-    int64_t expected; /* the planner's estimate of the rows, 0 until the server has given it */
-    int64_t rows;     /* that the sink has taken */
-    bool truncated;   /* more rows match than the query's limit */
-    bool answered;    /* false if the connection was lost before the server answered anything */
+    int64_t expected; /* the planner's estimate of the number of rows; 0 until it is known */
+    int64_t rows;     /* number of rows that the sink has accepted */
+    bool truncated;   /* more rows match than the limit of the query */
+    bool answered;    /* false if the connection was lost before any response of the server */
 };
 
 struct inventory_sink {
     /*
-     * Takes a row: its fields are the selection's columns, each as text, and last until the function returns. Fills err
-     * and returns false to stop.
+     * Consumes a row. Its fields are the columns of the selection as text, valid until the function returns. To stop,
+     * fill err and return false.
      */
     bool (*take_row)(void *context, const struct db_row *row, struct error *err);
     void *context;
 };
 
 struct inventory_watcher {
-    /* Fills err and returns false to stop. */
+    /* To stop, fill err and return false. */
     bool (*may_go_on)(void *context, const struct inventory_progress *progress, struct error *err);
     void *context;
 };
 
 /*
- * Sends the rows of the query to the sink, from one snapshot, in the order of the query, at most as many as its limit.
- * The connection must not be in a transaction.
+ * Sends the rows of the query to the sink, from one snapshot, in the order of the query, up to its limit. The
+ * connection must not be in a transaction.
  *
- * The watcher is called every 250 ms, between two rows or while the server is awaited; NULL if nobody watches. Neither
- * it nor the sink may use the connection.
+ * The watcher, which may be NULL, is called every 250 ms, between rows and while waiting for the server. The watcher
+ * and the sink must not use the connection.
  *
- * *progress is filled in as the rows go, and is valid on failure too. A failure can leave the connection unusable:
- * db_is_usable tells.
+ * *progress is updated during the transfer, and is also valid on failure. A failure can leave the connection unusable;
+ * check db_is_usable.
  */
 MUST_CHECK bool inventory_rows(struct db *db, const struct inventory_query *query, const struct inventory_sink *sink,
                                const struct inventory_watcher *watcher, struct inventory_progress *progress,

@@ -1,6 +1,6 @@
 #include "inventory/rows_csv.h"
 
-/* What a row becomes a line of. */
+/* The file that rows are written to. */
 struct csv_file {
     struct csv_writer writer;
     const struct selection *selection;

@@ -1,4 +1,4 @@
-/* The rows of a query as a CSV file. Exports and the shell share it. */
+/* Writes the rows of a query as a CSV file, for exports and the shell. */
 #ifndef WAYBILL_INVENTORY_ROWS_CSV_H
 #define WAYBILL_INVENTORY_ROWS_CSV_H
 
@@ -12,8 +12,8 @@
 #include "inventory/rows.h"
 
 /*
- * As inventory_rows: writes the header line of the query's selection and the rows to the output. The rows of *progress
- * can be more than the output has received, until the function succeeds.
+ * Like inventory_rows, but writes the header line of the selection and then the rows to the output. Until the function
+ * succeeds, *progress may count rows that the output has not received yet.
  */
 MUST_CHECK bool inventory_rows_csv(struct db *db, const struct inventory_query *query,
                                    const struct csv_options *options, const struct csv_output *output,

@@ -12,7 +12,7 @@
 
 #define MAX_HEADER_NAME 255 /* characters */
 
-/* "got 7", "got an array": scalars as they stand in the body, shortened; the rest by type. */
+/* Reports the value, as in "got 7" or "got an array": scalars as in the body, shortened; others by their type. */
 static bool refuse_value(struct error *err, const char *field, const char *rule, struct json_object *got)
 {
     enum json_type type = json_object_get_type(got);
@@ -26,7 +26,7 @@ static bool refuse_value(struct error *err, const char *field, const char *rule,
                      type == json_type_string ? excerpt : json_type_of(got));
 }
 
-/* Reads a string of min to max characters. *ret_text is the value's own. */
+/* Reads a string of min to max characters. *ret_text belongs to the value. */
 static bool read_text(struct json_object *value, const char *field, size_t min, size_t max, const char **ret_text,
                       struct error *err)
 {
@@ -86,7 +86,7 @@ static bool read_instant(struct json_object *value, const char *field, int64_t *
     return true;
 }
 
-/* create_time: {"start_time": ms, "end_time": ms}, each optional. Without either it is no filter. */
+/* Reads {"start_time": ms, "end_time": ms}, each optional. Without either, there is no filter. */
 static bool read_time_range(struct json_object *value, const struct filter *filter, struct filter_value *ret,
                             struct error *err)
 {
@@ -145,7 +145,7 @@ static bool read_filter(struct json_object *value, const struct filter *filter, 
     return false;
 }
 
-/* One [key, header name] of export_headers; `index` counts from 0 and is how a message names it. */
+/* Reads a pair [key, header name] of export_headers. `index` counts from 0, as in messages. */
 static bool read_header_pair(struct json_object *pair, size_t index, struct selection *selection, struct error *err)
 {
     struct selection_header *header = &selection->headers[index];
@@ -178,7 +178,7 @@ static bool read_header_pair(struct json_object *pair, size_t index, struct sele
     }
     for (size_t i = 0; i < index; i++) {
         if (selection->headers[i].column == header->column)
-            return error_set(err, ERROR_PARAMETER, "%s must not name a key twice, got \"%s\" again", field, text);
+            return error_set(err, ERROR_PARAMETER, "%s must not repeat a key, got \"%s\" twice", field, text);
     }
 
     snprintf(field, sizeof(field), "export_headers[%zu][1]", index);
@@ -189,7 +189,7 @@ static bool read_header_pair(struct json_object *pair, size_t index, struct sele
         size_t size = text_utf8_decode(text + at, length - at, &code_point);
 
         if (text_is_control(code_point))
-            return error_set(err, ERROR_PARAMETER, "%s must have no control characters, got U+%04" PRIX32, field,
+            return error_set(err, ERROR_PARAMETER, "%s must not contain control characters, got U+%04" PRIX32, field,
                              code_point);
         at += size;
     }

@@ -15,11 +15,11 @@
 
 struct selection_header {
     const struct column *column;
-    char *name; /* as the first line of the file has it */
+    char *name; /* in the header line of the file */
 };
 
 struct selection {
-    struct filter_value filters[FILTER_COUNT]; /* at the places of the table */
+    struct filter_value filters[FILTER_COUNT]; /* indexed like the table */
     size_t header_count;                       /* 1 to COLUMN_COUNT */
     struct selection_header headers[COLUMN_COUNT];
     char *json; /* the body as accepted, without whitespace: it parses to an equal selection */
@@ -31,7 +31,7 @@ struct selection {
  */
 MUST_CHECK struct selection *selection_parse(const char *body, size_t length, struct error *err);
 
-/* NULL is fine. */
+/* NULL is allowed. */
 void selection_free(struct selection *selection);
 
 #endif

@@ -415,7 +415,7 @@ def test_a_worker_without_the_database(scratch, postgres):
         detour.close()
         process = worker(site)
         try:
-            eventually(lambda: "can't take tasks" in process.log_text(), "it finds no database")
+            eventually(lambda: "cannot claim tasks" in process.log_text(), "it finds no database")
             detour.open()
             site.write_config({**detour.options, "export.threads": 0})
             made.start("front")

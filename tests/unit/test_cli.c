@@ -468,7 +468,7 @@ static void worker_runs_until_it_is_stopped(const void *row)
     child = run_in_child(work, &job);
     close(ends[1]);
     read_until(ends[0], &log, "\"worker started\"");
-    read_until(ends[0], &log, "can't take tasks");
+    read_until(ends[0], &log, "cannot claim tasks");
     usleep(200000); /* a worker that stops by itself has done so by now; one that waits passes at any speed */
     assert_int_equal(waitpid(child, NULL, WNOHANG), 0);
     kill(child, c->signal);

@@ -51,7 +51,7 @@ static void look(void *context, struct fastcgi_exchange *exchange)
     seen->prefer = copy(http_request_header(&request, "Prefer"));
     seen->type = copy(http_request_header(&request, "Content-Type"));
     seen->started_now = request.started <= clock_monotonic_ms() && request.started > clock_monotonic_ms() - 10000;
-    seen->by_apache = http_request_comes_by(&request, "Apache");
+    seen->by_apache = http_request_is_from_server(&request, "Apache");
     seen->is_json = http_request_is_json(&request, &seen->json_error);
     seen->begins_without_body = request.body.length == 0 && !request.has_body;
     if (seen->limit > 0) {

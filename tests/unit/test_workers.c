@@ -82,7 +82,7 @@ static void runs_nothing_without_a_database(void)
     struct buffer log = {0};
 
     capture(run_one, &log);
-    assert_int_equal(count_of(buffer_text(&log), "can't take tasks"), 2);
+    assert_int_equal(count_of(buffer_text(&log), "cannot claim tasks"), 2);
     assert_int_equal(count_of(buffer_text(&log), " error=unavailable "), 2);
     buffer_free(&log);
 }
@@ -108,8 +108,8 @@ static void threads_survive_without_a_database(void)
     struct buffer log = {0};
 
     capture(call_and_stop, &log);
-    assert_in_range(count_of(buffer_text(&log), "can't take tasks"), 1, 3);
-    assert_int_equal(count_of(buffer_text(&log), "\n"), count_of(buffer_text(&log), "can't take tasks"));
+    assert_in_range(count_of(buffer_text(&log), "cannot claim tasks"), 1, 3);
+    assert_int_equal(count_of(buffer_text(&log), "\n"), count_of(buffer_text(&log), "cannot claim tasks"));
     buffer_free(&log);
 }
 
