@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ struct check {
     const char *text;
     size_t length;
     size_t at;
+    const struct json_rules *rules;
     struct error *err;
 };
 
@@ -19,7 +21,16 @@ static bool check_value(struct check *check, int level);
 
 static bool refuse(struct check *check, size_t offset, const char *reason)
 {
-    return error_set(check->err, ERROR_BODY, "the body is not JSON: at offset %zu: %s", offset, reason);
+    return error_set(check->err, ERROR_BODY, "%s is not JSON: at offset %zu: %s", check->rules->subject, offset,
+                     reason);
+}
+
+static bool refuse_level(struct check *check)
+{
+    char reason[64];
+
+    snprintf(reason, sizeof(reason), "more than %d levels of arrays and objects", check->rules->max_levels);
+    return refuse(check, check->at, reason);
 }
 
 /* The next byte, or -1 at the end. */
@@ -36,7 +47,7 @@ static bool skip(struct check *check, char wanted)
     return true;
 }
 
-static void skip_blanks(struct check *check)
+static void skip_whitespace(struct check *check)
 {
     while (check->at < check->length && memchr(" \t\r\n", check->text[check->at], 4) != NULL)
         check->at++;
@@ -170,7 +181,7 @@ static bool check_string(struct check *check)
 static bool check_array(struct check *check, int level)
 {
     check->at++;
-    skip_blanks(check);
+    skip_whitespace(check);
     if (skip(check, ']'))
         return true;
     for (;;) {
@@ -186,14 +197,14 @@ static bool check_array(struct check *check, int level)
 static bool check_object(struct check *check, int level)
 {
     check->at++;
-    skip_blanks(check);
+    skip_whitespace(check);
     if (skip(check, '}'))
         return true;
     for (;;) {
-        skip_blanks(check);
+        skip_whitespace(check);
         if (!check_string(check))
             return false;
-        skip_blanks(check);
+        skip_whitespace(check);
         if (!skip(check, ':'))
             return refuse(check, check->at, "a colon was expected");
         if (!check_value(check, level))
@@ -205,17 +216,17 @@ static bool check_object(struct check *check, int level)
     }
 }
 
-/* A value with the blanks around it. `level` counts the arrays and objects that it is in. */
+/* A value with the whitespace around it. `level` counts the arrays and objects that it is in. */
 static bool check_value(struct check *check, int level)
 {
     bool good;
 
-    skip_blanks(check);
+    skip_whitespace(check);
     switch (peek(check)) {
     case '{':
     case '[':
-        if (level == JSON_MAX_LEVELS)
-            return refuse(check, check->at, "more than 8 levels of arrays and objects");
+        if (level == check->rules->max_levels)
+            return refuse_level(check);
         good = peek(check) == '{' ? check_object(check, level + 1) : check_array(check, level + 1);
         break;
     case '"':
@@ -241,13 +252,14 @@ static bool check_value(struct check *check, int level)
         return refuse(check, check->at, "a value was expected");
     }
     if (good)
-        skip_blanks(check);
+        skip_whitespace(check);
     return good;
 }
 
-bool json_parse(const char *text, size_t length, struct json_object **ret_value, struct error *err)
+bool json_parse(const char *text, size_t length, const struct json_rules *rules, struct json_object **ret_value,
+                struct error *err)
 {
-    struct check check = {.text = text, .length = length, .err = err};
+    struct check check = {.text = text, .length = length, .rules = rules, .err = err};
     struct json_tokener *tokener;
     struct json_object *value;
     enum json_tokener_error state;
@@ -260,7 +272,7 @@ bool json_parse(const char *text, size_t length, struct json_object **ret_value,
         return refuse(&check, check.at, "bytes after the end of the JSON text");
 
     /* json-c counts a scalar as a level of its own. */
-    tokener = json_tokener_new_ex(JSON_MAX_LEVELS + 2);
+    tokener = json_tokener_new_ex(rules->max_levels + 2);
     if (tokener == NULL)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);

@@ -12,6 +12,8 @@
 
 #define MAX_HEADER_NAME 255 /* characters */
 
+static const struct json_rules body_rules = {.subject = "the body", .max_levels = 8};
+
 /* Reports the value, as in "got 7" or "got an array": scalars as in the body, shortened; others by their type. */
 static bool refuse_value(struct error *err, const char *field, const char *rule, struct json_object *got)
 {
@@ -245,7 +247,7 @@ struct selection *selection_parse(const char *body, size_t length, struct error 
     struct selection *selection;
     struct json_object *json = NULL;
 
-    if (!json_parse(body, length, &json, err))
+    if (!json_parse(body, length, &body_rules, &json, err))
         return NULL;
     selection = memory_zeroed(1, sizeof(*selection));
     if (read_selection(json, selection, err)) {

@@ -7,6 +7,8 @@
 #include "base/buffer.h"
 #include "check.h"
 
+static const struct json_rules rules = {.subject = "the body", .max_levels = 8};
+
 struct text_case {
     const char *text;
     size_t length;
@@ -122,7 +124,7 @@ static void accepts(const void *row)
     struct json_object *value = NULL;
     struct error err;
 
-    check_good(json_parse(c->text, c->length, &value, &err), &err);
+    check_good(json_parse(c->text, c->length, &rules, &value, &err), &err);
     check_against_json_c(c->text, c->length, value);
     json_object_put(value);
 }
@@ -135,7 +137,7 @@ static bool parse_copy(const char *text, size_t length, struct json_object **ret
 
     assert_non_null(copy);
     memcpy(copy, text, length);
-    good = json_parse(copy, length, ret_value, err);
+    good = json_parse(copy, length, &rules, ret_value, err);
     free(copy);
     return good;
 }
@@ -173,7 +175,7 @@ static void strings(const void *row)
     struct json_object *value = NULL;
     struct error err;
 
-    check_good(json_parse(c->text, strlen(c->text), &value, &err), &err);
+    check_good(json_parse(c->text, strlen(c->text), &rules, &value, &err), &err);
     assert_true(json_object_is_type(value, json_type_string));
     assert_string_equal(json_object_get_string(value), c->bytes);
     assert_int_equal(json_object_get_string_len(value), strlen(c->bytes));
@@ -195,7 +197,7 @@ static void integers(const void *row)
     struct json_object *value = NULL;
     struct error err;
 
-    check_good(json_parse(c->text, strlen(c->text), &value, &err), &err);
+    check_good(json_parse(c->text, strlen(c->text), &rules, &value, &err), &err);
     assert_true(json_object_is_type(value, json_type_int));
     assert_true(json_object_get_int64(value) == c->number);
     json_object_put(value);
@@ -206,7 +208,7 @@ static void null_is_a_null_pointer(void)
     struct json_object *value = (void *) &value;
     struct error err;
 
-    check_good(json_parse("null", 4, &value, &err), &err);
+    check_good(json_parse("null", 4, &rules, &value, &err), &err);
     assert_null(value);
 }
 
@@ -228,7 +230,7 @@ static void last_of_a_name_counts(const void *row)
     struct json_object *value = NULL;
     struct error err;
 
-    check_good(json_parse(c->text, strlen(c->text), &value, &err), &err);
+    check_good(json_parse(c->text, strlen(c->text), &rules, &value, &err), &err);
     assert_string_equal(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN), c->plain);
     json_object_put(value);
 }
@@ -238,12 +240,12 @@ static void only_length_bytes_count(void)
     struct json_object *value = NULL;
     struct error err;
 
-    check_good(json_parse("12]", 2, &value, &err), &err);
+    check_good(json_parse("12]", 2, &rules, &value, &err), &err);
     assert_int_equal(json_object_get_int64(value), 12);
     json_object_put(value);
-    check_good(json_parse("{}\xFF", 2, &value, &err), &err);
+    check_good(json_parse("{}\xFF", 2, &rules, &value, &err), &err);
     json_object_put(value);
-    assert_false(json_parse("{}", 1, &value, &err));
+    assert_false(json_parse("{}", 1, &rules, &value, &err));
 }
 
 static void deep_nesting_needs_no_stack(void)
@@ -253,8 +255,55 @@ static void deep_nesting_needs_no_stack(void)
     struct error err;
 
     memset(text, '[', sizeof(text));
-    assert_false(json_parse(text, sizeof(text), &value, &err));
+    assert_false(json_parse(text, sizeof(text), &rules, &value, &err));
     check_refusal(&err, ERROR_BODY, "offset 8:");
+}
+
+static const struct levels_case {
+    const char *label;
+    struct json_rules rules;
+    const char *good, *bad;
+    const char *message;
+} levels_cases[] = {
+    {"one level", {.subject = "the list", .max_levels = 1}, "[1]", "[[1]]",
+     "the list is not JSON: at offset 1: more than 1 levels of arrays and objects"},
+    {"no array at all", {.subject = "a number", .max_levels = 0}, "1", "[]",
+     "a number is not JSON: at offset 0: more than 0 levels of arrays and objects"},
+    {"more than the body may have", {.subject = "the plan", .max_levels = 10}, "[[[[[[[[[[0]]]]]]]]]]",
+     "[[[[[[[[[[{\"a\":0}]]]]]]]]]]", "the plan is not JSON: at offset 10: more than 10 levels of arrays and objects"},
+    {"the subject alone", {.subject = "line 7", .max_levels = 10}, "{}", "{", "line 7 is not JSON: at offset 1: "},
+};
+
+static void rules_of_other_documents(const void *row)
+{
+    const struct levels_case *c = row;
+    struct json_object *value = NULL;
+    struct error err;
+
+    check_good(json_parse(c->good, strlen(c->good), &c->rules, &value, &err), &err);
+    json_object_put(value);
+    assert_false(json_parse(c->bad, strlen(c->bad), &c->rules, &value, &err));
+    assert_int_equal(err.code, ERROR_BODY);
+    assert_memory_equal(err.message, c->message, strlen(c->message));
+}
+
+/* A text may nest as deep as its rules allow: json-c has a limit of its own, which follows them. */
+static void deep_texts_are_read(void)
+{
+    static const struct json_rules deep = {.subject = "the text", .max_levels = 1000};
+    struct json_object *value = NULL;
+    struct buffer text = {0};
+    struct error err;
+
+    for (int i = 0; i < 1000; i++)
+        buffer_append_text(&text, "[");
+    buffer_append_text(&text, "\"a\"");
+    for (int i = 0; i < 1000; i++)
+        buffer_append_text(&text, "]");
+    check_good(json_parse(buffer_text(&text), text.length, &deep, &value, &err), &err);
+    assert_int_equal(json_object_array_length(value), 1);
+    json_object_put(value);
+    buffer_free(&text);
 }
 
 static void types(void)
@@ -269,7 +318,7 @@ static void types(void)
         struct json_object *value = NULL;
         struct error err;
 
-        check_good(json_parse(cases[i].text, strlen(cases[i].text), &value, &err), &err);
+        check_good(json_parse(cases[i].text, strlen(cases[i].text), &rules, &value, &err), &err);
         assert_non_null(strstr(json_type_of(value), cases[i].type));
         json_object_put(value);
     }
@@ -316,6 +365,8 @@ int main(void)
     CHECK_EACH(last_of_a_name_counts, last_cases, text);
     CHECK(only_length_bytes_count);
     CHECK(deep_nesting_needs_no_stack);
+    CHECK_EACH(rules_of_other_documents, levels_cases, label);
+    CHECK(deep_texts_are_read);
     CHECK(types);
     CHECK_EACH(mutations, accepted, text);
     return check_run("base/json");
