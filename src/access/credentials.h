@@ -9,7 +9,7 @@
 #include "access/identity.h"
 #include "base/compiler.h"
 #include "base/error.h"
-#include "db/db.h"
+#include "db/connection.h"
 
 /* The texts belong to the request. */
 struct credentials {

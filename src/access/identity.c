@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "db/db.h"
+#include "db/query.h"
 
 void identity_clear(struct identity *identity)
 {

@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "db/query.h"
 
 #define RANDOM_SIZE 32
 #define PREFIX "wbt_" /* so that scanners for leaked secrets can know it */

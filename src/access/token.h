@@ -7,7 +7,7 @@
 #include "access/identity.h"
 #include "base/compiler.h"
 #include "base/error.h"
-#include "db/db.h"
+#include "db/connection.h"
 
 #define TOKEN_MAX_LENGTH 32768 /* characters of an X-Auth-Token, by the API page */
 #define TOKEN_SIZE 72          /* of a token that this program makes, with the NUL */

@@ -3,6 +3,7 @@
  * whether it can work: it needs the database and space for a file. If it is not ready, wait.
  */
 #include "api/api.h"
+#include "db/query.h"
 #include "export/export_file.h"
 
 static void add_string(struct json_object *object, const char *key, const char *text)

@@ -31,6 +31,8 @@ static const struct error_info table[] = {
     [ERROR_USAGE]       = {"usage",       "HSS.0041",   500, 0, 2},
 };
 
+static_assert(ARRAY_SIZE(table) == ERROR_CODE_COUNT, "ERROR_CODE_COUNT counts the codes of enum error_code");
+
 const struct error_info *error_info(enum error_code code)
 {
     assert((size_t) code < ARRAY_SIZE(table));

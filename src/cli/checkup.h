@@ -6,7 +6,7 @@
 
 #include "base/compiler.h"
 #include "base/config.h"
-#include "db/db.h"
+#include "db/connection.h"
 
 enum finding {
     FINDING_OK,

@@ -6,6 +6,7 @@
 #include "cli/checkup.h"
 #include "cli/cli.h"
 #include "db/migrations.h"
+#include "db/query.h"
 
 #define OLDEST_SERVER 150000
 #define CLOCK_MS 2000

@@ -3,6 +3,8 @@
 
 #include "base/buffer.h"
 #include "cli/checkup.h"
+#include "db/plan.h"
+#include "db/query.h"
 #include "db/settings.h"
 #include "inventory/columns.h"
 #include "inventory/filters.h"

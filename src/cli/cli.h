@@ -5,7 +5,7 @@
 #include "base/compiler.h"
 #include "base/config.h"
 #include "base/error.h"
-#include "db/db.h"
+#include "db/connection.h"
 
 /*
  * Runs a subcommand. argv[0] is its name. Returns false and fills err on failure; the usage is printed for ERROR_USAGE.

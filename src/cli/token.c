@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "db/query.h"
 
 #define MAX_LISTED 1000
 

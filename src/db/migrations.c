@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "db/query.h"
 
 static int is_migration(const struct dirent *entry)
 {

@@ -2,7 +2,7 @@
 #ifndef WAYBILL_DB_MIGRATIONS_H
 #define WAYBILL_DB_MIGRATIONS_H
 
-#include "db/db.h"
+#include "db/connection.h"
 
 /*
  * Applies the files NNNN_name.sql of the directory that the database doesn't have yet, in their order, and

@@ -1,4 +1,5 @@
-/* LISTEN, and the waiting for what NOTIFY sends. */
+#include "db/notice.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -6,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "db/internal.h"
+#include "db/query.h"
 
 bool db_listen(struct db *db, const char *channel, struct error *err)
 {

@@ -2,7 +2,7 @@
 #ifndef WAYBILL_DB_POOL_H
 #define WAYBILL_DB_POOL_H
 
-#include "db/db.h"
+#include "db/connection.h"
 
 struct db_pool;
 

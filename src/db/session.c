@@ -9,7 +9,7 @@
  * - synchronize_seqscans: no statement relies on the order of rows without an ORDER BY.
  * - array_nulls: db_array_literal quotes each element. backslash_quote, escape_string_warning: no text of ours and no
  *   literal of libpq has a quote after a backslash.
- * - quote_all_identifiers: EXPLAIN obeys it, but the line that db_estimate_rows reads names nothing.
+ * - quote_all_identifiers: EXPLAIN obeys it, but db_estimate_rows reads no identifier.
  * - lc_messages: errors are told apart by their SQLSTATE, notices by their untranslated severity. lc_monetary,
  *   lc_numeric, lc_time, default_text_search_config, xmloption, xmlbinary: no statement of ours uses them; a site's
  *   view may, as the site wants it.

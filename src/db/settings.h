@@ -3,7 +3,7 @@
 #define WAYBILL_DB_SETTINGS_H
 
 #include "base/config.h"
-#include "db/db.h"
+#include "db/connection.h"
 
 /* The settings point into `config`, which must outlive them. */
 

@@ -1,4 +1,6 @@
-/* The row stream: COPY (query) TO STDOUT in binary, read message by message. */
+/* COPY (query) TO STDOUT in binary, read message by message. */
+#include "db/stream.h"
+
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +9,6 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "db/internal.h"
-#include "db/statement.h"
 
 #define SIGNATURE "PGCOPY\n\377\r\n"
 #define SIGNATURE_SIZE 11 /* with the NUL */

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "db/query.h"
 #include "export/task.h"
 
 #define CLAIM_LOCK 7305511991 /* one process at a time claims: so the bound on running exports holds */

@@ -15,7 +15,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "db/db.h"
+#include "db/connection.h"
 #include "export/watches.h"
 
 #define CLAIM_MAX_ATTEMPTS 3

@@ -4,7 +4,7 @@
 
 #include <stdatomic.h>
 
-#include "db/db.h"
+#include "db/connection.h"
 #include "db/pool.h"
 #include "export/claim.h"
 #include "export/outcome.h"

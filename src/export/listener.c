@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "db/notice.h"
+#include "db/query.h"
 #include "export/task.h"
 
 #define RETRY_MS 1000  /* between attempts to connect */

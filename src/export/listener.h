@@ -7,7 +7,7 @@
 #define WAYBILL_EXPORT_LISTENER_H
 
 #include "base/compiler.h"
-#include "db/db.h"
+#include "db/connection.h"
 #include "export/watches.h"
 #include "export/workers.h"
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "db/query.h"
 #include "export/export_file.h"
 
 #define BATCH 1000

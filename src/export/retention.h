@@ -13,7 +13,7 @@
 #include "base/compiler.h"
 #include "base/config.h"
 #include "base/error.h"
-#include "db/db.h"
+#include "db/connection.h"
 
 struct retention {
     const char *directory;

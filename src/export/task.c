@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "db/query.h"
 
 #define MS(column) "(extract(epoch FROM " column ") * 1000)::bigint"
 

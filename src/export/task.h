@@ -18,7 +18,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "db/db.h"
+#include "db/connection.h"
 
 #define TASK_MAX_EXPORT_SIZE 100000 /* rows of a file */
 

@@ -4,7 +4,7 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
-#include "db/db.h"
+#include "db/connection.h"
 #include "export/task.h"
 
 /* Calls `each` for every column, by name and value: "" for NULL. ERROR_NOT_FOUND if there is no such task. */

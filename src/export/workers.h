@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "base/compiler.h"
-#include "db/db.h"
+#include "db/connection.h"
 #include "export/exporter.h"
 #include "export/housekeeper.h"
 #include "export/watches.h"

@@ -1,6 +1,7 @@
 #include "inventory/rows.h"
 
 #include "base/clock.h"
+#include "db/plan.h"
 #include "db/statement.h"
 
 #define WATCH_PAUSE_MS 250 /* between calls of the watcher; db_watch has the same interval */

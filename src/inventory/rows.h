@@ -10,7 +10,8 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
-#include "db/db.h"
+#include "db/connection.h"
+#include "db/stream.h"
 #include "inventory/query.h"
 
 struct inventory_progress {

@@ -6,7 +6,7 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
-#include "db/db.h"
+#include "db/connection.h"
 #include "inventory/csv_writer.h"
 #include "inventory/query.h"
 #include "inventory/rows.h"

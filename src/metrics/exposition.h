@@ -3,7 +3,7 @@
 #define WAYBILL_METRICS_EXPOSITION_H
 
 #include "base/buffer.h"
-#include "db/db.h"
+#include "db/connection.h"
 
 #define EXPOSITION_MEDIA_TYPE "text/plain; version=0.0.4; charset=utf-8"
 

@@ -4,6 +4,8 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "db/failure.h"
+#include "db/query.h"
 #include "metrics/counters.h"
 
 /* src/db is below this directory: it counts its failures itself. */

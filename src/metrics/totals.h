@@ -9,11 +9,11 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
-#include "db/db.h"
+#include "db/connection.h"
 
 /*
- * Adds the counters of this process (counters.h) and the failures of its connections (db/db.h) to the totals. If that
- * fails, they stay in memory for the next call.
+ * Adds the counters of this process (counters.h) and the failures of its connections (db/failure.h) to the totals. If
+ * that fails, they stay in memory for the next call.
  */
 MUST_CHECK bool totals_flush(struct db *db, struct error *err);
 

@@ -6,7 +6,7 @@
 #ifndef WAYBILL_TESTS_DATABASE_SERVER_H
 #define WAYBILL_TESTS_DATABASE_SERVER_H
 
-#include "db/db.h"
+#include "db/query.h"
 
 #define SERVER_PATIENT_MS 30000 /* a time limit that only a fault can reach */
 

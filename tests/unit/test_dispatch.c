@@ -13,6 +13,7 @@
 #include "api/api.h"
 #include "cgi.h"
 #include "check.h"
+#include "db/failure.h"
 #include "engine.h"
 #include "metrics/counters.h"
 #include "scratch.h"

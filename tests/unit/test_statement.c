@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "db/db.h"
+#include "db/query.h"
 
 static void appends_and_binds(void)
 {

@@ -1,0 +1,69 @@
+/* What an error of libpq or of the server means to callers, and how often it happened. */
+#include "db/failure.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "db/internal.h"
+
+static _Atomic uint64_t failures[ERROR_CODE_COUNT]; /* since they were last taken */
+
+/* SQLSTATEs, or classes of them, that are not a fault of the statement. */
+static const struct {
+    const char *prefix;
+    enum error_code code;
+} sqlstates[] = {
+    {"08", ERROR_UNAVAILABLE},    /* connection exception */
+    {"25006", ERROR_UNAVAILABLE}, /* read-only: a server that is not (or no longer) the primary */
+    {"28", ERROR_UNAVAILABLE},    /* login refused */
+    {"3D000", ERROR_UNAVAILABLE}, /* no such database */
+    {"40001", ERROR_UNAVAILABLE}, /* serialization failure */
+    {"40P01", ERROR_UNAVAILABLE}, /* deadlock */
+    {"53300", ERROR_UNAVAILABLE}, /* too many connections */
+    {"55P03", ERROR_TIMEOUT},     /* lock not available */
+    {"57014", ERROR_TIMEOUT},     /* query cancelled */
+    {"57P", ERROR_UNAVAILABLE},   /* shutting down, crashed, starting */
+};
+
+static const char *message_for_callers(enum error_code code)
+{
+    switch (code) {
+    case ERROR_UNAVAILABLE:
+        return "the database can't be reached at the moment; try again later";
+    case ERROR_TIMEOUT:
+        return "the database took too long to answer";
+    default:
+        return "the service failed on its side; its log has the details under the request_id";
+    }
+}
+
+bool db_fail_with(struct error *err, enum error_code code)
+{
+    atomic_fetch_add(&failures[code], 1);
+    return error_set(err, code, "%s", message_for_callers(code));
+}
+
+uint64_t db_failures_take(enum error_code code)
+{
+    return atomic_exchange(&failures[code], 0);
+}
+
+bool db_fail(struct db *db, const PGresult *result, struct error *err)
+{
+    const char *state = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    enum error_code code = ERROR_INTERNAL;
+
+    if (PQstatus(db->connection) != CONNECTION_OK)
+        code = ERROR_UNAVAILABLE;
+    for (size_t i = 0; state != NULL && i < ARRAY_SIZE(sqlstates); i++) {
+        if (strncmp(state, sqlstates[i].prefix, strlen(sqlstates[i].prefix)) == 0)
+            code = sqlstates[i].code;
+    }
+
+    db_fail_with(err, code);
+    if (message == NULL)
+        message = PQerrorMessage(db->connection);
+    return error_detail(err, "%s%s%.*s", state == NULL ? "" : state, state == NULL ? "" : ": ",
+                        (int) strcspn(message, "\n"), message);
+}

@@ -1,0 +1,170 @@
+#include "db/query.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "db/internal.h"
+
+/* What to do with one result more: keeps the first that is an error, else the last. */
+static PGresult *keep(PGresult *kept, PGresult *result)
+{
+    if (kept != NULL && PQresultStatus(kept) == PGRES_FATAL_ERROR) {
+        PQclear(result);
+        return kept;
+    }
+    PQclear(kept);
+    return result;
+}
+
+/* COPY waits for what nobody here sends or takes: there would be no end of results. The connection is lost to it. */
+static bool is_copy(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
+PGresult *db_collect(struct db *db, struct error *err)
+{
+    int64_t deadline = db_answer_deadline(db);
+    PGresult *kept = NULL;
+    PGresult *result;
+    bool failed;
+
+    while ((result = db_next_result(db, deadline, &failed, err)) != NULL) {
+        kept = keep(kept, result);
+        if (is_copy(kept)) {
+            db_fail_with(err, ERROR_INTERNAL);
+            error_detail(err, "COPY to or from the client can't be used here");
+            failed = true;
+            break;
+        }
+    }
+    if (failed) {
+        PQclear(kept);
+        return NULL;
+    }
+    if (kept == NULL || PQresultStatus(kept) == PGRES_FATAL_ERROR || PQresultStatus(kept) == PGRES_BAD_RESPONSE) {
+        db_fail(db, kept, err);
+        PQclear(kept);
+        return NULL;
+    }
+    return kept;
+}
+
+static bool as_expected(const PGresult *result, enum db_expect expect)
+{
+    int rows = PQntuples(result);
+
+    switch (expect) {
+    case DB_NOTHING:
+        return PQresultStatus(result) == PGRES_COMMAND_OK;
+    case DB_ONE_ROW:
+        return PQresultStatus(result) == PGRES_TUPLES_OK && rows == 1;
+    case DB_ONE_OR_NO_ROW:
+        return PQresultStatus(result) == PGRES_TUPLES_OK && rows <= 1;
+    case DB_ROWS:
+        return PQresultStatus(result) == PGRES_TUPLES_OK;
+    }
+    return false;
+}
+
+struct db_result *db_query(struct db *db, enum db_expect expect, const char *sql, size_t count,
+                           const char *const *values, struct error *err)
+{
+    PGresult *result;
+
+    if (PQsendQueryParams(db->connection, sql, (int) count, NULL, values, NULL, NULL, 0) == 0) {
+        db_fail(db, NULL, err);
+        return NULL;
+    }
+    result = db_collect(db, err);
+    if (result != NULL && !as_expected(result, expect)) {
+        db_fail_with(err, ERROR_INTERNAL);
+        error_detail(err, "unexpected result: %s, %d rows", PQresStatus(PQresultStatus(result)), PQntuples(result));
+        PQclear(result);
+        return NULL;
+    }
+    return (struct db_result *) result;
+}
+
+bool db_execute(struct db *db, const char *sql, size_t count, const char *const *values, int64_t *ret_changed,
+                struct error *err)
+{
+    PGresult *result = (PGresult *) db_query(db, DB_NOTHING, sql, count, values, err);
+
+    if (result == NULL)
+        return false;
+    if (ret_changed != NULL)
+        *ret_changed = strtoll(PQcmdTuples(result), NULL, 10);
+    PQclear(result);
+    return true;
+}
+
+bool db_run_script(struct db *db, const char *script, struct error *err)
+{
+    PGresult *result;
+
+    if (PQsendQuery(db->connection, script) == 0)
+        return db_fail(db, NULL, err);
+    result = db_collect(db, err);
+    PQclear(result);
+    return result != NULL;
+}
+
+bool db_begin_locked(struct db *db, int64_t lock, struct error *err)
+{
+    struct buffer script = {0};
+    bool begun;
+
+    /* The lock has a statement of its own: those after it have their snapshots from when it is held. */
+    buffer_printf(&script, "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(%" PRId64 ")", lock);
+    begun = db_run_script(db, buffer_text(&script), err);
+    buffer_free(&script);
+    if (!begun)
+        db_rollback(db);
+    return begun;
+}
+
+bool db_commit(struct db *db, struct error *err)
+{
+    /* PostgreSQL takes COMMIT of a failed transaction for ROLLBACK, and of none for a success. */
+    if (PQtransactionStatus(db->connection) != PQTRANS_INTRANS) {
+        db_fail_with(err, ERROR_INTERNAL);
+        return error_detail(err, "the transaction ended before its COMMIT");
+    }
+    return db_run_script(db, "COMMIT", err);
+}
+
+void db_rollback(struct db *db)
+{
+    PGTransactionStatusType status = PQtransactionStatus(db->connection);
+    struct error ignored;
+
+    if (status == PQTRANS_INTRANS || status == PQTRANS_INERROR)
+        (void) !db_run_script(db, "ROLLBACK", &ignored);
+}
+
+bool db_ping(struct db *db, struct error *err)
+{
+    return db_run_script(db, "SELECT 1", err);
+}
+
+char *db_array_literal(const char *const *texts, size_t count)
+{
+    struct buffer literal = {0};
+
+    buffer_append_text(&literal, "{");
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_text(&literal, i == 0 ? "\"" : ",\"");
+        for (const char *c = texts[i]; *c != '\0'; c++) {
+            if (*c == '"' || *c == '\\')
+                buffer_append_text(&literal, "\\");
+            buffer_append(&literal, c, 1);
+        }
+        buffer_append_text(&literal, "\"");
+    }
+    buffer_append_text(&literal, "}");
+    return literal.data;
+}
