@@ -24,13 +24,13 @@ static void hash_token(const char *token, char out[2 * SHA256_SIZE + 1])
 /* One row for each enterprise project, or one with NULL for all. */
 static void read_identity(const struct db_result *rows, struct identity *identity)
 {
-    identity->project_id = memory_copy_text(db_text(rows, 0, 0));
-    identity->all = db_is_null(rows, 0, 1);
+    identity->project_id = memory_copy_text(db_text(rows, 0, "project_id"));
+    identity->all = db_is_null(rows, 0, "enterprise_project_id");
     if (identity->all)
         return;
     identity->enterprise_projects = memory_zeroed(db_rows(rows), sizeof(char *));
     for (size_t i = 0; i < db_rows(rows); i++)
-        identity->enterprise_projects[identity->count++] = memory_copy_text(db_text(rows, i, 1));
+        identity->enterprise_projects[identity->count++] = memory_copy_text(db_text(rows, i, "enterprise_project_id"));
 }
 
 bool token_check(const char *token, struct error *err)
@@ -106,10 +106,11 @@ bool token_list(struct db *db, const char *project_id, void (*each)(const struct
 {
     static const char iso[] = "YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"";
     static const char sql[] =
-        "SELECT token_id, name, project_id, array_to_string(enterprise_projects, ','),"
-        "       to_char(create_time AT TIME ZONE 'UTC', $2), to_char(expire_time AT TIME ZONE 'UTC', $2),"
+        "SELECT token_id, name, project_id, array_to_string(enterprise_projects, ',') AS enterprise_projects,"
+        "       to_char(create_time AT TIME ZONE 'UTC', $2) AS create_time,"
+        "       to_char(expire_time AT TIME ZONE 'UTC', $2) AS expire_time,"
         "       CASE WHEN revoke_time IS NOT NULL THEN 'revoked' WHEN expire_time <= now() THEN 'expired'"
-        "            ELSE 'valid' END"
+        "            ELSE 'valid' END AS state"
         " FROM waybill.access_token WHERE $1::text IS NULL OR project_id = $1::text ORDER BY token_id";
     const char *const values[] = {project_id, iso};
     struct db_result *rows = db_query(db, DB_ROWS, sql, ARRAY_SIZE(values), values, err);
@@ -118,13 +119,13 @@ bool token_list(struct db *db, const char *project_id, void (*each)(const struct
         return false;
     for (size_t i = 0; i < db_rows(rows); i++) {
         const struct token_entry entry = {
-            .token_id = db_integer(rows, i, 0),
-            .name = db_text(rows, i, 1),
-            .project_id = db_text(rows, i, 2),
-            .enterprise_projects = db_text(rows, i, 3),
-            .create_time = db_text(rows, i, 4),
-            .expire_time = db_text(rows, i, 5),
-            .state = db_text(rows, i, 6),
+            .token_id = db_integer(rows, i, "token_id"),
+            .name = db_text(rows, i, "name"),
+            .project_id = db_text(rows, i, "project_id"),
+            .enterprise_projects = db_text(rows, i, "enterprise_projects"),
+            .create_time = db_text(rows, i, "create_time"),
+            .expire_time = db_text(rows, i, "expire_time"),
+            .state = db_text(rows, i, "state"),
         };
 
         each(&entry);

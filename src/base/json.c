@@ -19,7 +19,7 @@ struct check {
 
 static bool check_value(struct check *check, int level);
 
-static bool refuse(struct check *check, size_t offset, const char *reason)
+static bool refuse_json(struct check *check, size_t offset, const char *reason)
 {
     return error_set(check->err, ERROR_BODY, "%s is not JSON: at offset %zu: %s", check->rules->subject, offset,
                      reason);
@@ -30,7 +30,7 @@ static bool refuse_level(struct check *check)
     char reason[64];
 
     snprintf(reason, sizeof(reason), "more than %d levels of arrays and objects", check->rules->max_levels);
-    return refuse(check, check->at, reason);
+    return refuse_json(check, check->at, reason);
 }
 
 /* The next byte, or -1 at the end. */
@@ -67,7 +67,7 @@ static bool check_literal(struct check *check, const char *literal)
     size_t length = strlen(literal);
 
     if (check->length - check->at < length || memcmp(check->text + check->at, literal, length) != 0)
-        return refuse(check, check->at, "a value was expected");
+        return refuse_json(check, check->at, "a value was expected");
     check->at += length;
     return true;
 }
@@ -92,21 +92,21 @@ static bool check_number(struct check *check)
 
     skip(check, '-');
     if (!skip(check, '0') && !skip_digits(check))
-        return refuse(check, check->at, "a digit was expected");
+        return refuse_json(check, check->at, "a digit was expected");
     if (skip(check, '.')) {
         is_integer = false;
         if (!skip_digits(check))
-            return refuse(check, check->at, "a digit was expected");
+            return refuse_json(check, check->at, "a digit was expected");
     }
     if (skip(check, 'e') || skip(check, 'E')) {
         is_integer = false;
         if (!skip(check, '+'))
             skip(check, '-');
         if (!skip_digits(check))
-            return refuse(check, check->at, "a digit was expected");
+            return refuse_json(check, check->at, "a digit was expected");
     }
     if (is_integer && !fits_int64(check->text + start, check->at - start))
-        return refuse(check, start, "the integer is beyond 64 bits");
+        return refuse_json(check, start, "the integer is beyond 64 bits");
     return true;
 }
 
@@ -135,20 +135,20 @@ static bool check_escape(struct check *check)
     int kind = peek(check);
 
     if (kind == -1 || memchr("\"\\/bfnrtu", kind, 9) == NULL)
-        return refuse(check, start, "no such escape sequence");
+        return refuse_json(check, start, "no such escape sequence");
     check->at++;
     if (kind != 'u')
         return true;
 
     if (!read_hex4(check, &unit))
-        return refuse(check, start, "\\u needs four hex digits");
+        return refuse_json(check, start, "\\u needs four hex digits");
     if (unit == 0)
-        return refuse(check, start, "U+0000 is not allowed");
+        return refuse_json(check, start, "U+0000 is not allowed");
     if (unit >= 0xDC00 && unit <= 0xDFFF)
-        return refuse(check, start, "a lone surrogate");
+        return refuse_json(check, start, "a lone surrogate");
     if (unit >= 0xD800 && unit <= 0xDBFF) {
         if (!skip(check, '\\') || !skip(check, 'u') || !read_hex4(check, &low) || low < 0xDC00 || low > 0xDFFF)
-            return refuse(check, start, "a lone surrogate");
+            return refuse_json(check, start, "a lone surrogate");
     }
     return true;
 }
@@ -156,7 +156,7 @@ static bool check_escape(struct check *check)
 static bool check_string(struct check *check)
 {
     if (!skip(check, '"'))
-        return refuse(check, check->at, "a string was expected");
+        return refuse_json(check, check->at, "a string was expected");
     for (;;) {
         size_t size;
 
@@ -168,12 +168,12 @@ static bool check_string(struct check *check)
             continue;
         }
         if (peek(check) == -1)
-            return refuse(check, check->at, "the text ends within a string");
+            return refuse_json(check, check->at, "the text ends within a string");
         if (peek(check) < 0x20)
-            return refuse(check, check->at, "a control character in a string must be escaped");
+            return refuse_json(check, check->at, "a control character in a string must be escaped");
         size = text_utf8_decode(check->text + check->at, check->length - check->at, NULL);
         if (size == 0)
-            return refuse(check, check->at, "not UTF-8");
+            return refuse_json(check, check->at, "not UTF-8");
         check->at += size;
     }
 }
@@ -190,7 +190,7 @@ static bool check_array(struct check *check, int level)
         if (skip(check, ']'))
             return true;
         if (!skip(check, ','))
-            return refuse(check, check->at, "a comma or ] was expected");
+            return refuse_json(check, check->at, "a comma or ] was expected");
     }
 }
 
@@ -206,13 +206,13 @@ static bool check_object(struct check *check, int level)
             return false;
         skip_whitespace(check);
         if (!skip(check, ':'))
-            return refuse(check, check->at, "a colon was expected");
+            return refuse_json(check, check->at, "a colon was expected");
         if (!check_value(check, level))
             return false;
         if (skip(check, '}'))
             return true;
         if (!skip(check, ','))
-            return refuse(check, check->at, "a comma or } was expected");
+            return refuse_json(check, check->at, "a comma or } was expected");
     }
 }
 
@@ -247,9 +247,9 @@ static bool check_value(struct check *check, int level)
         good = check_number(check);
         break;
     case -1:
-        return refuse(check, check->at, "the text ends where a value was expected");
+        return refuse_json(check, check->at, "the text ends where a value was expected");
     default:
-        return refuse(check, check->at, "a value was expected");
+        return refuse_json(check, check->at, "a value was expected");
     }
     if (good)
         skip_whitespace(check);
@@ -265,11 +265,11 @@ bool json_parse(const char *text, size_t length, const struct json_rules *rules,
     enum json_tokener_error state;
 
     if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
-        return refuse(&check, 0, "a byte order mark");
+        return refuse_json(&check, 0, "a byte order mark");
     if (!check_value(&check, 0))
         return false;
     if (check.at < length)
-        return refuse(&check, check.at, "bytes after the end of the JSON text");
+        return refuse_json(&check, check.at, "bytes after the end of the JSON text");
 
     /* json-c counts a scalar as a level of its own. */
     tokener = json_tokener_new_ex(rules->max_levels + 2);
@@ -284,7 +284,7 @@ bool json_parse(const char *text, size_t length, const struct json_rules *rules,
     }
     json_tokener_free(tokener);
     if (state != json_tokener_success)
-        return refuse(&check, length, json_tokener_error_desc(state));
+        return refuse_json(&check, length, json_tokener_error_desc(state));
     *ret_value = value;
     return true;
 }

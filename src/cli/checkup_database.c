@@ -19,8 +19,8 @@ static struct db_result *query_row(struct db *db, const char *sql, struct error 
 static void check_connection(struct checkup *checkup)
 {
     static const char sql[] =
-        "SELECT current_setting('server_version_num')::integer, current_setting('server_version'), current_user,"
-        " pg_is_in_recovery()";
+        "SELECT current_setting('server_version_num')::integer AS number, current_setting('server_version') AS version,"
+        " current_user AS role, pg_is_in_recovery() AS is_standby";
     struct db_result *row;
     struct error err;
 
@@ -28,14 +28,16 @@ static void check_connection(struct checkup *checkup)
     row = checkup->db == NULL ? NULL : query_row(checkup->db, sql, &err);
     if (row == NULL)
         checkup_add_error(checkup, FINDING_FAILED, "database", &err, "see [database] conninfo and pg_hba.conf");
-    else if (db_integer(row, 0, 0) < OLDEST_SERVER)
-        checkup_add(checkup, FINDING_FAILED, "database", "PostgreSQL %s: it must be 15 or later", db_text(row, 0, 1));
-    else if (db_boolean(row, 0, 3))
+    else if (db_integer(row, 0, "number") < OLDEST_SERVER)
+        checkup_add(checkup, FINDING_FAILED, "database", "PostgreSQL %s: it must be 15 or later",
+                    db_text(row, 0, "version"));
+    else if (db_boolean(row, 0, "is_standby"))
         checkup_add(checkup, FINDING_FAILED, "database",
                     "PostgreSQL %s is a standby, and tasks need the primary: name it in [database] conninfo, or add"
-                    " target_session_attrs=read-write", db_text(row, 0, 1));
+                    " target_session_attrs=read-write", db_text(row, 0, "version"));
     else
-        checkup_add(checkup, FINDING_OK, "database", "PostgreSQL %s, as %s", db_text(row, 0, 1), db_text(row, 0, 2));
+        checkup_add(checkup, FINDING_OK, "database", "PostgreSQL %s, as %s", db_text(row, 0, "version"),
+                    db_text(row, 0, "role"));
     db_result_free(row);
 }
 
@@ -72,31 +74,32 @@ static void check_rights(struct checkup *checkup)
         "    ('waybill.ended_tally', 'UPDATE'), ('waybill.ended_tally', 'DELETE')"
         ")"
         " SELECT (SELECT string_agg(privilege || ' on ' || name, ', ') FROM needed"
-        "         WHERE has_table_privilege(to_regclass(name), privilege) IS NOT TRUE),"
+        "         WHERE has_table_privilege(to_regclass(name), privilege) IS NOT TRUE) AS lacking,"
         "        (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)"
         "        OR has_schema_privilege('waybill', 'CREATE')"
-        "        OR has_table_privilege('waybill.access_token', 'INSERT, UPDATE, DELETE'),"
-        "        current_user";
+        "        OR has_table_privilege('waybill.access_token', 'INSERT, UPDATE, DELETE') AS may_do_more,"
+        "        current_user AS role";
     struct error err;
     struct db_result *row = query_row(checkup->db, sql, &err);
 
     if (row == NULL)
         checkup_add_error(checkup, FINDING_FAILED, "rights", &err, "run `waybill migrate`");
-    else if (!db_is_null(row, 0, 0))
+    else if (!db_is_null(row, 0, "lacking"))
         checkup_add(checkup, FINDING_FAILED, "rights", "%s lacks %s: connect as waybill_service or a member of it",
-                    db_text(row, 0, 2), db_text(row, 0, 0));
-    else if (db_boolean(row, 0, 1))
+                    db_text(row, 0, "role"), db_text(row, 0, "lacking"));
+    else if (db_boolean(row, 0, "may_do_more"))
         checkup_add(checkup, FINDING_WARNING, "rights", "%s may do more than the service needs: let it connect as"
-                    " waybill_service, and run this as the service's user", db_text(row, 0, 2));
+                    " waybill_service, and run this as the service's user", db_text(row, 0, "role"));
     else
-        checkup_add(checkup, FINDING_OK, "rights", "%s may do what the service does, and no more", db_text(row, 0, 2));
+        checkup_add(checkup, FINDING_OK, "rights", "%s may do what the service does, and no more",
+                    db_text(row, 0, "role"));
     db_result_free(row);
 }
 
 /* How far this host's clock is from the server's. Nothing breaks by it, but times in answers and logs don't match. */
 static void check_clock(struct checkup *checkup)
 {
-    static const char sql[] = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+    static const char sql[] = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
     int64_t before = clock_now_ms();
     struct error err;
     struct db_result *row = query_row(checkup->db, sql, &err);
@@ -107,7 +110,7 @@ static void check_clock(struct checkup *checkup)
         checkup_add_error(checkup, FINDING_FAILED, "clock", &err, NULL);
         return;
     }
-    ahead = (before + after) / 2 - db_integer(row, 0, 0);
+    ahead = (before + after) / 2 - db_integer(row, 0, "now");
     db_result_free(row);
     if (llabs(ahead) - (after - before) / 2 > CLOCK_MS)
         checkup_add(checkup, FINDING_WARNING, "clock", "%" PRId64 " ms %s that of the database: have both hosts follow"
@@ -136,8 +139,8 @@ void checkup_database(struct checkup *checkup)
 void checkup_owner(struct checkup *checkup)
 {
     static const char sql[] =
-        "SELECT current_user, pg_has_role(current_user, (SELECT nspowner FROM pg_catalog.pg_namespace"
-        " WHERE nspname = 'waybill'), 'USAGE')";
+        "SELECT current_user AS role, pg_has_role(current_user, (SELECT nspowner FROM pg_catalog.pg_namespace"
+        " WHERE nspname = 'waybill'), 'USAGE') AS is_owner";
     struct error err;
     struct db *db = cli_open_owner(checkup->config, &err);
     struct db_result *row = db == NULL ? NULL : query_row(db, sql, &err);
@@ -145,11 +148,11 @@ void checkup_owner(struct checkup *checkup)
     if (row == NULL)
         checkup_add_error(checkup, FINDING_WARNING, "owner", &err, "`waybill migrate` and `waybill token` work only"
                           " where [database] owner_conninfo does, and for who may use it");
-    else if (!db_boolean(row, 0, 1))
+    else if (!db_boolean(row, 0, "is_owner"))
         checkup_add(checkup, FINDING_WARNING, "owner", "%s does not own the schema: `waybill migrate` and `waybill"
-                    " token` need waybill_owner in [database] owner_conninfo", db_text(row, 0, 0));
+                    " token` need waybill_owner in [database] owner_conninfo", db_text(row, 0, "role"));
     else
-        checkup_add(checkup, FINDING_OK, "owner", "%s", db_text(row, 0, 0));
+        checkup_add(checkup, FINDING_OK, "owner", "%s", db_text(row, 0, "role"));
     db_result_free(row);
     db_close(db);
 }

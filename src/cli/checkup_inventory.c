@@ -65,20 +65,20 @@ static bool try_inventory(struct db *db, const char *relation, struct error *err
 static void report_inventory(struct checkup *checkup, struct db *db)
 {
     static const char sql[] =
-        "SELECT current_setting('server_version'), pg_is_in_recovery(),"
+        "SELECT pg_is_in_recovery() AS is_standby,"
         " CASE WHEN pg_is_in_recovery() AND pg_last_wal_receive_lsn() IS DISTINCT FROM pg_last_wal_replay_lsn()"
-        "      THEN coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0)::bigint ELSE 0 END";
+        "      THEN coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0)::bigint ELSE 0 END AS lag";
     const char *relation = checkup->config->relation;
     struct error err;
     struct db_result *row = db_query(db, DB_ONE_ROW, sql, 0, NULL, &err);
 
     if (row == NULL)
         checkup_add_error(checkup, FINDING_FAILED, "inventory", &err, NULL);
-    else if (!db_boolean(row, 0, 1))
+    else if (!db_boolean(row, 0, "is_standby"))
         checkup_add(checkup, FINDING_OK, "inventory", "%s, readable", relation);
-    else if (db_integer(row, 0, 2) > LAG_SECONDS)
+    else if (db_integer(row, 0, "lag") > LAG_SECONDS)
         checkup_add(checkup, FINDING_WARNING, "inventory", "%s on a standby that is %" PRId64 " seconds behind: see to"
-                    " its replication", relation, db_integer(row, 0, 2));
+                    " its replication", relation, db_integer(row, 0, "lag"));
     else
         checkup_add(checkup, FINDING_OK, "inventory", "%s on a standby, readable", relation);
     db_result_free(row);

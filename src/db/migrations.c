@@ -84,14 +84,15 @@ static const char begin[] =
     "    apply_time timestamptz NOT NULL DEFAULT now())";
 
 /* Roles and schema are a superuser's to make. */
-static bool check_schema(struct db *db, struct error *err)
+static bool check_schema_exists(struct db *db, struct error *err)
 {
-    struct db_result *row = db_query(db, DB_ONE_ROW, "SELECT to_regnamespace('waybill') IS NOT NULL", 0, NULL, err);
+    static const char sql[] = "SELECT to_regnamespace('waybill') IS NOT NULL AS exists";
+    struct db_result *row = db_query(db, DB_ONE_ROW, sql, 0, NULL, err);
     bool exists;
 
     if (row == NULL)
         return false;
-    exists = db_boolean(row, 0, 0);
+    exists = db_boolean(row, 0, "exists");
     db_result_free(row);
     if (exists)
         return true;
@@ -121,7 +122,7 @@ bool migrations_apply(struct db *db, const char *directory, void (*applied)(cons
 
     if (count < 0)
         return false;
-    good = check_schema(db, err);
+    good = check_schema_exists(db, err);
 
     for (int i = 0; i < count; i++) {
         bool is_new = false;
@@ -156,12 +157,12 @@ static void compare(const struct db_result *applied, struct dirent **files, size
     while (file < count || row < db_rows(applied)) {
         int order = file == count            ? 1
                     : row == db_rows(applied) ? -1
-                                              : strcmp(files[file]->d_name, db_text(applied, row, 0));
+                                              : strcmp(files[file]->d_name, db_text(applied, row, "name"));
 
         if (order < 0 && difference->missing[0] == '\0')
             note(difference->missing, files[file]->d_name);
         if (order > 0)
-            note(difference->unknown, db_text(applied, row, 0));
+            note(difference->unknown, db_text(applied, row, "name"));
         if (order <= 0)
             note(difference->newest, files[file++]->d_name);
         if (order >= 0)

@@ -1,6 +1,8 @@
 #include "db/result.h"
 
+#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "db/internal.h"
 
@@ -9,29 +11,62 @@ static const PGresult *libpq_result(const struct db_result *result)
     return (const PGresult *) result;
 }
 
+/* PQfnumber would allocate memory and fold the case of the name. */
+static int column_number(const PGresult *result, const char *column)
+{
+    int count = PQnfields(result);
+    int number = 0;
+
+    while (number < count && strcmp(PQfname(result, number), column) != 0)
+        number++;
+    assert(number < count);
+    return number;
+}
+
+/* The value of a column by its number; NULL for SQL NULL. */
+static const char *column_value(const PGresult *result, int row, int number)
+{
+    return PQgetisnull(result, row, number) != 0 ? NULL : PQgetvalue(result, row, number);
+}
+
 size_t db_rows(const struct db_result *result)
 {
     return (size_t) PQntuples(libpq_result(result));
 }
 
-bool db_is_null(const struct db_result *result, size_t row, size_t column)
+const char *db_text(const struct db_result *result, size_t row, const char *column)
 {
-    return PQgetisnull(libpq_result(result), (int) row, (int) column) != 0;
+    const PGresult *rows = libpq_result(result);
+
+    return column_value(rows, (int) row, column_number(rows, column));
 }
 
-const char *db_text(const struct db_result *result, size_t row, size_t column)
+bool db_is_null(const struct db_result *result, size_t row, const char *column)
 {
-    return db_is_null(result, row, column) ? NULL : PQgetvalue(libpq_result(result), (int) row, (int) column);
+    return db_text(result, row, column) == NULL;
 }
 
-int64_t db_integer(const struct db_result *result, size_t row, size_t column)
+int64_t db_integer(const struct db_result *result, size_t row, const char *column)
 {
-    return strtoll(PQgetvalue(libpq_result(result), (int) row, (int) column), NULL, 10);
+    const char *text = db_text(result, row, column);
+
+    return text == NULL ? 0 : strtoll(text, NULL, 10);
 }
 
-bool db_boolean(const struct db_result *result, size_t row, size_t column)
+bool db_boolean(const struct db_result *result, size_t row, const char *column)
 {
-    return PQgetvalue(libpq_result(result), (int) row, (int) column)[0] == 't';
+    const char *text = db_text(result, row, column);
+
+    return text != NULL && text[0] == 't';
+}
+
+void db_each_column(const struct db_result *result, size_t row,
+                    void (*each)(void *context, const char *column, const char *value), void *context)
+{
+    const PGresult *rows = libpq_result(result);
+
+    for (int i = 0; i < PQnfields(rows); i++)
+        each(context, PQfname(rows, i), column_value(rows, (int) row, i));
 }
 
 void db_result_free(struct db_result *result)

@@ -1,4 +1,7 @@
-/* The rows that a query returned. */
+/*
+ * The rows that a query returned. Values are found by the name of their column, as the statement gives it. A name that
+ * the result does not have is a bug, and ends the process.
+ */
 #ifndef WAYBILL_DB_RESULT_H
 #define WAYBILL_DB_RESULT_H
 
@@ -10,10 +13,14 @@ struct db_result;
 
 size_t db_rows(const struct db_result *result);
 
-bool db_is_null(const struct db_result *result, size_t row, size_t column);
-const char *db_text(const struct db_result *result, size_t row, size_t column); /* its own; NULL for SQL NULL */
-int64_t db_integer(const struct db_result *result, size_t row, size_t column);  /* 0 for SQL NULL */
-bool db_boolean(const struct db_result *result, size_t row, size_t column);     /* false for SQL NULL */
+bool db_is_null(const struct db_result *result, size_t row, const char *column);
+const char *db_text(const struct db_result *result, size_t row, const char *column); /* its own; NULL for SQL NULL */
+int64_t db_integer(const struct db_result *result, size_t row, const char *column);  /* 0 for SQL NULL */
+bool db_boolean(const struct db_result *result, size_t row, const char *column);     /* false for SQL NULL */
+
+/* Calls `each` for every column of a row, in the order of the statement. The value is NULL for SQL NULL. */
+void db_each_column(const struct db_result *result, size_t row,
+                    void (*each)(void *context, const char *column, const char *value), void *context);
 
 void db_result_free(struct db_result *result); /* NULL is fine */
 

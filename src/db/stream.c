@@ -80,7 +80,7 @@ done:
 }
 
 /* Takes the next `count` bytes of the message; NULL if it has fewer. */
-static const char *take(struct db_stream *stream, size_t count)
+static const char *take_from_message(struct db_stream *stream, size_t count)
 {
     const char *data = stream->message + stream->at;
 
@@ -92,7 +92,7 @@ static const char *take(struct db_stream *stream, size_t count)
 
 static bool take_int16(struct db_stream *stream, int *ret_number)
 {
-    const char *data = take(stream, 2);
+    const char *data = take_from_message(stream, 2);
     uint16_t raw;
 
     if (data == NULL)
@@ -104,7 +104,7 @@ static bool take_int16(struct db_stream *stream, int *ret_number)
 
 static bool take_int32(struct db_stream *stream, int32_t *ret_number)
 {
-    const char *data = take(stream, 4);
+    const char *data = take_from_message(stream, 4);
     uint32_t raw;
 
     if (data == NULL)
@@ -116,12 +116,12 @@ static bool take_int32(struct db_stream *stream, int32_t *ret_number)
 
 static bool take_header(struct db_stream *stream)
 {
-    const char *signature = take(stream, SIGNATURE_SIZE);
+    const char *signature = take_from_message(stream, SIGNATURE_SIZE);
     int32_t flags, extension;
 
     return signature != NULL && memcmp(signature, SIGNATURE, SIGNATURE_SIZE) == 0
            && take_int32(stream, &flags) && flags == 0
-           && take_int32(stream, &extension) && extension >= 0 && take(stream, (size_t) extension) != NULL;
+           && take_int32(stream, &extension) && extension >= 0 && take_from_message(stream, (size_t) extension) != NULL;
 }
 
 /* Reads the message as one row, or as the mark that ends the rows: then *ret_last is true. */
@@ -151,7 +151,7 @@ static bool parse_row(struct db_stream *stream, struct db_row *row, bool *ret_la
             continue;
         }
         row->fields[i].length = (size_t) length;
-        row->fields[i].data = take(stream, (size_t) length);
+        row->fields[i].data = take_from_message(stream, (size_t) length);
         if (row->fields[i].data == NULL)
             return false;
     }
@@ -159,7 +159,7 @@ static bool parse_row(struct db_stream *stream, struct db_row *row, bool *ret_la
 }
 
 /* After the last row: the command's own result, which may still be an error. */
-static bool finish(struct db_stream *stream, struct error *err)
+static bool finish_stream(struct db_stream *stream, struct error *err)
 {
     struct db *db = stream->db;
     int64_t deadline = clock_monotonic_ms() + db->query_timeout_ms;
@@ -201,7 +201,7 @@ enum db_stream_state db_stream_next(struct db_stream *stream, struct db_row *row
             if (!last)
                 return DB_STREAM_ROW;
         } else if (length == -1) {
-            return finish(stream, err) ? DB_STREAM_END : DB_STREAM_FAILED;
+            return finish_stream(stream, err) ? DB_STREAM_END : DB_STREAM_FAILED;
         } else if (length < -1) {
             db_fail(stream->db, NULL, err);
             return DB_STREAM_FAILED;

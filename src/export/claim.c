@@ -76,7 +76,7 @@ static struct db_result *rank_projects(struct db *db, struct error *err)
 /* Whether one more export may run. */
 static bool has_room(struct db *db, const struct claim_terms *terms, bool *ret_room, struct error *err)
 {
-    static const char sql[] = "SELECT count(*) FROM waybill.export_task WHERE" IS_LIVE;
+    static const char sql[] = "SELECT count(*) AS running FROM waybill.export_task WHERE" IS_LIVE;
     struct db_result *row;
 
     *ret_room = terms->running_exports == 0;
@@ -85,7 +85,7 @@ static bool has_room(struct db *db, const struct claim_terms *terms, bool *ret_r
     row = db_query(db, DB_ONE_ROW, sql, 0, NULL, err);
     if (row == NULL)
         return false;
-    *ret_room = db_integer(row, 0, 0) < terms->running_exports;
+    *ret_room = db_integer(row, 0, "running") < terms->running_exports;
     db_result_free(row);
     return true;
 }
@@ -141,17 +141,18 @@ static struct db_result *take_by_id(struct db *db, const char *task_id, const st
 
 static struct claim *read_claim(const struct db_result *row, int64_t lease_end)
 {
+    const char *enterprise_projects = db_text(row, 0, "enterprise_projects");
     struct claim *claim = memory_zeroed(1, sizeof(*claim));
 
-    snprintf(claim->task_id, sizeof(claim->task_id), "%s", db_text(row, 0, 0));
-    snprintf(claim->lease, sizeof(claim->lease), "%s", db_text(row, 0, 1));
+    snprintf(claim->task_id, sizeof(claim->task_id), "%s", db_text(row, 0, "task_id"));
+    snprintf(claim->lease, sizeof(claim->lease), "%s", db_text(row, 0, "lease"));
     claim->lease_end = lease_end;
-    claim->attempt = (int) db_integer(row, 0, 2);
-    claim->export_size = (int) db_integer(row, 0, 3);
-    claim->project_id = memory_copy_text(db_text(row, 0, 4));
-    claim->enterprise_projects = db_is_null(row, 0, 5) ? NULL : memory_copy_text(db_text(row, 0, 5));
-    claim->request = memory_copy_text(db_text(row, 0, 6));
-    claim->request_id = memory_copy_text(db_text(row, 0, 7));
+    claim->attempt = (int) db_integer(row, 0, "attempts");
+    claim->export_size = (int) db_integer(row, 0, "export_size");
+    claim->project_id = memory_copy_text(db_text(row, 0, "project_id"));
+    claim->enterprise_projects = enterprise_projects == NULL ? NULL : memory_copy_text(enterprise_projects);
+    claim->request = memory_copy_text(db_text(row, 0, "request"));
+    claim->request_id = memory_copy_text(db_text(row, 0, "request_id"));
     atomic_init(&claim->ending, false);
     return claim;
 }
@@ -170,7 +171,7 @@ static bool take_by_rank(struct db *db, const struct claim_terms *terms, struct 
     bool done = projects != NULL;
 
     for (size_t i = 0; done && row == NULL && i < db_rows(projects); i++) {
-        row = take_of_project(db, db_text(projects, i, 0), terms, err);
+        row = take_of_project(db, db_text(projects, i, "project_id"), terms, err);
         done = row != NULL;
         if (done && db_rows(row) == 0) {
             db_result_free(row);
@@ -316,10 +317,16 @@ bool claim_find_fate(struct db *db, const struct claim *claim, enum claim_fate *
 {
     /* One row, whether there is the task or not. A standby may not have heard of the claim yet. */
     static const char sql[] =
-        "SELECT bool_or(file_id = $2::uuid), bool_or(lease = $2::uuid) OR pg_catalog.pg_is_in_recovery(),"
-        "       bool_or(state = 'failure' AND attempts = $3::integer), bool_or(state = 'queued')"
+        "SELECT bool_or(file_id = $2::uuid) AS succeeded,"
+        "       bool_or(lease = $2::uuid) OR pg_catalog.pg_is_in_recovery() AS held,"
+        "       bool_or(state = 'failure' AND attempts = $3::integer) AS failed, bool_or(state = 'queued') AS queued"
         " FROM waybill.export_task WHERE task_id = $1::uuid";
-    static const enum claim_fate fates[] = {CLAIM_SUCCEEDED, CLAIM_HELD, CLAIM_FAILED, CLAIM_QUEUED};
+    static const struct {
+        const char *column;
+        enum claim_fate fate;
+    } fates[] = {
+        {"succeeded", CLAIM_SUCCEEDED}, {"held", CLAIM_HELD}, {"failed", CLAIM_FAILED}, {"queued", CLAIM_QUEUED},
+    };
     char attempt[16];
     const char *const values[] = {claim->task_id, claim->lease, attempt};
     struct db_result *row;
@@ -329,9 +336,9 @@ bool claim_find_fate(struct db *db, const struct claim *claim, enum claim_fate *
     row = db_query(db, DB_ONE_ROW, sql, ARRAY_SIZE(values), values, err);
     if (row == NULL)
         return false;
-    while (i < ARRAY_SIZE(fates) && !db_boolean(row, 0, i))
+    while (i < ARRAY_SIZE(fates) && !db_boolean(row, 0, fates[i].column))
         i++;
-    *ret_fate = i < ARRAY_SIZE(fates) ? fates[i] : CLAIM_GONE;
+    *ret_fate = i < ARRAY_SIZE(fates) ? fates[i].fate : CLAIM_GONE;
     db_result_free(row);
     return true;
 }

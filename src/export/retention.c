@@ -31,8 +31,8 @@ static bool is_stopped(const struct round *round)
 }
 
 /*
- * Runs a statement again and again, until it changes less than half a batch or the round is to end. Its one row holds
- * how many rows it changed, which are added to *total.
+ * Runs a statement again and again, until it changes less than half a batch or the round is to end. Its one row has
+ * the number of rows that it changed, in the column `changed`, which is added to *total.
  */
 static bool in_batches(const struct round *round, const char *sql, size_t count, const char *const *values,
                        int64_t *total, struct error *err)
@@ -44,7 +44,7 @@ static bool in_batches(const struct round *round, const char *sql, size_t count,
 
         if (row == NULL)
             return false;
-        changed = db_integer(row, 0, 0);
+        changed = db_integer(row, 0, "changed");
         *total += changed;
         db_result_free(row);
     }
@@ -52,7 +52,7 @@ static bool in_batches(const struct round *round, const char *sql, size_t count,
 }
 
 #define HAS_FILE " state = 'success' AND NOT file_removed"
-#define COUNT_CHANGED " RETURNING task_id) SELECT count(*) FROM changed"
+#define COUNT_CHANGED " RETURNING task_id) SELECT count(*) AS changed FROM changed"
 
 static bool expire_old(const struct round *round, struct error *err)
 {
@@ -130,7 +130,7 @@ static bool fold_tallies(const struct round *round, struct error *err)
         "    SELECT project_id, enterprise_project_id, enterprise_projects, sum(tasks), true"
         "    FROM (SELECT * FROM added UNION ALL SELECT * FROM known) part GROUP BY 1, 2, 3 HAVING sum(tasks) <> 0"
         ")"
-        " SELECT count(*) FROM added";
+        " SELECT count(*) AS changed FROM added";
     static const char ended_sql[] =
         "WITH added AS ("
         "    DELETE FROM waybill.ended_tally WHERE ctid = ANY (ARRAY("
@@ -140,7 +140,7 @@ static bool fold_tallies(const struct round *round, struct error *err)
         "    INSERT INTO waybill.ended_tally"
         "    SELECT sum(success), sum(failure), sum(file_bytes) FROM added HAVING count(*) > 0"
         ")"
-        " SELECT count(*) FROM added";
+        " SELECT count(*) AS changed FROM added";
     int64_t folded = 0;
 
     return in_batches(round, tasks_sql, 0, NULL, &folded, err) && in_batches(round, ended_sql, 0, NULL, &folded, err);
@@ -193,12 +193,12 @@ static bool remove_batch(const struct round *round, char after[TEXT_UUID_LENGTH 
     if (rows == NULL)
         return false;
     for (size_t i = 0; i < db_rows(rows) && !is_stopped(round); i++) {
-        if (remove_file(round->retention->directory, db_text(rows, i, 0), &round->result->files_removed))
-            gone[gone_count++] = db_text(rows, i, 0);
+        if (remove_file(round->retention->directory, db_text(rows, i, "file_id"), &round->result->files_removed))
+            gone[gone_count++] = db_text(rows, i, "file_id");
     }
     *ret_count = db_rows(rows);
     if (*ret_count > 0)
-        snprintf(after, TEXT_UUID_LENGTH + 1, "%s", db_text(rows, *ret_count - 1, 0));
+        snprintf(after, TEXT_UUID_LENGTH + 1, "%s", db_text(rows, *ret_count - 1, "file_id"));
     done = gone_count == 0 || forget(round->db, gone, gone_count, err);
     db_result_free(rows);
     return done;

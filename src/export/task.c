@@ -79,7 +79,7 @@ static bool insert(struct db *db, const struct task_order *order, int limit, cha
         return false;
     created = db_rows(row) == 1;
     if (created)
-        snprintf(ret_task_id, TEXT_UUID_LENGTH + 1, "%s", db_text(row, 0, 0));
+        snprintf(ret_task_id, TEXT_UUID_LENGTH + 1, "%s", db_text(row, 0, "task_id"));
     else
         error_set(err, ERROR_TOO_MANY,
                   "the project has %d unfinished export tasks, which is its limit; try again later", limit);
@@ -126,7 +126,7 @@ static bool not_found(const char *what, const char *id, struct error *err)
     " AND ($2::text[] IS NULL OR enterprise_projects <@ $2::text[])"       \
     " AND ($3::text IS NULL OR enterprise_project_id = $3::text)"
 
-/* In the order in which read_task takes them. */
+/* What read_task reads. */
 #define TASK_COLUMNS                                                                                                   \
     " task_id, state, progress, exported_rows, truncated, " MS("create_time") " AS create_ms, " MS("finish_time")      \
     " AS finish_ms, file_id, file_size, encode(sha256, 'hex') AS sha256, " MS("expire_time") " AS expire_ms"           \
@@ -135,22 +135,22 @@ static bool not_found(const char *what, const char *id, struct error *err)
 static void read_task(const struct db_result *rows, size_t row, struct task *task)
 {
     *task = (struct task) {
-        .progress = (int) db_integer(rows, row, 2),
-        .exported_rows = db_integer(rows, row, 3),
-        .truncated = db_boolean(rows, row, 4),
-        .create_time = db_integer(rows, row, 5),
-        .finish_time = db_integer(rows, row, 6),
-        .file_size = db_integer(rows, row, 8),
-        .expire_time = db_integer(rows, row, 10),
-        .expired = db_boolean(rows, row, 11),
-        .gzip_size = db_integer(rows, row, 14),
+        .progress = (int) db_integer(rows, row, "progress"),
+        .exported_rows = db_integer(rows, row, "exported_rows"),
+        .truncated = db_boolean(rows, row, "truncated"),
+        .create_time = db_integer(rows, row, "create_ms"),
+        .finish_time = db_integer(rows, row, "finish_ms"),
+        .file_size = db_integer(rows, row, "file_size"),
+        .expire_time = db_integer(rows, row, "expire_ms"),
+        .expired = db_boolean(rows, row, "expired"),
+        .gzip_size = db_integer(rows, row, "gzip_size"),
     };
-    (void) task_parse_state(db_text(rows, row, 1), &task->state); /* the table has no other */
-    copy_text(task->task_id, sizeof(task->task_id), db_text(rows, row, 0));
-    copy_text(task->file_id, sizeof(task->file_id), db_text(rows, row, 7));
-    copy_text(task->sha256, sizeof(task->sha256), db_text(rows, row, 9));
-    copy_text(task->error_code, sizeof(task->error_code), db_text(rows, row, 12));
-    copy_text(task->error_msg, sizeof(task->error_msg), db_text(rows, row, 13));
+    (void) task_parse_state(db_text(rows, row, "state"), &task->state); /* the table has no other */
+    copy_text(task->task_id, sizeof(task->task_id), db_text(rows, row, "task_id"));
+    copy_text(task->file_id, sizeof(task->file_id), db_text(rows, row, "file_id"));
+    copy_text(task->sha256, sizeof(task->sha256), db_text(rows, row, "sha256"));
+    copy_text(task->error_code, sizeof(task->error_code), db_text(rows, row, "error_code"));
+    copy_text(task->error_msg, sizeof(task->error_msg), db_text(rows, row, "error_msg"));
 }
 
 /*
@@ -231,7 +231,6 @@ static const char *list_sql(const struct task_viewer *viewer)
 bool task_list(struct db *db, const struct task_viewer *viewer, int limit, int offset, struct task_page *ret_page,
                struct error *err)
 {
-    enum { TOTAL = 15 };
     char limit_text[16], offset_text[16];
     const char *const values[] = {viewer->project_id, viewer->enterprise_projects, viewer->enterprise_project_id,
                                   limit_text, offset_text};
@@ -243,10 +242,10 @@ bool task_list(struct db *db, const struct task_viewer *viewer, int limit, int o
     if (rows == NULL)
         return false;
     *ret_page = (struct task_page) {
-        .total = db_integer(rows, 0, TOTAL),
+        .total = db_integer(rows, 0, "total"),
         .tasks = memory_zeroed(db_rows(rows), sizeof(struct task)),
     };
-    while (ret_page->count < db_rows(rows) && !db_is_null(rows, ret_page->count, 0)) {
+    while (ret_page->count < db_rows(rows) && !db_is_null(rows, ret_page->count, "task_id")) {
         read_task(rows, ret_page->count, &ret_page->tasks[ret_page->count]);
         ret_page->count++;
     }
@@ -259,12 +258,12 @@ bool task_remove(struct db *db, const struct task_viewer *viewer, const char *ta
 {
     static const char sql[] =
         "DELETE FROM waybill.export_task WHERE task_id = $4::uuid AND" VISIBLE
-        " RETURNING CASE WHEN NOT file_removed THEN file_id END, " TASK_ANNOUNCE_CHANGE;
+        " RETURNING CASE WHEN NOT file_removed THEN file_id END AS file_id, " TASK_ANNOUNCE_CHANGE;
     struct db_result *row = query_one(db, sql, "task", task_id, viewer, err);
 
     if (row == NULL)
         return false;
-    copy_text(ret_file_id, TEXT_UUID_LENGTH + 1, db_text(row, 0, 0));
+    copy_text(ret_file_id, TEXT_UUID_LENGTH + 1, db_text(row, 0, "file_id"));
     db_result_free(row);
     return true;
 }

@@ -6,7 +6,9 @@
 #include "base/text.h"
 #include "db/query.h"
 
-#define ISO(column) "coalesce(to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), '')"
+/* A time as ISO 8601, "" for none, under the name of its column. */
+#define ISO(column)                                                                                                    \
+    "coalesce(to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), '') AS " column
 
 static bool no_such_task(const char *task_id, const char *kind, struct error *err)
 {
@@ -16,19 +18,22 @@ static bool no_such_task(const char *task_id, const char *kind, struct error *er
                      text_excerpt(excerpt, task_id, strlen(task_id)));
 }
 
+/* A column of a row, for the callback of task_admin_show. */
+static void show_column(void *context, const char *column, const char *value)
+{
+    void (*const *each)(const char *name, const char *value) = context;
+
+    (*each)(column, value == NULL ? "" : value);
+}
+
 bool task_admin_show(struct db *db, const char *task_id, void (*each)(const char *name, const char *value),
                      struct error *err)
 {
-    static const char *const names[] = {
-        "task_id", "state", "project_id", "enterprise_project_id", "enterprise_projects", "export_size", "request",
-        "request_id", "attempts", "lease", "lease_expire_time", "progress", "exported_rows", "truncated", "file_id",
-        "file_size", "gzip_size", "file_removed", "sha256", "error_code", "error_msg", "create_time", "start_time",
-        "finish_time", "expire_time",
-    };
     static const char sql[] =
-        "SELECT task_id, state, project_id, enterprise_project_id, coalesce(enterprise_projects::text, 'all'),"
-        " export_size, request, request_id, attempts, lease, " ISO("lease_expire_time") ", progress, exported_rows,"
-        " truncated, file_id, file_size, gzip_size, file_removed, encode(sha256, 'hex'), error_code, error_msg,"
+        "SELECT task_id, state, project_id, enterprise_project_id,"
+        " coalesce(enterprise_projects::text, 'all') AS enterprise_projects, export_size, request, request_id,"
+        " attempts, lease, " ISO("lease_expire_time") ", progress, exported_rows, truncated, file_id, file_size,"
+        " gzip_size, file_removed, encode(sha256, 'hex') AS sha256, error_code, error_msg,"
         " " ISO("create_time") ", " ISO("start_time") ", " ISO("finish_time") ", " ISO("expire_time")
         " FROM waybill.export_task WHERE task_id = $1::uuid";
     struct db_result *row;
@@ -40,8 +45,8 @@ bool task_admin_show(struct db *db, const char *task_id, void (*each)(const char
     if (row == NULL)
         return false;
     found = db_rows(row) == 1;
-    for (size_t i = 0; found && i < ARRAY_SIZE(names); i++)
-        each(names[i], db_is_null(row, 0, i) ? "" : db_text(row, 0, i));
+    if (found)
+        db_each_column(row, 0, show_column, &each);
     db_result_free(row);
     return found ? true : no_such_task(task_id, "", err);
 }
@@ -51,7 +56,7 @@ bool task_admin_list(struct db *db, const char *project_id, const enum task_stat
 {
     static const char sql[] =
         "SELECT task_id, state, project_id, attempts, exported_rows, " ISO("create_time") ", " ISO("finish_time")
-        ", coalesce(error_msg, '')"
+        ", coalesce(error_msg, '') AS error_msg"
         " FROM waybill.export_task"
         " WHERE ($1::text IS NULL OR project_id = $1::text) AND ($2::text IS NULL OR state = $2::text)"
         " ORDER BY export_task.create_time DESC, task_id LIMIT $3::integer";
@@ -65,14 +70,14 @@ bool task_admin_list(struct db *db, const char *project_id, const enum task_stat
         return false;
     for (size_t i = 0; i < db_rows(rows); i++) {
         const struct task_admin_entry entry = {
-            .task_id = db_text(rows, i, 0),
-            .state = db_text(rows, i, 1),
-            .project_id = db_text(rows, i, 2),
-            .attempts = db_text(rows, i, 3),
-            .exported_rows = db_text(rows, i, 4),
-            .create_time = db_text(rows, i, 5),
-            .finish_time = db_text(rows, i, 6),
-            .error_msg = db_text(rows, i, 7),
+            .task_id = db_text(rows, i, "task_id"),
+            .state = db_text(rows, i, "state"),
+            .project_id = db_text(rows, i, "project_id"),
+            .attempts = db_text(rows, i, "attempts"),
+            .exported_rows = db_text(rows, i, "exported_rows"),
+            .create_time = db_text(rows, i, "create_time"),
+            .finish_time = db_text(rows, i, "finish_time"),
+            .error_msg = db_text(rows, i, "error_msg"),
         };
 
         each(&entry);

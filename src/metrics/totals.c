@@ -70,7 +70,7 @@ bool totals_read(struct db *db, void (*each)(void *context, const char *name, co
     if (rows == NULL)
         return false;
     for (size_t i = 0; i < db_rows(rows); i++)
-        each(context, db_text(rows, i, 0), db_text(rows, i, 1));
+        each(context, db_text(rows, i, "name"), db_text(rows, i, "value"));
     db_result_free(rows);
     return true;
 }
@@ -79,7 +79,8 @@ bool totals_read_gauges(struct db *db, struct totals_gauges *ret_gauges, struct 
 {
     static const char sql[] =
         /* A tally holds the ended tasks, and small indexes the others: a scrape does not read the whole history. */
-        "SELECT queued.tasks, running.tasks, ended.success, ended.failure, queued.oldest, ended.file_bytes"
+        "SELECT queued.tasks AS queued, running.tasks AS running, ended.success, ended.failure, queued.oldest,"
+        "       ended.file_bytes"
         " FROM (SELECT count(*) AS tasks, coalesce(extract(epoch FROM now() - min(create_time)), 0) AS oldest"
         "       FROM waybill.export_task WHERE state = 'queued') queued,"
         "      (SELECT count(*) AS tasks FROM waybill.export_task WHERE state = 'running') running,"
@@ -91,12 +92,12 @@ bool totals_read_gauges(struct db *db, struct totals_gauges *ret_gauges, struct 
     if (row == NULL)
         return false;
     *ret_gauges = (struct totals_gauges) {
-        .queued = db_integer(row, 0, 0),
-        .running = db_integer(row, 0, 1),
-        .success = db_integer(row, 0, 2),
-        .failure = db_integer(row, 0, 3),
-        .oldest_queued = strtod(db_text(row, 0, 4), NULL),
-        .files_bytes = db_integer(row, 0, 5),
+        .queued = db_integer(row, 0, "queued"),
+        .running = db_integer(row, 0, "running"),
+        .success = db_integer(row, 0, "success"),
+        .failure = db_integer(row, 0, "failure"),
+        .oldest_queued = strtod(db_text(row, 0, "oldest"), NULL),
+        .files_bytes = db_integer(row, 0, "file_bytes"),
     };
     db_result_free(row);
     return true;
