@@ -47,10 +47,19 @@ bool db_wait_socket(PGconn *connection, short events, int64_t deadline);
 bool db_wait(struct db *db, int64_t deadline, struct error *err);
 
 /*
+ * Waits until the server has taken all that is to be sent. False if the monotonic deadline passed, the watcher gave up
+ * or the connection failed; then it is lost.
+ */
+bool db_flush(struct db *db, int64_t deadline, struct error *err);
+
+/*
  * Waits for the next result of the statement that was sent. NULL when there are no more, or on failure;
  * then *ret_failed says which of the two. A result that holds an error is returned like any other.
  */
 PGresult *db_next_result(struct db *db, int64_t deadline, bool *ret_failed, struct error *err);
+
+/* Reads and drops all results of what was sent; if they do not come in time, the connection is lost. */
+void db_discard_results(struct db *db);
 
 /* query.c */
 

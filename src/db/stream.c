@@ -48,9 +48,7 @@ struct db_stream *db_stream_begin(struct db *db, const struct statement *query, 
     struct db_stream *stream = NULL;
     struct buffer sql = {0};
     PGresult *result = NULL;
-    PGresult *rest;
-    struct error ignored;
-    bool failed = false;
+    bool failed;
 
     buffer_append_text(&sql, "COPY (");
     if (!quote_values(db, query, &sql, err))
@@ -66,8 +64,7 @@ struct db_stream *db_stream_begin(struct db *db, const struct statement *query, 
         goto done;
     if (PQresultStatus(result) != PGRES_COPY_OUT) {
         db_fail(db, result, err);
-        while ((rest = db_next_result(db, deadline, &failed, &ignored)) != NULL)
-            PQclear(rest);
+        db_discard_results(db);
         goto done;
     }
     stream = memory_zeroed(1, sizeof(*stream));

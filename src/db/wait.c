@@ -24,24 +24,54 @@ bool db_wait_socket(PGconn *connection, short events, int64_t deadline)
     return ready != 0; /* an error of poll is for libpq to find on the socket */
 }
 
-bool db_wait(struct db *db, int64_t deadline, struct error *err)
+/*
+ * Waits for these events of poll until the watcher has to be called or the deadline passes; *ret_ready tells whether
+ * they came. False if the watcher gave up or the deadline passed: then the connection is lost.
+ */
+static bool wait_and_watch(struct db *db, short events, int64_t deadline, bool *ret_ready, struct error *err)
 {
-    for (;;) {
-        short events = PQflush(db->connection) > 0 ? POLLIN | POLLOUT : POLLIN;
-        int64_t until = db->watcher == NULL ? deadline : clock_monotonic_ms() + WATCH_MS;
+    int64_t until = db->watcher == NULL ? deadline : clock_monotonic_ms() + WATCH_MS;
 
-        if (db_wait_socket(db->connection, events, until < deadline ? until : deadline))
-            return true;
-        if (db->watcher != NULL && !db->watcher(db->watcher_context, err))
-            break;
-        if (clock_monotonic_ms() >= deadline) {
-            /* The server's own timeout has not helped: it hangs, or the network does. */
-            db_fail_with(err, ERROR_TIMEOUT);
-            break;
-        }
+    *ret_ready = db_wait_socket(db->connection, events, until < deadline ? until : deadline);
+    if (*ret_ready)
+        return true;
+    if (db->watcher != NULL && !db->watcher(db->watcher_context, err)) {
+        db->abandoned = true;
+        return false;
     }
+    if (clock_monotonic_ms() < deadline)
+        return true;
+    db_fail_with(err, ERROR_TIMEOUT); /* the server's own timeout has not helped: it hangs, or the network does */
     db->abandoned = true;
     return false;
+}
+
+bool db_wait(struct db *db, int64_t deadline, struct error *err)
+{
+    bool ready = false;
+
+    while (!ready) {
+        short events = PQflush(db->connection) > 0 ? POLLIN | POLLOUT : POLLIN;
+
+        if (!wait_and_watch(db, events, deadline, &ready, err))
+            return false;
+    }
+    return true;
+}
+
+bool db_flush(struct db *db, int64_t deadline, struct error *err)
+{
+    bool ready;
+    int left;
+
+    /* What the server sends meanwhile is read, so that it never waits for us while we wait for it. */
+    while ((left = PQflush(db->connection)) > 0) {
+        if (!wait_and_watch(db, POLLIN | POLLOUT, deadline, &ready, err))
+            return false;
+        if (ready && PQconsumeInput(db->connection) == 0)
+            return db_fail(db, NULL, err);
+    }
+    return left == 0 ? true : db_fail(db, NULL, err);
 }
 
 void db_watch(struct db *db, db_watcher watcher, void *context)
@@ -61,4 +91,15 @@ PGresult *db_next_result(struct db *db, int64_t deadline, bool *ret_failed, stru
             return NULL;
     }
     return PQgetResult(db->connection);
+}
+
+void db_discard_results(struct db *db)
+{
+    int64_t deadline = db_answer_deadline(db);
+    struct error ignored;
+    PGresult *result;
+    bool failed;
+
+    while ((result = db_next_result(db, deadline, &failed, &ignored)) != NULL)
+        PQclear(result);
 }

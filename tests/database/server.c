@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "../unit/check.h"
+#include "db/internal.h"
 
 struct db *server_open(int query_timeout_ms)
 {
@@ -21,6 +22,11 @@ struct db *server_open(int query_timeout_ms)
     db = db_open(&settings, &err);
     check_good(db != NULL, &err);
     return db;
+}
+
+void server_limit_client(struct db *db, int query_timeout_ms)
+{
+    db->query_timeout_ms = query_timeout_ms;
 }
 
 void server_run(struct db *db, const char *script)

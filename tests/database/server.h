@@ -13,6 +13,9 @@
 /* Opens a connection whose statements have this time limit, or fails the test. Close it with db_close. */
 struct db *server_open(int query_timeout_ms);
 
+/* From now on the client waits no longer than this for a statement, and half a second. The server's limit stays. */
+void server_limit_client(struct db *db, int query_timeout_ms);
+
 /* Runs a script, or fails the test. */
 void server_run(struct db *db, const char *script);
 

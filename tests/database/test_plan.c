@@ -28,8 +28,8 @@ static const struct plan_case {
     {"with a value", "SELECT number FROM generate_series(1, 5000) AS number LIMIT ", "55", 55},
     {"with rows in a text", "SELECT ' rows=9 \"Plan Rows\": 9' FROM generate_series(1, 11)", NULL, 11},
     {"of inner plans alone", "SELECT (SELECT count(*) FROM generate_series(1, 500))", NULL, 1},
-    {"with more than 64 bits in it", "SELECT FROM generate_series(1, 1e9::integer) a, generate_series(1, 1e9::integer) b,"
-     " generate_series(1, 1e9::integer) c LIMIT 5", NULL, 0},
+    {"with more than 64 bits in it", "SELECT FROM generate_series(1, 1000000000) a, generate_series(1, 1000000000) b,"
+     " generate_series(1, 1000000000) c LIMIT 5", NULL, 0},
 };
 
 static void plans(const void *row)

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "../unit/check.h"
+#include "base/clock.h"
+#include "db/internal.h"
 #include "server.h"
 
 static void an_open_connection_is_usable(void)
@@ -100,7 +102,9 @@ static void a_failed_transaction_is_not_committed(void)
 static const struct copy_case {
     const char *script;
 } copy_cases[] = {
-    {"COPY waybill.counter TO STDOUT"}, {"COPY waybill.counter FROM STDIN"}, {"SELECT 1; COPY waybill.counter TO STDOUT"},
+    {"COPY waybill.counter TO STDOUT"},
+    {"COPY waybill.counter FROM STDIN"},
+    {"SELECT 1; COPY waybill.counter TO STDOUT"},
 };
 
 /* Such a statement would never end: the connection is lost to it. */
@@ -116,25 +120,36 @@ static void copy_is_refused(const void *row)
     db_close(db);
 }
 
-/* The server's own timeout comes first: the connection can be used again. */
+/* The server ends it: the connection can be used again. */
 static void a_statement_that_takes_too_long(void)
 {
-    struct db *db = server_open(300);
+    struct db *db = server_open(SERVER_PATIENT_MS);
     struct error err;
 
+    server_run(db, "SET statement_timeout = 300");
     assert_false(db_run_script(db, "SELECT pg_sleep(60)", &err));
     check_refusal(&err, ERROR_TIMEOUT, "the database took too long");
     assert_true(db_is_usable(db));
     db_close(db);
 }
 
+/* The server's time limit comes first, because it leaves the connection usable. */
+static void the_client_waits_longer_than_the_server(void)
+{
+    struct db *db = server_open(SERVER_PATIENT_MS);
+    int64_t now = clock_monotonic_ms();
+
+    assert_true(db_answer_deadline(db) > now + db->query_timeout_ms);
+    db_close(db);
+}
+
 /* A server that does not keep its own time limit. */
 static void a_server_that_does_not_answer(void)
 {
-    struct db *db = server_open(300);
+    struct db *db = server_open(SERVER_PATIENT_MS);
     struct error err;
 
-    server_run(db, "SET statement_timeout = 0");
+    server_limit_client(db, 300);
     assert_false(db_run_script(db, "SELECT pg_sleep(60)", &err));
     check_refusal(&err, ERROR_TIMEOUT, "the database took too long");
     assert_false(db_is_usable(db));
@@ -170,6 +185,7 @@ int main(void)
     CHECK(a_failed_transaction_is_not_committed);
     CHECK_EACH(copy_is_refused, copy_cases, script);
     CHECK(a_statement_that_takes_too_long);
+    CHECK(the_client_waits_longer_than_the_server);
     CHECK(a_server_that_does_not_answer);
     CHECK(a_watcher_gives_up);
     return check_run("db/query");
