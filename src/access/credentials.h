@@ -1,7 +1,7 @@
 /*
- * The credentials of a request, of every kind, and the caller whom they identify. Each kind has a file of its own in
- * src/access, and here a field and a branch. The branches stand in the order of precedence: if a request carries
- * credentials of several kinds, only the first kind counts. Today there is one kind, tokens (access/token.h).
+ * The credentials of a request, and the caller that they identify. Each kind of credentials has its own file in
+ * src/access, and a field and a branch here. The branches are in the order of precedence: if a request has credentials
+ * of several kinds, only the first kind counts. Currently there is one kind, tokens (access/token.h).
  */
 #ifndef WAYBILL_ACCESS_CREDENTIALS_H
 #define WAYBILL_ACCESS_CREDENTIALS_H

@@ -1,4 +1,4 @@
-/* Who is calling, and what they may see. */
+/* The identity of a caller, and what it may see. */
 #ifndef WAYBILL_ACCESS_IDENTITY_H
 #define WAYBILL_ACCESS_IDENTITY_H
 
@@ -10,11 +10,11 @@
 struct identity {
     char *project_id;
     bool all;                   /* all enterprise projects of the project */
-    size_t count;               /* else these */
+    size_t count;               /* otherwise only these */
     char **enterprise_projects;
 };
 
-/* Frees what it holds and leaves it empty. */
+/* Frees the members and empties the identity. */
 void identity_clear(struct identity *identity);
 
 /* Whether the caller may use the project. */

@@ -11,7 +11,7 @@
 #include "db/query.h"
 
 #define RANDOM_SIZE 32
-#define PREFIX "wbt_" /* so that scanners for leaked secrets can know it */
+#define PREFIX "wbt_" /* lets scanners for leaked secrets recognize it */
 
 static void hash_token(const char *token, char out[2 * SHA256_SIZE + 1])
 {
@@ -21,7 +21,7 @@ static void hash_token(const char *token, char out[2 * SHA256_SIZE + 1])
     text_hex(out, sha256, sizeof(sha256));
 }
 
-/* One row for each enterprise project, or one with NULL for all. */
+/* Reads one row for each enterprise project, or one with NULL for all. */
 static void read_identity(const struct db_result *rows, struct identity *identity)
 {
     identity->project_id = memory_copy_text(db_text(rows, 0, "project_id"));

@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 
-/* The check reads the text once, by the grammar; each function below reads one production. */
+/* The check reads the text once. Each function below reads one production of the grammar. */
 struct check {
     const char *text;
     size_t length;
@@ -33,7 +33,7 @@ static bool refuse_level(struct check *check)
     return refuse_json(check, check->at, reason);
 }
 
-/* The next byte, or -1 at the end. */
+/* Returns the next byte, or -1 at the end. */
 static int peek(const struct check *check)
 {
     return check->at < check->length ? (unsigned char) check->text[check->at] : -1;
@@ -110,7 +110,7 @@ static bool check_number(struct check *check)
     return true;
 }
 
-/* Reads the four digits after \u. False if there are none; then nothing is read. */
+/* Reads the four digits after \u. Reads nothing and returns false if there are none. */
 static bool read_hex4(struct check *check, unsigned *ret_unit)
 {
     char digits[5] = {0};
@@ -127,7 +127,7 @@ static bool read_hex4(struct check *check, unsigned *ret_unit)
     return true;
 }
 
-/* From behind the backslash. */
+/* Checks an escape after its backslash. */
 static bool check_escape(struct check *check)
 {
     size_t start = check->at - 1;
@@ -216,7 +216,7 @@ static bool check_object(struct check *check, int level)
     }
 }
 
-/* A value with the whitespace around it. `level` counts the arrays and objects that it is in. */
+/* Checks a value with the whitespace around it. `level` counts the arrays and objects around it. */
 static bool check_value(struct check *check, int level)
 {
     bool good;
@@ -271,14 +271,14 @@ bool json_parse(const char *text, size_t length, const struct json_rules *rules,
     if (check.at < length)
         return refuse_json(&check, check.at, "bytes after the end of the JSON text");
 
-    /* json-c counts a scalar as a level of its own. */
+    /* json-c counts a scalar as a level. */
     tokener = json_tokener_new_ex(rules->max_levels + 2);
     if (tokener == NULL)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     value = json_tokener_parse_ex(tokener, text, (int) length);
     state = json_tokener_get_error(tokener);
-    if (state == json_tokener_continue) { /* a number at the very end: only a NUL tells json-c that it is over */
+    if (state == json_tokener_continue) { /* a number at the end: json-c needs a NUL to end it */
         value = json_tokener_parse_ex(tokener, "", 1);
         state = json_tokener_get_error(tokener);
     }

@@ -1,4 +1,4 @@
-/* JSON as RFC 8259 has it and nothing beyond: json-c alone is more lenient, even in its strict mode. */
+/* Strict JSON (RFC 8259). json-c alone accepts more, even in its strict mode. */
 #ifndef WAYBILL_BASE_JSON_H
 #define WAYBILL_BASE_JSON_H
 
@@ -8,23 +8,22 @@
 #include "base/compiler.h"
 #include "base/error.h"
 
-/* What a kind of document may be, and what messages call it. */
+/* The rules for a kind of document. */
 struct json_rules {
-    const char *subject; /* begins the message: "the body" */
-    int max_levels;      /* of arrays and objects in each other */
+    const char *subject; /* how messages name the document: "the body" */
+    int max_levels;      /* of nested arrays and objects */
 };
 
 /*
- * Parses `length` bytes as one JSON text. Refused, with the byte offset in the message (ERROR_BODY):
- * what RFC 8259 does not allow, bytes after the text, a byte order mark, invalid UTF-8, a lone
- * surrogate, U+0000, an integer beyond a signed 64-bit number, more levels than the rules allow.
- * Of a name given twice in an object the last counts.
- * On success *ret_value (NULL for the text `null`) is freed with json_object_put.
+ * Parses `length` bytes as one JSON text. Rejects, with the byte offset in the message (ERROR_BODY): everything that
+ * RFC 8259 does not allow, bytes after the text, a byte order mark, invalid UTF-8, a lone surrogate, U+0000, an integer
+ * beyond signed 64 bits, more levels than the rules allow. If an object repeats a name, the last value counts. Free
+ * *ret_value, which is NULL for the text `null`, with json_object_put.
  */
 MUST_CHECK bool json_parse(const char *text, size_t length, const struct json_rules *rules,
                            struct json_object **ret_value, struct error *err);
 
-/* What a message calls the type of a value: "a string", "null", ... */
+/* Returns the type of a value for messages: "a string", "null", ... */
 const char *json_type_of(struct json_object *value);
 
 #endif

@@ -10,16 +10,16 @@
 
 enum finding {
     FINDING_OK,
-    FINDING_WARNING, /* it works, but not as it should */
+    FINDING_WARNING, /* it works, but should be changed */
     FINDING_FAILED,
     FINDING_SKIPPED, /* another prerequisite is missing */
 };
 
 struct checkup {
     const struct config *config;
-    const char *sql_dir; /* of the migrations */
-    const char *socket;  /* to probe, in the form of [server] listen; "": none */
-    struct db *db;       /* the service's connection; NULL where there is none */
+    const char *sql_dir; /* directory of the migrations */
+    const char *socket;  /* to probe, in the format of [server] listen; "": none */
+    struct db *db;       /* the connection of the service, or NULL */
     size_t failures;
 };
 

@@ -29,12 +29,12 @@ static void check_connection(struct checkup *checkup)
     if (row == NULL)
         checkup_add_error(checkup, FINDING_FAILED, "database", &err, "see [database] conninfo and pg_hba.conf");
     else if (db_integer(row, 0, "number") < OLDEST_SERVER)
-        checkup_add(checkup, FINDING_FAILED, "database", "PostgreSQL %s: it must be 15 or later",
+        checkup_add(checkup, FINDING_FAILED, "database", "PostgreSQL %s is too old: version 15 or later is required",
                     db_text(row, 0, "version"));
     else if (db_boolean(row, 0, "is_standby"))
         checkup_add(checkup, FINDING_FAILED, "database",
-                    "PostgreSQL %s is a standby, and tasks need the primary: name it in [database] conninfo, or add"
-                    " target_session_attrs=read-write", db_text(row, 0, "version"));
+                    "PostgreSQL %s is a standby, and tasks need the primary: specify it in [database] conninfo, or"
+                    " add target_session_attrs=read-write", db_text(row, 0, "version"));
     else
         checkup_add(checkup, FINDING_OK, "database", "PostgreSQL %s, as %s", db_text(row, 0, "version"),
                     db_text(row, 0, "role"));
@@ -49,16 +49,16 @@ static void check_schema_version(struct checkup *checkup)
     if (!migrations_compare(checkup->db, checkup->sql_dir, &difference, &err))
         checkup_add_error(checkup, FINDING_FAILED, "schema", &err, "run `waybill migrate`");
     else if (difference.missing[0] != '\0')
-        checkup_add(checkup, FINDING_FAILED, "schema", "it lacks %s: run `waybill migrate`", difference.missing);
+        checkup_add(checkup, FINDING_FAILED, "schema", "%s is not applied: run `waybill migrate`", difference.missing);
     else if (difference.unknown[0] != '\0')
-        checkup_add(checkup, FINDING_WARNING, "schema", "it has %s, which this version doesn't know: install the newer"
-                    " version here too", difference.unknown);
+        checkup_add(checkup, FINDING_WARNING, "schema", "%s is applied, which is unknown to this version: install the"
+                    " newer version on this host", difference.unknown);
     else
-        checkup_add(checkup, FINDING_OK, "schema", "as this version wants it: %s", difference.newest);
+        checkup_add(checkup, FINDING_OK, "schema", "up to date: %s", difference.newest);
 }
 
-/* What the service does to the tables, and what it must not be able to do. */
-static void check_rights(struct checkup *checkup)
+/* Checks that the role has the privileges that the service needs, and no others. */
+static void check_privileges(struct checkup *checkup)
 {
     static const char sql[] =
         "WITH needed (name, privilege) AS (VALUES"
@@ -83,20 +83,21 @@ static void check_rights(struct checkup *checkup)
     struct db_result *row = query_row(checkup->db, sql, &err);
 
     if (row == NULL)
-        checkup_add_error(checkup, FINDING_FAILED, "rights", &err, "run `waybill migrate`");
+        checkup_add_error(checkup, FINDING_FAILED, "privileges", &err, "run `waybill migrate`");
     else if (!db_is_null(row, 0, "lacking"))
-        checkup_add(checkup, FINDING_FAILED, "rights", "%s lacks %s: connect as waybill_service or a member of it",
+        checkup_add(checkup, FINDING_FAILED, "privileges",
+                    "%s lacks %s: connect as waybill_service or as a member of it",
                     db_text(row, 0, "role"), db_text(row, 0, "lacking"));
     else if (db_boolean(row, 0, "may_do_more"))
-        checkup_add(checkup, FINDING_WARNING, "rights", "%s may do more than the service needs: let it connect as"
-                    " waybill_service, and run this as the service's user", db_text(row, 0, "role"));
+        checkup_add(checkup, FINDING_WARNING, "privileges", "%s has more privileges than the service needs: connect as"
+                    " waybill_service, and run this command as the user of the service", db_text(row, 0, "role"));
     else
-        checkup_add(checkup, FINDING_OK, "rights", "%s may do what the service does, and no more",
+        checkup_add(checkup, FINDING_OK, "privileges", "%s has exactly the privileges that the service needs",
                     db_text(row, 0, "role"));
     db_result_free(row);
 }
 
-/* How far this host's clock is from the server's. Nothing breaks by it, but times in answers and logs don't match. */
+/* Compares the clocks of this host and of the server. A difference only affects the times in logs. */
 static void check_clock(struct checkup *checkup)
 {
     static const char sql[] = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
@@ -113,23 +114,23 @@ static void check_clock(struct checkup *checkup)
     ahead = (before + after) / 2 - db_integer(row, 0, "now");
     db_result_free(row);
     if (llabs(ahead) - (after - before) / 2 > CLOCK_MS)
-        checkup_add(checkup, FINDING_WARNING, "clock", "%" PRId64 " ms %s that of the database: have both hosts follow"
-                    " NTP", (int64_t) llabs(ahead), ahead > 0 ? "ahead of" : "behind");
+        checkup_add(checkup, FINDING_WARNING, "clock", "%" PRId64 " ms %s the clock of the database: synchronize both"
+                    " hosts with NTP", (int64_t) llabs(ahead), ahead > 0 ? "ahead of" : "behind");
     else
-        checkup_add(checkup, FINDING_OK, "clock", "within %d ms of that of the database", CLOCK_MS);
+        checkup_add(checkup, FINDING_OK, "clock", "within %d ms of the clock of the database", CLOCK_MS);
 }
 
 void checkup_database(struct checkup *checkup)
 {
     check_connection(checkup);
     if (checkup->db == NULL) {
-        static const char *const subjects[] = {"schema", "rights", "clock"};
+        static const char *const subjects[] = {"schema", "privileges", "clock"};
 
         for (size_t i = 0; i < ARRAY_SIZE(subjects); i++)
             checkup_add(checkup, FINDING_SKIPPED, subjects[i], "there is no connection to the database");
     } else {
         check_schema_version(checkup);
-        check_rights(checkup);
+        check_privileges(checkup);
         check_clock(checkup);
     }
     db_close(checkup->db);
@@ -146,8 +147,8 @@ void checkup_owner(struct checkup *checkup)
     struct db_result *row = db == NULL ? NULL : query_row(db, sql, &err);
 
     if (row == NULL)
-        checkup_add_error(checkup, FINDING_WARNING, "owner", &err, "`waybill migrate` and `waybill token` work only"
-                          " where [database] owner_conninfo does, and for who may use it");
+        checkup_add_error(checkup, FINDING_WARNING, "owner", &err, "`waybill migrate` and `waybill token` need a"
+                          " working [database] owner_conninfo");
     else if (!db_boolean(row, 0, "is_owner"))
         checkup_add(checkup, FINDING_WARNING, "owner", "%s does not own the schema: `waybill migrate` and `waybill"
                     " token` need waybill_owner in [database] owner_conninfo", db_text(row, 0, "role"));

@@ -10,7 +10,7 @@
 #include "inventory/filters.h"
 #include "inventory/query.h"
 
-#define LAG_SECONDS 60 /* of a standby, from which on there is a warning */
+#define LAG_SECONDS 60 /* of a standby: a larger lag is a warning */
 
 /* Returns a selection that has every column and every filter. */
 static struct selection *selection_of_all(struct error *err)
@@ -77,7 +77,7 @@ static void report_inventory(struct checkup *checkup, struct db *db)
     else if (!db_boolean(row, 0, "is_standby"))
         checkup_add(checkup, FINDING_OK, "inventory", "%s, readable", relation);
     else if (db_integer(row, 0, "lag") > LAG_SECONDS)
-        checkup_add(checkup, FINDING_WARNING, "inventory", "%s on a standby that is %" PRId64 " seconds behind: see to"
+        checkup_add(checkup, FINDING_WARNING, "inventory", "%s on a standby that is %" PRId64 " seconds behind: check"
                     " its replication", relation, db_integer(row, 0, "lag"));
     else
         checkup_add(checkup, FINDING_OK, "inventory", "%s on a standby, readable", relation);
@@ -94,7 +94,7 @@ void checkup_inventory(struct checkup *checkup)
         checkup_add_error(checkup, FINDING_FAILED, "inventory", &err, "see [inventory] conninfo");
     else if (!try_inventory(db, checkup->config->relation, &err))
         checkup_add_error(checkup, FINDING_FAILED, "inventory", &err, "[inventory] relation needs the columns of"
-                          " waybill.container, and the service's role the right to read it");
+                          " waybill.container, and the role of the service the privilege to read it");
     else
         report_inventory(checkup, db);
     db_close(db);

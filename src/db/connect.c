@@ -1,4 +1,4 @@
-/* How a connection is made: one host by the deadline of the caller, several by libpq's own timeout for each. */
+/* Connects: to one host within the deadline of the caller, to several with libpq's timeout for each. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "db/internal.h"
 
-/* What the server says unasked. libpq would print it; that the server ends the connection must not be missed. */
+/* Handles notices of the server, which libpq would print. One of them announces the end of the connection. */
 static void take_notice(void *context, const PGresult *notice)
 {
     const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
@@ -17,7 +17,7 @@ static void take_notice(void *context, const PGresult *notice)
 
     if (severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
         db->abandoned = true;
-    log_begin(&line, LOG_DEBUG, "the database says");
+    log_begin(&line, LOG_DEBUG, "database notice");
     log_text(&line, "severity", severity);
     log_text(&line, "message", PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY));
     log_end(&line);
@@ -28,7 +28,7 @@ static bool is_list(const char *value)
     return value != NULL && strchr(value, ',') != NULL;
 }
 
-/* libpq's own rule: text without any of these is the name of a database. */
+/* The rule of libpq: a text without any of these is the name of a database. */
 static bool is_connection_string(const char *conninfo)
 {
     return strchr(conninfo, '=') != NULL || strncmp(conninfo, "postgresql://", 13) == 0
@@ -36,8 +36,8 @@ static bool is_connection_string(const char *conninfo)
 }
 
 /*
- * Whether there may be hosts to try one after the other: host=a,b,c, in the connection string or in the variable that
- * stands in for it. A service may name them too, in a file that only libpq reads.
+ * Whether there may be several hosts to try: host=a,b,c, in the connection string or in the environment variable. A
+ * service may define them too, in a file that only libpq reads.
  */
 static bool may_have_several_hosts(const char *conninfo)
 {
@@ -75,7 +75,7 @@ PGconn *db_connect(struct db *db, const struct db_settings *settings)
 {
     int64_t deadline = clock_monotonic_ms() + settings->connect_timeout_ms;
     char seconds[16];
-    /* The connection string comes after what it may set otherwise, and before what it may not. */
+    /* The connection string overrides the parameters before it, and is overridden by those after it. */
     const char *const keywords[] = {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
                                     "dbname", "client_encoding", "fallback_application_name", "connect_timeout", NULL};
     const char *const values[] = {"30", "10", "3", "30000",
@@ -84,7 +84,7 @@ PGconn *db_connect(struct db *db, const struct db_settings *settings)
 
     snprintf(seconds, sizeof(seconds), "%d", (settings->connect_timeout_ms + 999) / 1000);
     if (may_have_several_hosts(settings->conninfo)) {
-        /* Only libpq can leave a host that says nothing for the next one, and only if it does the waiting. */
+        /* Only libpq can go on to the next host if one does not respond, and only if libpq waits itself. */
         connection = PQconnectdbParams(keywords, values, 1);
         if (connection != NULL)
             PQsetNoticeReceiver(connection, take_notice, db);
@@ -92,7 +92,7 @@ PGconn *db_connect(struct db *db, const struct db_settings *settings)
     }
     connection = PQconnectStartParams(keywords, values, 1);
     if (connection != NULL) {
-        PQsetNoticeReceiver(connection, take_notice, db); /* a server that is going down says so before it answers */
+        PQsetNoticeReceiver(connection, take_notice, db); /* a server that shuts down announces it before it responds */
         finish_connecting(connection, deadline);
     }
     return connection;

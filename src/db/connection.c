@@ -1,4 +1,4 @@
-/* A connection from its opening to its end. */
+/* Opens and closes connections. */
 #include "db/connection.h"
 
 #include <poll.h>
@@ -57,7 +57,7 @@ bool db_is_usable(struct db *db)
         return false;
     if (!db_wait_socket(db->connection, POLLIN, 0))
         return true;
-    /* An idle server says little but that it goes away: there is a last message (take_notice), or an end of file. */
+    /* An idle server mostly sends the announcement of its shutdown (take_notice), or an end of file. */
     if (PQconsumeInput(db->connection) == 0 || PQisBusy(db->connection) != 0)
         return false;
     return !db->abandoned && PQstatus(db->connection) == CONNECTION_OK && !db_wait_socket(db->connection, POLLIN, 0);

@@ -1,4 +1,4 @@
-/* COPY ... FROM STDIN in the text format, which every type reads. */
+/* COPY ... FROM STDIN in the text format, which every type accepts. */
 #include "db/copy_in.h"
 
 #include <assert.h>
@@ -8,11 +8,11 @@
 #include "base/memory.h"
 #include "db/internal.h"
 
-#define PIECE_SIZE 65536 /* bytes that libpq is given before the server has taken those before them */
+#define PIECE_SIZE 65536 /* bytes that are passed to libpq at once */
 
 struct db_copy_in {
     struct db *db;
-    bool failed;        /* the connection is lost: it stays in the COPY, which db_is_usable notices */
+    bool failed;        /* the connection is lost: it stays in the COPY, and db_is_usable is false */
     struct buffer rows; /* not sent yet */
 };
 
@@ -45,7 +45,7 @@ done:
     return copy;
 }
 
-/* The letter that stands for a byte after a backslash, or 0 if the byte stands for itself. */
+/* Returns the letter that represents a byte after a backslash, or 0 if the byte needs no escape. */
 static char escape_letter(char byte)
 {
     switch (byte) {
@@ -64,7 +64,7 @@ static char escape_letter(char byte)
 
 static void append_field(struct buffer *rows, const struct db_field *field)
 {
-    size_t from = 0; /* what is before it has been appended */
+    size_t from = 0; /* the bytes before it have been appended */
 
     if (field->data == NULL) {
         buffer_append_text(rows, "\\N");
@@ -82,7 +82,7 @@ static void append_field(struct buffer *rows, const struct db_field *field)
     buffer_append(rows, field->data + from, field->length - from);
 }
 
-/* Sends the rows that are in memory, in pieces. */
+/* Sends the rows in memory, in pieces. */
 static bool send_rows(struct db_copy_in *copy, struct error *err)
 {
     struct db *db = copy->db;
@@ -123,8 +123,8 @@ static void free_copy(struct db_copy_in *copy)
 }
 
 /*
- * Tells the server that there are no more rows or, if there is a reason, that it must forget them. Waiting for the
- * result then sends what libpq still holds.
+ * Announces the end of the rows to the server or, with a reason, the abort of the COPY. The wait for the result then
+ * sends what libpq still holds.
  */
 static bool send_copy_end(struct db_copy_in *copy, const char *reason, struct error *err)
 {
@@ -153,7 +153,7 @@ void db_copy_in_abort(struct db_copy_in *copy)
 
     if (copy == NULL)
         return;
-    if (!copy->failed && send_copy_end(copy, "the sender gave up", &ignored))
+    if (!copy->failed && send_copy_end(copy, "the sender aborted the COPY", &ignored))
         db_discard_results(copy->db);
     free_copy(copy);
 }

@@ -3,8 +3,8 @@
  * number. Between begin and end the connection serves nothing else. The errors are those of db/connection.h; no message
  * contains data of a row.
  *
- * The server checks rows while they are sent, and reports an error when all are sent: db_copy_in_end fails then. Its
- * time limit (query_timeout_ms) is for the COPY as a whole; each call here waits no longer than that for the server.
+ * The server checks rows while they are sent. It reports errors after the last row, so db_copy_in_end fails. The time
+ * limit of the server (query_timeout_ms) is for the whole COPY; no call here waits longer than that.
  */
 #ifndef WAYBILL_DB_COPY_IN_H
 #define WAYBILL_DB_COPY_IN_H
@@ -27,21 +27,21 @@ struct db_copy_in;
 MUST_CHECK struct db_copy_in *db_copy_in_begin(struct db *db, const char *target, struct error *err);
 
 /*
- * Sends a row: a field for each column of the target, in its order. A value is what the column's type reads, in UTF-8.
+ * Sends a row: one field for each column of the target, in its order, in the text format of the type and in UTF-8.
  * After a failure the connection is lost, and only db_copy_in_abort may follow.
  */
 MUST_CHECK bool db_copy_in_row(struct db_copy_in *copy, const struct db_field *fields, size_t count,
                                struct error *err);
 
 /*
- * Ends the COPY and frees it. The number of rows that were stored goes to *ret_rows, which may be NULL. On failure none
- * is stored, and a transaction has to be rolled back.
+ * Ends the COPY and frees it. *ret_rows is the number of stored rows; the pointer may be NULL. On failure no row is
+ * stored, and a transaction must be rolled back.
  */
 MUST_CHECK bool db_copy_in_end(struct db_copy_in *copy, int64_t *ret_rows, struct error *err);
 
 /*
- * Gives the COPY up and frees it: no row is stored. A transaction has to be rolled back; the connection is usable
- * then, unless it is lost. NULL is fine.
+ * Aborts the COPY and frees it: no row is stored. Roll back the transaction; then the connection is usable, unless it
+ * is lost. NULL is allowed.
  */
 void db_copy_in_abort(struct db_copy_in *copy);
 

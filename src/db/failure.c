@@ -1,4 +1,4 @@
-/* What an error of libpq or of the server means to callers, and how often it happened. */
+/* Translates errors of libpq and of the server for callers, and counts them. */
 #include "db/failure.h"
 
 #include <stdatomic.h>
@@ -6,34 +6,34 @@
 
 #include "db/internal.h"
 
-static _Atomic uint64_t failures[ERROR_CODE_COUNT]; /* since they were last taken */
+static _Atomic uint64_t failures[ERROR_CODE_COUNT]; /* since the last db_failures_take */
 
-/* SQLSTATEs, or classes of them, that are not a fault of the statement. */
+/* SQLSTATEs, or classes of them, that are not an error of the statement. */
 static const struct {
     const char *prefix;
     enum error_code code;
 } sqlstates[] = {
     {"08", ERROR_UNAVAILABLE},    /* connection exception */
-    {"25006", ERROR_UNAVAILABLE}, /* read-only: a server that is not (or no longer) the primary */
-    {"28", ERROR_UNAVAILABLE},    /* login refused */
+    {"25006", ERROR_UNAVAILABLE}, /* read-only: the server is not the primary */
+    {"28", ERROR_UNAVAILABLE},    /* login rejected */
     {"3D000", ERROR_UNAVAILABLE}, /* no such database */
     {"40001", ERROR_UNAVAILABLE}, /* serialization failure */
     {"40P01", ERROR_UNAVAILABLE}, /* deadlock */
     {"53300", ERROR_UNAVAILABLE}, /* too many connections */
     {"55P03", ERROR_TIMEOUT},     /* lock not available */
     {"57014", ERROR_TIMEOUT},     /* query cancelled */
-    {"57P", ERROR_UNAVAILABLE},   /* shutting down, crashed, starting */
+    {"57P", ERROR_UNAVAILABLE},   /* shutting down, crashed or starting */
 };
 
 static const char *message_for_callers(enum error_code code)
 {
     switch (code) {
     case ERROR_UNAVAILABLE:
-        return "the database can't be reached at the moment; try again later";
+        return "the database cannot be reached; try again later";
     case ERROR_TIMEOUT:
-        return "the database took too long to answer";
+        return "the database did not respond in time";
     default:
-        return "the service failed on its side; its log has the details under the request_id";
+        return "internal error; the log of the service has the details under the request_id";
     }
 }
 

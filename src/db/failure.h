@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-/* Returns how many errors with this code were reported since the last call for it. May be called by any thread. */
+/* Returns the number of errors with this code since the last call for it. Any thread may call it. */
 uint64_t db_failures_take(enum error_code code);
 
 #endif

@@ -38,10 +38,10 @@ static bool read_file(const char *directory, const char *name, struct buffer *te
         buffer_append(text, chunk, got);
     failed = ferror(file) != 0;
     fclose(file);
-    return failed ? error_set(err, ERROR_CONFIG, "%s can't be read", path) : true;
+    return failed ? error_set(err, ERROR_CONFIG, "%s cannot be read", path) : true;
 }
 
-/* In the transaction that is open: runs the file unless it has been, and writes it down. */
+/* Runs and records the file in the open transaction, unless it was applied already. */
 static bool apply_one(struct db *db, const char *directory, const char *name, bool *ret_applied, struct error *err)
 {
     const char *values[] = {name};
@@ -57,7 +57,7 @@ static bool apply_one(struct db *db, const char *directory, const char *name, bo
     if (!*ret_applied)
         return true;
 
-    /* Written down first: of a file that ends the transaction itself, db_commit then says so. */
+    /* Record it first, so that db_commit reports a file that ends the transaction itself. */
     done = read_file(directory, name, &script, err)
            && db_execute(db, "INSERT INTO waybill.schema_migration (name) VALUES ($1)", 1, values, NULL, err)
            && db_run_script(db, buffer_text(&script), err);
@@ -65,7 +65,7 @@ static bool apply_one(struct db *db, const char *directory, const char *name, bo
     return done;
 }
 
-/* Says which file failed, in front of why. */
+/* Puts the name of the file before the reason. */
 static void name_migration(struct error *err, const char *name)
 {
     struct error why = *err;
@@ -74,7 +74,7 @@ static void name_migration(struct error *err, const char *name)
         error_detail(err, "%s: %s", name, why.detail);
 }
 
-/* The lock is for the whole transaction; its number only has to be nobody else's. */
+/* The lock is held for the whole transaction. Nothing else may use its number. */
 static const char begin[] =
     "BEGIN;"
     "SET LOCAL client_min_messages = warning;"
@@ -83,7 +83,7 @@ static const char begin[] =
     "    name text PRIMARY KEY,"
     "    apply_time timestamptz NOT NULL DEFAULT now())";
 
-/* Roles and schema are a superuser's to make. */
+/* Only a superuser can create the roles and the schema. */
 static bool check_schema_exists(struct db *db, struct error *err)
 {
     static const char sql[] = "SELECT to_regnamespace('waybill') IS NOT NULL AS exists";
@@ -96,10 +96,10 @@ static bool check_schema_exists(struct db *db, struct error *err)
     db_result_free(row);
     if (exists)
         return true;
-    return error_set(err, ERROR_CONFIG, "the database has no schema waybill: run setup.sql there first");
+    return error_set(err, ERROR_CONFIG, "the database has no schema waybill: run setup.sql first");
 }
 
-/* The migrations of a directory, in their order; their number, or -1. Free each, and then the list. */
+/* Lists the migrations of a directory in order. Returns their number, or -1. Free each, and then the list. */
 static int list_files(const char *directory, struct dirent ***ret_entries, struct error *err)
 {
     int count = scandir(directory, ret_entries, is_migration, alphasort);
@@ -107,7 +107,7 @@ static int list_files(const char *directory, struct dirent ***ret_entries, struc
     if (count < 0) {
         error_set(err, ERROR_CONFIG, "%s: %s", directory, strerror(errno));
     } else if (count == 0) {
-        error_set(err, ERROR_CONFIG, "%s holds no migration NNNN_name.sql", directory);
+        error_set(err, ERROR_CONFIG, "%s contains no migration NNNN_name.sql", directory);
         free(*ret_entries);
         count = -1;
     }
@@ -148,7 +148,7 @@ static void note(char out[256], const char *name)
     snprintf(out, 256, "%s", name);
 }
 
-/* Both lists are in the order of their names. */
+/* Both lists are sorted by name. */
 static void compare(const struct db_result *applied, struct dirent **files, size_t count,
                     struct migrations_difference *difference)
 {

@@ -1,24 +1,24 @@
-/* The schema's versions: numbered files of SQL, each applied once, in a transaction of its own. */
+/* The versions of the schema: numbered SQL files, each applied once, in its own transaction. */
 #ifndef WAYBILL_DB_MIGRATIONS_H
 #define WAYBILL_DB_MIGRATIONS_H
 
 #include "db/connection.h"
 
 /*
- * Applies the files NNNN_name.sql of the directory that the database doesn't have yet, in their order, and
- * calls `applied` with the name of each. One process at a time does so; another waits for it.
+ * Applies the files NNNN_name.sql of the directory that the database does not have yet, in order, and calls `applied`
+ * with the name of each. Only one process at a time applies migrations; others wait.
  */
 MUST_CHECK bool migrations_apply(struct db *db, const char *directory, void (*applied)(const char *name),
                                  struct error *err);
 
-/* How the database differs from the files of a directory: names of migrations, "" where there is none. */
+/* The difference between the database and the files of a directory: names of migrations, or "". */
 struct migrations_difference {
     char missing[256]; /* the first file that was not applied */
-    char unknown[256]; /* the last that was applied and is no file */
+    char unknown[256]; /* the last applied migration without a file */
     char newest[256];  /* the last file */
 };
 
-/* Compares, as any role that may read waybill.schema_migration. */
+/* Compares them. The role must be able to read waybill.schema_migration. */
 MUST_CHECK bool migrations_compare(struct db *db, const char *directory, struct migrations_difference *ret_difference,
                                    struct error *err);
 

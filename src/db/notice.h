@@ -1,4 +1,4 @@
-/* LISTEN, and waiting for what NOTIFY sends. The errors are those of db/connection.h. */
+/* LISTEN, and the wait for notifications. The errors are those of db/connection.h. */
 #ifndef WAYBILL_DB_NOTICE_H
 #define WAYBILL_DB_NOTICE_H
 
@@ -14,12 +14,12 @@
 MUST_CHECK bool db_listen(struct db *db, const char *channel, struct error *err);
 
 enum db_notice {
-    DB_NOTICE,        /* the payload was filled in, cut to what fits */
-    DB_NOTICE_NONE,   /* none has come in the time given, or the descriptor became readable */
-    DB_NOTICE_FAILED, /* the connection is lost: err says why */
+    DB_NOTICE,        /* the payload was filled in, cut if too long */
+    DB_NOTICE_NONE,   /* none within the time limit, or the descriptor became readable */
+    DB_NOTICE_FAILED, /* the connection is lost, see err */
 };
 
-/* Waits for a notification, no longer than timeout_ms nor than until `wake` is readable. */
+/* Waits for a notification, for at most timeout_ms or until `wake` is readable. */
 MUST_CHECK enum db_notice db_next_notice(struct db *db, int wake, int timeout_ms, char payload[DB_NOTICE_SIZE],
                                          struct error *err);
 

@@ -6,10 +6,10 @@
 #include "base/json.h"
 #include "db/query.h"
 
-/* Each node of a plan has two levels of its own. */
+/* Each node of a plan adds two levels. */
 static const struct json_rules plan_rules = {.subject = "the plan", .max_levels = 1000};
 
-/* Reads [{"Plan": {"Plan Rows": 1, ...}}], whose outermost node is "Plan". */
+/* Reads "Plan Rows" of the outermost node: [{"Plan": {"Plan Rows": 1, ...}}] */
 static bool rows_of_plan(struct json_object *plan, int64_t *ret_rows)
 {
     struct json_object *node, *rows;

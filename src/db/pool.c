@@ -19,12 +19,12 @@ struct waiter {
 struct db_pool {
     const struct db_settings *settings;
     pthread_mutex_t lock; /* for the rest */
-    struct waiter *first; /* of the queue: whoever came first is served first */
+    struct waiter *first; /* of the queue of waiting threads */
     struct waiter **end;
     int size;
-    int out; /* places that are taken: connections in use or being opened, and those just given to a waiter */
+    int out; /* occupied places: connections in use or being opened, and places given to a waiter */
     int idle_count;
-    struct db *idle[]; /* `size` of them; the one used last is taken first */
+    struct db *idle[]; /* `size` of them; the most recently used is taken first */
 };
 
 struct db_pool *db_pool_new(const struct db_settings *settings, int size)
@@ -38,7 +38,7 @@ struct db_pool *db_pool_new(const struct db_settings *settings, int size)
     return pool;
 }
 
-/* Under the lock. */
+/* Called with the lock held. */
 static void leave_queue(struct db_pool *pool, struct waiter *waiter)
 {
     struct waiter **link = &pool->first;
@@ -50,7 +50,7 @@ static void leave_queue(struct db_pool *pool, struct waiter *waiter)
         pool->end = link;
 }
 
-/* Waits in the queue until a place is given to it. Called with the lock held. */
+/* Waits in the queue for a place. Called with the lock held. */
 static bool wait_for_place(struct db_pool *pool)
 {
     struct timespec until = clock_timespec_after(pool->settings->connect_timeout_ms);
@@ -69,7 +69,7 @@ static bool wait_for_place(struct db_pool *pool)
     return waiter.has_place;
 }
 
-/* Takes one of the `size` places. While threads wait all stay taken: nobody overtakes them. Under the lock. */
+/* Takes one of the `size` places. While threads wait, all places stay occupied. Called with the lock held. */
 static bool take_place(struct db_pool *pool)
 {
     if (pool->out == pool->size)
@@ -78,7 +78,7 @@ static bool take_place(struct db_pool *pool)
     return true;
 }
 
-/* Hands a place to the first that waits, if any does. Under the lock. */
+/* Passes a place to the first waiting thread, or frees it. Called with the lock held. */
 static void give_place(struct db_pool *pool)
 {
     struct waiter *waiter = pool->first;

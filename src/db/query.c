@@ -6,7 +6,7 @@
 #include "base/buffer.h"
 #include "db/internal.h"
 
-/* What to do with one result more: keeps the first that is an error, else the last. */
+/* Keeps one of two results: the first that is an error, else the last. */
 static PGresult *keep(PGresult *kept, PGresult *result)
 {
     if (kept != NULL && PQresultStatus(kept) == PGRES_FATAL_ERROR) {
@@ -17,7 +17,7 @@ static PGresult *keep(PGresult *kept, PGresult *result)
     return result;
 }
 
-/* COPY waits for what nobody here sends or takes: there would be no end of results. The connection is lost to it. */
+/* COPY would wait for data that nobody sends or receives here, without an end of results. The connection is lost. */
 static bool is_copy(const PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
@@ -36,7 +36,7 @@ PGresult *db_collect(struct db *db, struct error *err)
         kept = keep(kept, result);
         if (is_copy(kept)) {
             db_fail_with(err, ERROR_INTERNAL);
-            error_detail(err, "COPY to or from the client can't be used here");
+            error_detail(err, "COPY to or from the client cannot be used here");
             failed = true;
             break;
         }
@@ -118,7 +118,7 @@ bool db_begin_locked(struct db *db, int64_t lock, struct error *err)
     struct buffer script = {0};
     bool begun;
 
-    /* The lock has a statement of its own: those after it have their snapshots from when it is held. */
+    /* The lock is acquired in its own statement, so that the snapshots of later statements follow it. */
     buffer_printf(&script, "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(%" PRId64 ")", lock);
     begun = db_run_script(db, buffer_text(&script), err);
     buffer_free(&script);
@@ -129,7 +129,7 @@ bool db_begin_locked(struct db *db, int64_t lock, struct error *err)
 
 bool db_commit(struct db *db, struct error *err)
 {
-    /* PostgreSQL takes COMMIT of a failed transaction for ROLLBACK, and of none for a success. */
+    /* PostgreSQL executes COMMIT of a failed transaction as ROLLBACK, and accepts COMMIT without a transaction. */
     if (PQtransactionStatus(db->connection) != PQTRANS_INTRANS) {
         db_fail_with(err, ERROR_INTERNAL);
         return error_detail(err, "the transaction ended before its COMMIT");

@@ -1,4 +1,4 @@
-/* How the parts of a process connect to PostgreSQL, as the configuration says. */
+/* How the parts of a process connect to PostgreSQL, from the configuration. */
 #ifndef WAYBILL_DB_SETTINGS_H
 #define WAYBILL_DB_SETTINGS_H
 
@@ -7,13 +7,13 @@
 
 /* The settings point into `config`, which must outlive them. */
 
-/* Connects as the service role, to the database of the tasks. */
+/* As the service role, to the database of the tasks. */
 struct db_settings db_settings_for_service(const struct config *config);
 
-/* Connects as the owner of the schema. Statements may take a day: building an index of a large inventory takes long. */
+/* As the owner of the schema. A statement may take a day, because indexes of a large inventory take long to build. */
 struct db_settings db_settings_for_owner(const struct config *config);
 
-/* Connects to the server that exports read the inventory from. It may be a hot standby. */
+/* To the server that exports read the inventory from. It may be a hot standby. */
 struct db_settings db_settings_for_inventory(const struct config *config);
 
 #endif

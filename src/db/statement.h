@@ -1,7 +1,7 @@
 /*
- * An SQL statement in the making: text of ours with $1, $2 ... for each value of a caller. Values are
- * bound, or quoted by libpq where PostgreSQL can't bind (db_stream_begin); they never become text here.
- * A $ anywhere else, such as in a quoted identifier, is a character like any other.
+ * Builds an SQL statement: constant text with $1, $2 ... for values. Values are bound, or quoted by libpq where
+ * PostgreSQL cannot bind them (db_stream_begin). They never become part of the text here. A $ elsewhere, such as in a
+ * quoted identifier, has no special meaning.
  */
 #ifndef WAYBILL_DB_STATEMENT_H
 #define WAYBILL_DB_STATEMENT_H
@@ -16,12 +16,12 @@
 struct statement {
     struct buffer sql;
     size_t count;
-    char *values[STATEMENT_MAX_VALUES];   /* own copies */
-    size_t places[STATEMENT_MAX_VALUES];  /* where in sql each one's $n begins, in ascending order */
-    size_t lengths[STATEMENT_MAX_VALUES]; /* of its $n */
+    char *values[STATEMENT_MAX_VALUES];   /* copies */
+    size_t places[STATEMENT_MAX_VALUES];  /* where the $n of each value begins in sql, ascending */
+    size_t lengths[STATEMENT_MAX_VALUES]; /* of each $n */
 };
 
-/* Appends text of ours, without parameters: no value of a caller may come in through the arguments. */
+/* Appends constant text without parameters. The arguments must not contain values from callers. */
 void statement_append(struct statement *statement, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Appends the next $n and keeps a copy of the value. At most STATEMENT_MAX_VALUES times. */
@@ -30,7 +30,7 @@ void statement_bind(struct statement *statement, const char *value);
 /* Appends "name" as a quoted identifier. */
 void statement_identifier(struct statement *statement, const char *name, size_t length);
 
-/* Frees what it holds and leaves it empty. */
+/* Frees the statement, which is empty afterwards. */
 void statement_free(struct statement *statement);
 
 #endif

@@ -1,4 +1,4 @@
-/* COPY (query) TO STDOUT in binary, read message by message. */
+/* COPY (query) TO STDOUT in binary format, read message by message. */
 #include "db/stream.h"
 
 #include <arpa/inet.h>
@@ -16,8 +16,8 @@
 struct db_stream {
     struct db *db;
     bool has_header; /* the file header has been read */
-    bool ended;      /* nothing is left to read or to cancel */
-    char *message;   /* what the row's fields point into */
+    bool ended;      /* nothing is left to read or cancel */
+    char *message;   /* the fields of the row point into it */
     size_t length;
     size_t at;
 };
@@ -76,7 +76,7 @@ done:
     return stream;
 }
 
-/* Takes the next `count` bytes of the message; NULL if it has fewer. */
+/* Consumes the next `count` bytes of the message. Returns NULL if it has fewer. */
 static const char *take_from_message(struct db_stream *stream, size_t count)
 {
     const char *data = stream->message + stream->at;
@@ -121,7 +121,7 @@ static bool take_header(struct db_stream *stream)
            && take_int32(stream, &extension) && extension >= 0 && take_from_message(stream, (size_t) extension) != NULL;
 }
 
-/* Reads the message as one row, or as the mark that ends the rows: then *ret_last is true. */
+/* Parses the message as a row, or as the trailer after the last row, which sets *ret_last. */
 static bool parse_row(struct db_stream *stream, struct db_row *row, bool *ret_last)
 {
     int count;
@@ -155,7 +155,7 @@ static bool parse_row(struct db_stream *stream, struct db_row *row, bool *ret_la
     return stream->at == stream->length;
 }
 
-/* After the last row: the command's own result, which may still be an error. */
+/* Reads the result of the command after the last row. It may still be an error. */
 static bool finish_stream(struct db_stream *stream, struct error *err)
 {
     struct db *db = stream->db;
@@ -191,8 +191,8 @@ enum db_stream_state db_stream_next(struct db_stream *stream, struct db_row *row
             stream->length = (size_t) length;
             stream->at = 0;
             if (!parse_row(stream, row, &last)) {
-                error_set(err, ERROR_INTERNAL, "the service failed on its side");
-                error_detail(err, "a row of the database's answer is malformed");
+                error_set(err, ERROR_INTERNAL, "internal error");
+                error_detail(err, "a row from the database is malformed");
                 return DB_STREAM_FAILED;
             }
             if (!last)

@@ -1,6 +1,6 @@
 /*
- * A row stream: COPY of a query's rows, in which every column is text, one row in memory at a time.
- * Between begin and end the connection serves nothing else. The errors are those of db/connection.h.
+ * A stream of rows: COPY of a query whose columns are all text, with one row in memory at a time. Between begin and
+ * end, the connection serves nothing else. The errors are those of db/connection.h.
  */
 #ifndef WAYBILL_DB_STREAM_H
 #define WAYBILL_DB_STREAM_H
@@ -19,8 +19,8 @@ struct db_stream;
 
 enum db_stream_state {
     DB_STREAM_ROW,    /* a row was filled in */
-    DB_STREAM_END,    /* there are no more */
-    DB_STREAM_FAILED, /* err says why */
+    DB_STREAM_END,    /* there are no more rows */
+    DB_STREAM_FAILED, /* see err */
 };
 
 struct db_row {
@@ -28,13 +28,13 @@ struct db_row {
     struct db_field fields[DB_STREAM_MAX_FIELDS]; /* valid until the next call for this stream */
 };
 
-/* Starts the query. NULL on failure. */
+/* Starts the query. Returns NULL on failure. */
 MUST_CHECK struct db_stream *db_stream_begin(struct db *db, const struct statement *query, struct error *err);
 
-/* The next row. */
+/* Reads the next row. */
 MUST_CHECK enum db_stream_state db_stream_next(struct db_stream *stream, struct db_row *row, struct error *err);
 
-/* Ends it. If rows are left the connection is given up: close it, and the server ends the query. NULL is fine. */
+/* Ends the stream. If rows are left, the connection is lost: close it to cancel the query. NULL is allowed. */
 void db_stream_end(struct db_stream *stream);
 
 #endif

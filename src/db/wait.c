@@ -1,4 +1,4 @@
-/* Waiting for the server: by a deadline, and with a watcher that may give up. */
+/* Waits for the server, with a deadline and a watcher. */
 #include <errno.h>
 #include <poll.h>
 
@@ -21,12 +21,12 @@ bool db_wait_socket(PGconn *connection, short events, int64_t deadline)
     do
         ready = poll(&socket, 1, clock_remaining_ms(deadline));
     while (ready < 0 && errno == EINTR);
-    return ready != 0; /* an error of poll is for libpq to find on the socket */
+    return ready != 0; /* libpq will notice an error of the socket */
 }
 
 /*
- * Waits for these events of poll until the watcher has to be called or the deadline passes; *ret_ready tells whether
- * they came. False if the watcher gave up or the deadline passed: then the connection is lost.
+ * Waits for these events of poll until the watcher must be called or the deadline passes. *ret_ready tells whether they
+ * occurred. Returns false if the watcher returned false or the deadline passed; the connection is lost then.
  */
 static bool wait_and_watch(struct db *db, short events, int64_t deadline, bool *ret_ready, struct error *err)
 {
@@ -41,7 +41,7 @@ static bool wait_and_watch(struct db *db, short events, int64_t deadline, bool *
     }
     if (clock_monotonic_ms() < deadline)
         return true;
-    db_fail_with(err, ERROR_TIMEOUT); /* the server's own timeout has not helped: it hangs, or the network does */
+    db_fail_with(err, ERROR_TIMEOUT); /* the timeout of the server had no effect: the server or the network hangs */
     db->abandoned = true;
     return false;
 }
@@ -64,7 +64,7 @@ bool db_flush(struct db *db, int64_t deadline, struct error *err)
     bool ready;
     int left;
 
-    /* What the server sends meanwhile is read, so that it never waits for us while we wait for it. */
+    /* Read what the server sends meanwhile, so that both sides do not wait for each other. */
     while ((left = PQflush(db->connection)) > 0) {
         if (!wait_and_watch(db, POLLIN | POLLOUT, deadline, &ready, err))
             return false;

@@ -9,19 +9,19 @@
 #include "db/query.h"
 #include "export/task.h"
 
-#define CLAIM_LOCK 7305511991 /* one process at a time claims: so the bound on running exports holds */
+#define CLAIM_LOCK 7305511991 /* one process claims at a time, so that the limit of running exports holds */
 
 /*
- * Ends the tasks that died CLAIM_MAX_ATTEMPTS times in the hands of an exporter. A row that is locked is left alone:
- * its lock can last as long as a slow commit does, and all claims would wait for it.
+ * Ends the tasks whose exporter has died CLAIM_MAX_ATTEMPTS times. Skips locked rows, because all claims would wait for
+ * a lock, which lasts as long as a slow commit.
  */
 static bool fail_exhausted(struct db *db, struct error *err)
 {
     static const char sql[] =
         "UPDATE waybill.export_task"
         " SET state = 'failure', lease = NULL, lease_expire_time = NULL, finish_time = now(), error_code = $1,"
-        "     error_msg = 'the export was given up after ' || attempts || ' attempts: each time the process that ran it"
-        " ended or did not answer any more; create the export anew'"
+        "     error_msg = 'the export was abandoned after ' || attempts || ' attempts: each time its process ended or"
+        " stopped responding; create the export again'"
         " WHERE task_id IN ("
         "     SELECT task_id FROM waybill.export_task"
         "     WHERE state = 'running' AND lease_expire_time < now() AND attempts >= $2::integer"
@@ -41,8 +41,8 @@ static bool fail_exhausted(struct db *db, struct error *err)
 #define IS_DEAD " state = 'running' AND lease_expire_time < now() AND attempts < "
 
 /*
- * The projects that have a task to claim, those to be served first. However long the queue is, it is not read: the
- * recursion steps from project to project in an index.
+ * Returns the first projects, in the order of their turn, that have a task to claim. The recursion steps from project
+ * to project in an index, so the cost does not depend on the length of the queue.
  */
 static struct db_result *rank_projects(struct db *db, struct error *err)
 {
@@ -73,7 +73,7 @@ static struct db_result *rank_projects(struct db *db, struct error *err)
     return db_query(db, DB_ROWS, sql, ARRAY_SIZE(values), values, err);
 }
 
-/* Whether one more export may run. */
+/* Checks whether one more export may run. */
 static bool has_room(struct db *db, const struct claim_terms *terms, bool *ret_room, struct error *err)
 {
     static const char sql[] = "SELECT count(*) AS running FROM waybill.export_task WHERE" IS_LIVE;
@@ -90,7 +90,7 @@ static bool has_room(struct db *db, const struct claim_terms *terms, bool *ret_r
     return true;
 }
 
-/* Claims the task that a subquery selects. now() is when the transaction began, before it waited for its lock. */
+/* Claims the task that a subquery selects. now() would be the time before the wait for the lock. */
 #define TAKE(which)                                                                                                    \
     "UPDATE waybill.export_task"                                                                                       \
     " SET state = 'running', lease = gen_random_uuid(),"                                                               \
@@ -99,7 +99,7 @@ static bool has_room(struct db *db, const struct claim_terms *terms, bool *ret_r
     " WHERE task_id = (" which ")"                                                                                     \
     " RETURNING task_id, lease, attempts, export_size, project_id, enterprise_projects, request, request_id"
 
-/* Runs TAKE: $1 is the lease, $2 the most attempts, $3 the key. No row if there is no task to claim. */
+/* Runs TAKE: $1 is the lease, $2 the maximum of attempts, $3 the key. No row if there is no task to claim. */
 static struct db_result *take(struct db *db, const char *sql, const char *key, const struct claim_terms *terms,
                               struct error *err)
 {
@@ -111,7 +111,7 @@ static struct db_result *take(struct db *db, const char *sql, const char *key, c
     return db_query(db, DB_ONE_OR_NO_ROW, sql, ARRAY_SIZE(values), values, err);
 }
 
-/* The oldest task of a project. Each of the two that it can be is the first of its own index. */
+/* Claims the oldest task of a project: the first of one of two indexes. */
 static struct db_result *take_of_project(struct db *db, const char *project_id, const struct claim_terms *terms,
                                          struct error *err)
 {
@@ -157,13 +157,13 @@ static struct claim *read_claim(const struct db_result *row, int64_t lease_end)
     return claim;
 }
 
-/* The lease as this process reckons it, from before the database is asked. */
+/* Returns the end of a lease for this process, counted from before the statement. */
 static int64_t lease_end(const struct claim_terms *terms)
 {
     return clock_monotonic_ms() + (int64_t) terms->lease * 1000;
 }
 
-/* Claims a task of the project to be served first; if all of its tasks are being changed by others, of the next. */
+/* Claims a task of the first project or, if all its tasks are locked, of the next. */
 static bool take_by_rank(struct db *db, const struct claim_terms *terms, struct db_result **ret_row, struct error *err)
 {
     struct db_result *projects = rank_projects(db, err);
@@ -183,7 +183,7 @@ static bool take_by_rank(struct db *db, const struct claim_terms *terms, struct 
     return done;
 }
 
-/* The row of what was claimed; NULL, or no row, if there is none or no more may run. */
+/* Claims a task. *ret_row is its row; NULL or empty if there is none or no more may run. */
 static bool take_next(struct db *db, const char *task_id, const struct claim_terms *terms, struct db_result **ret_row,
                       struct error *err)
 {
@@ -217,7 +217,7 @@ bool claim_next(struct db *db, const char *task_id, const struct claim_terms *te
         claim = read_claim(row, end);
     db_result_free(row);
     if (!db_commit(db, err)) {
-        claim_free(claim); /* if it was committed after all, its lease runs out */
+        claim_free(claim); /* if it was committed after all, its lease expires */
         return false;
     }
     *ret_claim = claim;
@@ -248,7 +248,7 @@ static bool change_held(struct db *db, const char *sql, size_t count, const char
         return false;
     held = db_rows(row) == 1;
     db_result_free(row);
-    return held ? true : error_set(err, ERROR_LEASE, "the task was taken over, cancelled or removed");
+    return held ? true : error_set(err, ERROR_LEASE, "the task was claimed by another process, cancelled or removed");
 }
 
 bool claim_renew(struct db *db, struct claim *claim, const struct claim_terms *terms, int progress,
@@ -302,7 +302,7 @@ bool claim_fail(struct db *db, const struct claim *claim, const struct error *re
     return change_held(db, sql, ARRAY_SIZE(values), values, err);
 }
 
-bool claim_hand_back(struct db *db, const struct claim *claim, bool attempted, struct error *err)
+bool claim_requeue(struct db *db, const struct claim *claim, bool attempted, struct error *err)
 {
     static const char sql[] =
         "UPDATE waybill.export_task"
@@ -315,7 +315,7 @@ bool claim_hand_back(struct db *db, const struct claim *claim, bool attempted, s
 
 bool claim_find_fate(struct db *db, const struct claim *claim, enum claim_fate *ret_fate, struct error *err)
 {
-    /* One row, whether there is the task or not. A standby may not have heard of the claim yet. */
+    /* Returns one row even without the task. A standby may not have received the claim yet. */
     static const char sql[] =
         "SELECT bool_or(file_id = $2::uuid) AS succeeded,"
         "       bool_or(lease = $2::uuid) OR pg_catalog.pg_is_in_recovery() AS held,"

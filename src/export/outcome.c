@@ -58,7 +58,7 @@ static bool commit_end(const struct attempt *attempt, enum outcome end, const st
     if (end == OUTCOME_SUCCESS)
         done = commit_success(attempt, db, err);
     else if (end == OUTCOME_REQUEUED)
-        done = claim_hand_back(db, attempt->claim, attempt_counts(attempt, reason), err);
+        done = claim_requeue(db, attempt->claim, attempt_counts(attempt, reason), err);
     else
         done = claim_fail(db, attempt->claim, reason, err);
     db_pool_give(attempt->tasks, db);
@@ -88,7 +88,7 @@ static bool find_recorded_end(const struct attempt *attempt, enum outcome sent, 
         *ret_end = sent;
     } else {
         *ret_end = OUTCOME_ABANDONED;
-        error_set(err, ERROR_LEASE, "the task was taken over, cancelled or removed meanwhile");
+        error_set(err, ERROR_LEASE, "the task was claimed by another process, cancelled or removed meanwhile");
     }
     return true;
 }
@@ -128,7 +128,7 @@ static void report_end(const struct attempt *attempt, enum outcome end, const st
     } ends[] = {
         [OUTCOME_SUCCESS] = {"success", "export succeeded", LOG_INFO},
         [OUTCOME_FAILURE] = {"failure", "export failed", LOG_ERROR},
-        [OUTCOME_REQUEUED] = {"requeued", "export handed back", LOG_WARNING},
+        [OUTCOME_REQUEUED] = {"requeued", "export requeued", LOG_WARNING},
         [OUTCOME_ABANDONED] = {"abandoned", "export abandoned", LOG_WARNING},
     };
     int64_t size = attempt->file == NULL ? 0 : export_file_size(attempt->file);

@@ -15,10 +15,10 @@
 
 #define BATCH 1000
 
-/* The rows of a batch: those that another process is changing are left to it. */
+/* The rows of a batch, without those that another process is changing. */
 #define LIMIT_BATCH " LIMIT 1000 FOR UPDATE SKIP LOCKED"
 
-/* What the steps of a round share. */
+/* State that the steps of a round share. */
 struct round {
     struct db *db;
     const struct retention *retention;
@@ -31,8 +31,8 @@ static bool is_stopped(const struct round *round)
 }
 
 /*
- * Runs a statement again and again, until it changes less than half a batch or the round is to end. Its one row has
- * the number of rows that it changed, in the column `changed`, which is added to *total.
+ * Repeats a statement until it changes less than half a batch or the round must end. The column `changed` of its row is
+ * the number of changed rows, which is added to *total.
  */
 static bool in_batches(const struct round *round, const char *sql, size_t count, const char *const *values,
                        int64_t *total, struct error *err)
@@ -66,8 +66,8 @@ static bool expire_old(const struct round *round, struct error *err)
 }
 
 /*
- * The oldest go until the rest fits; the newest stays, or an export larger than the limit would never be seen. A file
- * goes if those that are older than it are less than the excess: no others are removed in place of locked ones.
+ * Expires the oldest files until the rest fits. The newest file stays; otherwise nobody could download an export larger
+ * than the limit. A file expires if the older ones are smaller than the excess, so locked rows do not cost other files.
  */
 static bool expire_beyond_limit(const struct round *round, struct error *err)
 {
@@ -111,7 +111,7 @@ static bool purge(const struct round *round, struct error *err)
     return in_batches(round, sql, ARRAY_SIZE(values), values, &round->result->tasks_purged, err);
 }
 
-/* Puts the rows that were added to the tallies since the last time into one for each group. No sum changes. */
+/* Folds the rows that were added to the tallies into one row for each group. The sums do not change. */
 static bool fold_tallies(const struct round *round, struct error *err)
 {
     static const char tasks_sql[] =
@@ -146,7 +146,7 @@ static bool fold_tallies(const struct round *round, struct error *err)
     return in_batches(round, tasks_sql, 0, NULL, &folded, err) && in_batches(round, ended_sql, 0, NULL, &folded, err);
 }
 
-/* A file that can't be removed now stays on the list. */
+/* Removes a file. On failure, it stays on the list. */
 static bool remove_file(const char *directory, const char *file_id, int64_t *files_removed)
 {
     bool removed = false;
@@ -154,7 +154,7 @@ static bool remove_file(const char *directory, const char *file_id, int64_t *fil
     struct error err;
 
     if (!export_file_remove(directory, file_id, &removed, &err)) {
-        log_begin(&line, LOG_ERROR, "a discarded file can't be removed");
+        log_begin(&line, LOG_ERROR, "a discarded file cannot be removed");
         log_text(&line, "file_id", file_id);
         log_error(&line, &err);
         log_end(&line);
@@ -165,7 +165,7 @@ static bool remove_file(const char *directory, const char *file_id, int64_t *fil
     return true;
 }
 
-/* Names that need not be remembered any longer, now that nothing has them. */
+/* Deletes the names of files that no longer exist. */
 static bool forget(struct db *db, const char *const *file_ids, size_t count, struct error *err)
 {
     static const char sql[] =
@@ -178,7 +178,7 @@ static bool forget(struct db *db, const char *const *file_ids, size_t count, str
     return done;
 }
 
-/* Removes the files of a batch of names, from *after on, and moves *after to its end. */
+/* Removes the files of a batch of names after *after, and advances *after. */
 static bool remove_batch(const struct round *round, char after[TEXT_UUID_LENGTH + 1], size_t *ret_count,
                          struct error *err)
 {

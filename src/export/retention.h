@@ -1,7 +1,7 @@
 /*
- * What time does to tasks and files: files expire, or make room for newer ones; rows of tasks that ended long ago go;
- * and whatever is in the directory under a name that a task gave up is removed. Safe at any instant, and for any number
- * of processes at once: first the database says that a file is no task's any more, then it is removed, then forgotten.
+ * Retention: expires files, removes the oldest files above the limit of all, deletes old tasks, and removes the files
+ * that no task needs any more. It is safe to interrupt at any time and to run in several processes: the database first
+ * records that a file is no longer needed, then the file is removed, then the record.
  */
 #ifndef WAYBILL_EXPORT_RETENTION_H
 #define WAYBILL_EXPORT_RETENTION_H
@@ -18,14 +18,14 @@
 struct retention {
     const char *directory;
     int history_hours;
-    int64_t max_total_bytes; /* 0 is no limit */
-    const atomic_bool *stop; /* once it is true, a round ends after the batch in hand; NULL: rounds run to their end */
+    int64_t max_total_bytes; /* 0: no limit */
+    const atomic_bool *stop; /* once true, a round ends after its current batch; may be NULL */
 };
 
-/* As the configuration says, without `stop`. It points into `config`, which must outlive it. */
+/* Returns the configured retention, without `stop`. It points into `config`, which must outlive it. */
 struct retention retention_configured(const struct config *config);
 
-/* How many of each a round has brought. */
+/* The results of a round. */
 struct retention_result {
     int64_t files_expired;
     int64_t tasks_purged;
@@ -33,8 +33,8 @@ struct retention_result {
 };
 
 /*
- * One round of it all. Each step runs, whether or not those before it failed, unless the round is to end. False, and
- * the first error, if one failed; what was done is in *result in any case.
+ * Runs a round of all steps. A failed step does not stop the others. Returns false and the first error if any failed.
+ * *result is set in any case.
  */
 MUST_CHECK bool retention_round(struct db *db, const struct retention *retention, struct retention_result *result,
                                 struct error *err);

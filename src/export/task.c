@@ -45,7 +45,7 @@ void task_file_name(const struct task *task, char out[TASK_NAME_SIZE])
     snprintf(out, TASK_NAME_SIZE, "container_%" PRId64 "_export.csv", task->create_time);
 }
 
-/* The advisory lock under which a project's unfinished tasks are counted. */
+/* The advisory lock for counting the unfinished tasks of a project. */
 static int64_t lock_of_project(const char *project_id)
 {
     unsigned char sha256[SHA256_SIZE];
@@ -109,7 +109,7 @@ static void copy_text(char *out, size_t size, const char *text)
     snprintf(out, size, "%s", text == NULL ? "" : text);
 }
 
-/* `what` is task or file. */
+/* `what` is "task" or "file". */
 static bool not_found(const char *what, const char *id, struct error *err)
 {
     char excerpt[TEXT_EXCERPT_SIZE];
@@ -119,14 +119,15 @@ static bool not_found(const char *what, const char *id, struct error *err)
 }
 
 /*
- * What a viewer may see; $1 to $3 are its own. A task of all enterprise projects (NULL) is in no grant but that of all.
+ * The tasks that a viewer may see; $1 to $3 are its members. A task of all enterprise projects (NULL) needs the grant
+ * of all.
  */
 #define VISIBLE                                                            \
     " project_id = $1"                                                     \
     " AND ($2::text[] IS NULL OR enterprise_projects <@ $2::text[])"       \
     " AND ($3::text IS NULL OR enterprise_project_id = $3::text)"
 
-/* What read_task reads. */
+/* The columns that read_task reads. */
 #define TASK_COLUMNS                                                                                                   \
     " task_id, state, progress, exported_rows, truncated, " MS("create_time") " AS create_ms, " MS("finish_time")      \
     " AS finish_ms, file_id, file_size, encode(sha256, 'hex') AS sha256, " MS("expire_time") " AS expire_ms"           \
@@ -145,7 +146,7 @@ static void read_task(const struct db_result *rows, size_t row, struct task *tas
         .expired = db_boolean(rows, row, "expired"),
         .gzip_size = db_integer(rows, row, "gzip_size"),
     };
-    (void) task_parse_state(db_text(rows, row, "state"), &task->state); /* the table has no other */
+    (void) task_parse_state(db_text(rows, row, "state"), &task->state); /* the table has no other states */
     copy_text(task->task_id, sizeof(task->task_id), db_text(rows, row, "task_id"));
     copy_text(task->file_id, sizeof(task->file_id), db_text(rows, row, "file_id"));
     copy_text(task->sha256, sizeof(task->sha256), db_text(rows, row, "sha256"));
@@ -154,8 +155,8 @@ static void read_task(const struct db_result *rows, size_t row, struct task *tas
 }
 
 /*
- * Runs a statement for the one task that has the id ($4) and that the viewer ($1 to $3) may see. NULL on failure, and
- * when there is none.
+ * Runs a statement for the task with the id ($4) that the viewer ($1 to $3) may see. Returns NULL on failure and if
+ * there is none.
  */
 static struct db_result *query_one(struct db *db, const char *sql, const char *what, const char *id,
                                    const struct task_viewer *viewer, struct error *err)
@@ -202,8 +203,8 @@ bool task_find_by_file(struct db *db, const struct task_viewer *viewer, const ch
 }
 
 /*
- * A page of tasks, given their ids, and how many the viewer may see, from one snapshot. Beyond the last task there is
- * still one row, with the total.
+ * A page of tasks, given their ids, with the total number for the viewer, from one snapshot. An empty page still has
+ * one row, with the total.
  */
 #define LIST_TASKS(ids)                                                                                                \
     "SELECT page.*, everything.total"                                                                                  \
@@ -213,7 +214,7 @@ bool task_find_by_file(struct db *db, const struct task_viewer *viewer, const ch
 
 #define NEWEST_FIRST " ORDER BY create_time DESC, task_id"
 
-/* Who sees a part may see few of the tasks of a project: those of each enterprise project are read by themselves. */
+/* A viewer of a part may see few tasks of the project, so the tasks of each enterprise project are read separately. */
 static const char *list_sql(const struct task_viewer *viewer)
 {
     static const char whole_project[] = LIST_TASKS(

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "db/query.h"
 
-/* A time as ISO 8601, "" for none, under the name of its column. */
+/* A time in ISO 8601 or "", under the name of its column. */
 #define ISO(column)                                                                                                    \
     "coalesce(to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), '') AS " column
 
@@ -18,7 +18,7 @@ static bool no_such_task(const char *task_id, const char *kind, struct error *er
                      text_excerpt(excerpt, task_id, strlen(task_id)));
 }
 
-/* A column of a row, for the callback of task_admin_show. */
+/* Passes a column to the callback of task_admin_show. */
 static void show_column(void *context, const char *column, const char *value)
 {
     void (*const *each)(const char *name, const char *value) = context;
@@ -86,7 +86,7 @@ bool task_admin_list(struct db *db, const char *project_id, const enum task_stat
     return true;
 }
 
-/* Runs a statement that returns a row if it changed the task ($1). */
+/* Runs a statement that returns a row if it changes the task ($1). */
 static bool change(struct db *db, const char *sql, const char *kind, size_t count, const char *const *values,
                    struct error *err)
 {

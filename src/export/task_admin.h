@@ -1,4 +1,4 @@
-/* Tasks as an operator sees and steers them: of all projects, with what callers are not shown. */
+/* Tasks, for operators: of all projects, with details that callers do not see. */
 #ifndef WAYBILL_EXPORT_TASK_ADMIN_H
 #define WAYBILL_EXPORT_TASK_ADMIN_H
 
@@ -7,11 +7,11 @@
 #include "db/connection.h"
 #include "export/task.h"
 
-/* Calls `each` for every column, by name and value: "" for NULL. ERROR_NOT_FOUND if there is no such task. */
+/* Calls `each` with the name and value of every column; NULL is "". ERROR_NOT_FOUND if there is no such task. */
 MUST_CHECK bool task_admin_show(struct db *db, const char *task_id,
                                 void (*each)(const char *name, const char *value), struct error *err);
 
-/* A task as a list shows it. Texts live until the callback returns; times are ISO 8601, "" for none. */
+/* A row of a list of tasks. Texts are valid until the callback returns. Times are ISO 8601, or "". */
 struct task_admin_entry {
     const char *task_id;
     const char *state;
@@ -23,14 +23,14 @@ struct task_admin_entry {
     const char *error_msg;
 };
 
-/* Calls `each` for the newest `limit` tasks, newest first; of this project and in this state, where NULL is any. */
+/* Calls `each` for the newest `limit` tasks, newest first, of a project and in a state; NULL means any. */
 MUST_CHECK bool task_admin_list(struct db *db, const char *project_id, const enum task_state *state, int limit,
                                 void (*each)(const struct task_admin_entry *entry), struct error *err);
 
-/* Ends an unfinished task as a failure; one that runs stops. ERROR_NOT_FOUND if there is none that is unfinished. */
+/* Ends an unfinished task as a failure, and stops its export. ERROR_NOT_FOUND if there is no such unfinished task. */
 MUST_CHECK bool task_admin_cancel(struct db *db, const char *task_id, struct error *err);
 
-/* Queues a failed task again, with all its attempts before it. ERROR_NOT_FOUND if there is none that failed. */
+/* Queues a failed task again, with all attempts left. ERROR_NOT_FOUND if there is no such failed task. */
 MUST_CHECK bool task_admin_retry(struct db *db, const char *task_id, struct error *err);
 
 #endif

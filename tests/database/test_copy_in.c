@@ -198,7 +198,7 @@ static void targets_that_are_refused(const void *row)
     struct error err;
 
     assert_null(db_copy_in_begin(db, c->target, &err));
-    check_refusal(&err, ERROR_INTERNAL, "the service failed on its side");
+    check_refusal(&err, ERROR_INTERNAL, "internal error");
     check_rolled_back(db);
     db_close(db);
 }
@@ -228,7 +228,7 @@ static void an_error_of_the_server(const void *row)
     send_row(copy, c->number, c->value);
     send_rows(copy, 20000);
     assert_false(db_copy_in_end(copy, &rows, &err));
-    check_refusal(&err, ERROR_INTERNAL, "the service failed on its side");
+    check_refusal(&err, ERROR_INTERNAL, "internal error");
     assert_null(strstr(err.message, "secret"));
     assert_memory_equal(err.detail, c->state, 5);
     assert_int_equal(rows, -1);
@@ -383,7 +383,7 @@ static void a_deadline(const void *row)
         send_row(copy, "1", "a");
         assert_false(db_copy_in_end(copy, NULL, &err));
     }
-    check_refusal(&err, ERROR_TIMEOUT, "the database took too long");
+    check_refusal(&err, ERROR_TIMEOUT, "the database did not respond in time");
     assert_true(clock_monotonic_ms() - start >= 300);
     assert_true(clock_monotonic_ms() - start < 20000);
     assert_false(db_is_usable(db));
@@ -403,7 +403,7 @@ static void a_time_limit_of_the_server(void)
         send_row(copy, "1", "a");
         assert_false(db_copy_in_end(copy, NULL, &err));
     }
-    check_refusal(&err, ERROR_TIMEOUT, "the database took too long");
+    check_refusal(&err, ERROR_TIMEOUT, "the database did not respond in time");
     db_rollback(db);
     assert_true(db_is_usable(db));
     db_close(db);
@@ -418,7 +418,7 @@ static void a_table_that_is_locked(void)
     server_run(db, "SET statement_timeout = 300");
     server_run(owner, "BEGIN; LOCK TABLE waybill.counter");
     assert_null(db_copy_in_begin(db, "waybill.counter", &err));
-    check_refusal(&err, ERROR_TIMEOUT, "the database took too long");
+    check_refusal(&err, ERROR_TIMEOUT, "the database did not respond in time");
     assert_true(db_is_usable(db));
     db_close(db);
     db_close(owner);

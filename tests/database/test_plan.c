@@ -71,7 +71,7 @@ static void a_query_that_cannot_be_planned(void)
     struct error err;
 
     assert_false(estimate(db, "SELECT missing FROM waybill.container", NULL, &rows, &err));
-    check_refusal(&err, ERROR_INTERNAL, "the service failed on its side");
+    check_refusal(&err, ERROR_INTERNAL, "internal error");
     assert_int_equal(rows, -1);
     db_close(db);
 }

@@ -8,7 +8,7 @@ import pytest
 from faults import fleet  # noqa: F401
 from service import MIGRATIONS, Site
 
-SUBJECTS = ["configuration", "database", "schema", "rights", "clock", "inventory", "owner", "files", "socket"]
+SUBJECTS = ["configuration", "database", "schema", "privileges", "clock", "inventory", "owner", "files", "socket"]
 LINE = re.compile(r"(ok|warning|failed|skipped) +([a-z]+) +(\S.*)")
 
 
@@ -82,7 +82,7 @@ def test_no_database(site):
                        "inventory.conninfo": site.postgres.conninfo(site.database, "waybill_service")})
     found = check(site, status=1)
     assert found["database"][0] == "failed" and "[database] conninfo" in found["database"][1], f"{found}"
-    assert [found[name][0] for name in ("schema", "rights", "clock")] == ["skipped"] * 3, f"{found}"
+    assert [found[name][0] for name in ("schema", "privileges", "clock")] == ["skipped"] * 3, f"{found}"
     assert found["inventory"][0] == found["owner"][0] == found["files"][0] == "ok", f"{found}"
     assert "Xyzzy42" not in str(found)
 
@@ -90,7 +90,7 @@ def test_no_database(site):
 def test_a_schema_that_is_not_there(site):
     site.sql("DROP SCHEMA waybill CASCADE")
     found = check(site, status=1)
-    assert found["schema"][0] == found["rights"][0] == "failed", f"{found}"
+    assert found["schema"][0] == found["privileges"][0] == "failed", f"{found}"
     assert "waybill migrate" in found["schema"][1]
 
 
@@ -106,12 +106,12 @@ def test_a_schema_that_is_newer(site):
 
 def test_a_missing_privilege(site):
     site.sql("REVOKE DELETE ON waybill.export_task FROM waybill_service")
-    expect(check(site, status=1), "failed", "rights", "DELETE on waybill.export_task", "waybill_service")
+    expect(check(site, status=1), "failed", "privileges", "DELETE on waybill.export_task", "waybill_service")
 
 
 def test_a_role_that_may_do_more(site):
     site.write_config({"database.conninfo": site.postgres.conninfo(site.database, "waybill_owner")})
-    expect(check(site), "warning", "rights", "waybill_owner", "waybill_service")
+    expect(check(site), "warning", "privileges", "waybill_owner", "waybill_service")
 
 
 def test_a_view_that_lacks_a_column(site):

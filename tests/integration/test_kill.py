@@ -11,7 +11,7 @@ from fcgi import Closed
 
 ROUNDS = int(os.environ.get("WAYBILL_TEST_ROUNDS", "20"))
 PROJECTS = {"p1": 400, "p2": 2000, "p3": 5000}
-GIVEN_UP = "the export was given up after 3 attempts"
+GIVEN_UP = "the export was abandoned after 3 attempts"
 
 
 class Stream:

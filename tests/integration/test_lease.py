@@ -159,7 +159,7 @@ def test_a_lease_that_expires_three_times(fleet):  # noqa: F811
             made.start()
         status = made.api().wait(task_id)
         assert status["task_status"] == "failure" and status["error_code"] == "HSS.0041", f"{status}"
-        assert "the export was given up after 3 attempts" in status["error_msg"], f"{status}"
+        assert "the export was abandoned after 3 attempts" in status["error_msg"], f"{status}"
         made.wait_for_query(0)
     made.expect_files_of_tasks_alone()
     assert os.listdir(made.site.files) == []

@@ -215,7 +215,7 @@ def test_a_requeued_export(fleet):  # noqa: F811
         response = made.api().create(BODY, headers=ASYNC)
         made.wait_for_query()
         made.stop()
-    line, = (line for line in lines(process) if line["event"] == "export handed back")
+    line, = (line for line in lines(process) if line["event"] == "export requeued")
     assert line["level"] == "warning" and line["request_id"] == response.headers["x-request-id"], f"{line}"
 
 

@@ -16,14 +16,14 @@ from postgres import Postgres, Standby
 ROWS = 300
 SUCCESS = "SET state = 'success'"
 FAILURE = "SET state = 'failure', lease = NULL, lease_expire_time = NULL, finish_time = now(),     error_code = $3"
-HAND_BACK = "attempts = attempts - $3"
+REQUEUE = "attempts = attempts - $3"
 RENEWAL = "progress = $4"
 CLAIM = "SET state = 'running'"
 QUESTION = "pg_is_in_recovery"  # part of the query that checks a claim
 # How long a silent database is awaited. There is one export thread: no other thread of the process can take the task.
 SHORT = {"database.query_timeout_ms": 1000, "export.threads": 1}
 
-ENDS = {"success": "succeeded", "failure": "failed", "requeued": "handed back", "abandoned": "abandoned"}
+ENDS = {"success": "succeeded", "failure": "failed", "requeued": "requeued", "abandoned": "abandoned"}
 NUMBERS = itertools.count()
 
 
@@ -377,7 +377,7 @@ def test_the_answer_to_a_requeue(pair, action):
     pair = pair({"inventory.relation": "faults.container", "server.grace": 0, "export.lease": 600})
     add_gate(pair.made.site, ROWS // 2)
     back = pair.start_back()
-    rule = pair.proxy.on(HAND_BACK, action)
+    rule = pair.proxy.on(REQUEUE, action)
     with closed_gate(pair.made.site):
         task_id = pair.create()
         pair.made.wait_for_query()
@@ -385,7 +385,7 @@ def test_the_answer_to_a_requeue(pair, action):
     assert rule.executed.is_set()
     assert pair.made.task(task_id, "state", "attempts") == ("queued", 0)
     log = back.log_text()
-    assert log.count('event="export handed back"') == 1 and "not recorded" not in log, log
+    assert log.count('event="export requeued"') == 1 and "not recorded" not in log, log
     pair.start_another()
     pair.expect_success(task_id)
 

@@ -65,8 +65,8 @@ def test_an_open_request_takes_no_time_from_the_exports(fleet):  # noqa: F811
         made.processes.pop("one").stop()
         assert made.site.sql("SELECT state, attempts FROM waybill.export_task") == [("queued", 0)] * 2
     log = process.log_text()
-    assert log.count('event="export handed back"') == 2, log
-    assert log.find("event=stopping") < log.rfind('event="export handed back"') \
+    assert log.count('event="export requeued"') == 2, log
+    assert log.find("event=stopping") < log.rfind('event="export requeued"') \
         < log.find('event="stopped with work in progress"'), log
 
 

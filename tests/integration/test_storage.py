@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_removed_at_first(faulty):
     assert api.request("DELETE", api.path(f"export-task/{task_id}")).status == 204
     assert api.download(removed).status == 404
     log = faulty.processes["one"].log_text
-    eventually(lambda: "a discarded file can't be removed" in log(), "it is tried")
+    eventually(lambda: "a discarded file cannot be removed" in log(), "it is tried")
     assert sorted(os.listdir(faulty.site.files)) == sorted([kept, removed])
     faulty.order()
     faulty.start("two")

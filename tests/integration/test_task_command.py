@@ -293,7 +293,7 @@ def test_an_unreachable_database(tmp_path):
         done = subprocess.run([os.path.join(BUILD, "waybill"), "--config", str(config), "task", *arguments],
                               env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         assert done.returncode == 1 and not done.stdout, f"{done}"
-        assert done.stderr.startswith("waybill: the database can't be reached"), f"{done}"
+        assert done.stderr.startswith("waybill: the database cannot be reached"), f"{done}"
         assert str(tmp_path) in done.stderr, f"the operator sees which address was tried: {done}"
 
 
@@ -337,7 +337,7 @@ def test_a_worker(fleet):  # noqa: F811
 
 
 def test_a_worker_requeues(fleet):  # noqa: F811
-    made = fleet("operate_hand_back", {"export.threads": 0}, p1=20)
+    made = fleet("operate_requeue", {"export.threads": 0}, p1=20)
     add_gate(made.site, 10)
     made.start("front")
     options = {"inventory.relation": "faults.container", "server.grace": 1, "export.lease": 3600, "export.threads": 2}

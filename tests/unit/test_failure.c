@@ -94,9 +94,9 @@ static const struct message_case {
     const char *state;
     const char *message;
 } message_cases[] = {
-    {"57P01", "the database can't be reached at the moment; try again later"},
-    {"57014", "the database took too long to answer"},
-    {"23505", "the service failed on its side; its log has the details under the request_id"},
+    {"57P01", "the database cannot be reached; try again later"},
+    {"57014", "the database did not respond in time"},
+    {"23505", "internal error; the log of the service has the details under the request_id"},
 };
 
 static void messages(const void *row)

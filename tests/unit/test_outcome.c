@@ -76,8 +76,8 @@ bool __wrap_claim_fail(struct db *db, const struct claim *claim, const struct er
     return answer('F', NULL, err);
 }
 
-bool __wrap_claim_hand_back(struct db *db, const struct claim *claim, bool attempted, struct error *err);
-bool __wrap_claim_hand_back(struct db *db, const struct claim *claim, bool attempted, struct error *err)
+bool __wrap_claim_requeue(struct db *db, const struct claim *claim, bool attempted, struct error *err);
+bool __wrap_claim_requeue(struct db *db, const struct claim *claim, bool attempted, struct error *err)
 {
     (void) db;
     (void) claim;

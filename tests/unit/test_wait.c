@@ -167,7 +167,7 @@ static void a_deadline_passes(const void *row)
 
     begin(1, 1, 1, NOTHING_HAPPENS);
     assert_false(c->wait(&db, 6000, &err));
-    check_refusal(&err, ERROR_TIMEOUT, "the database took too long");
+    check_refusal(&err, ERROR_TIMEOUT, "the database did not respond in time");
     assert_int_equal(fake.now, 6000);
     assert_int_equal(fake.polls, 1);
     assert_true(db.abandoned);
@@ -201,7 +201,7 @@ static void a_deadline_passes_under_watch(const void *row)
     begin(1, 1, 1, NOTHING_HAPPENS);
     db_watch(&db, counts_and_gives_up, &calls);
     assert_false(c->wait(&db, 5300, &err));
-    check_refusal(&err, ERROR_TIMEOUT, "the database took too long");
+    check_refusal(&err, ERROR_TIMEOUT, "the database did not respond in time");
     assert_int_equal(fake.now, 5300);
     assert_true(db.abandoned);
 }
