@@ -329,7 +329,7 @@ def test_a_lock_that_stays_too_long(patient, impatient, lock):
     status = api.finished(MINIMAL)
     holder = holding(patient.site, lock)
     try:
-        expect_error(remove(patient.api(client=impatient.client), status["task_id"]), 500, "HSS.0041", "too long")
+        expect_error(remove(patient.api(client=impatient.client), status["task_id"]), 500, "HSS.0041", "in time")
     finally:
         holder.close()
     assert api.download(status["file_id"]).status == 200

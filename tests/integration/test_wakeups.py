@@ -226,7 +226,7 @@ def test_a_process_detects_missing_notifications(deaf):
     waits = Waits(api, task_id)
     way.deaf = True
     deafen(made.site, listeners(made.site))
-    wait_until(lambda: "notifications are not heard" in one.log_text(), "it notices")
+    wait_until(lambda: "notifications cannot be received" in one.log_text(), "the process notices")
     for _ in range(3):
         took = waits.expect(*cancel(made, task_id))
         assert took < SOON, f"answered after {took} seconds"
