@@ -1,4 +1,4 @@
-"""The programs of tests/database: they test src/db, and what stands on it alone, against a real server."""
+"""The programs in tests/database, which test src/db and src/inventory against a real server."""
 
 import os
 import subprocess
