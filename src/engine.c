@@ -129,13 +129,13 @@ static void flush_remaining_counters(struct engine *engine)
         engine->deadline = least;
     if (engine->tasks.connect_timeout_ms > clock_remaining_ms(engine->deadline))
         engine->tasks.connect_timeout_ms = clock_remaining_ms(engine->deadline);
-    db = db_pool_take(engine->exports, &ignored);
+    db = db_pool_acquire(engine->exports, &ignored);
     if (db == NULL)
         return;
     db_watch(db, process_has_time, engine);
     (void) !totals_flush(db, &ignored);
     db_watch(db, NULL, NULL);
-    db_pool_give(engine->exports, db);
+    db_pool_release(engine->exports, db);
 }
 
 bool engine_stop(struct engine *engine, int grace_ms)

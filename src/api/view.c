@@ -13,12 +13,12 @@ const char *api_enterprise_project(const struct api_call *call)
 
 struct db *api_take_db(struct api_call *call, struct error *err)
 {
-    return db_pool_take(call->api->pool, err);
+    return db_pool_acquire(call->api->pool, err);
 }
 
 void api_give_db(struct api_call *call, struct db *db)
 {
-    db_pool_give(call->api->pool, db);
+    db_pool_release(call->api->pool, db);
 }
 
 bool api_view_begin(struct api_call *call, struct api_view *view, struct error *err)

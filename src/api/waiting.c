@@ -29,7 +29,7 @@ static bool wait_for_news(struct api_call *call, struct watch *watch, int64_t de
     int left;
 
     do {
-        if (fastcgi_is_gone(call->request->exchange))
+        if (fastcgi_is_disconnected(call->request->exchange))
             return false;
         if (watch->until_busy && !workers_may_run(call->api->workers, watch->task_id))
             return false;

@@ -21,7 +21,10 @@ void buffer_append_text(struct buffer *buffer, const char *text);
 void buffer_printf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 void buffer_vprintf(struct buffer *buffer, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
 
-/* Returns the content as text, "" if nothing was appended. It is valid until the next call that changes the buffer. */
+/*
+ * Returns the content as text, "" if nothing has been appended. It is valid until the next call that changes the
+ * buffer.
+ */
 const char *buffer_text(const struct buffer *buffer);
 
 /* Empties the buffer and keeps its memory. */

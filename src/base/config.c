@@ -34,7 +34,7 @@ struct option {
     const char *(*check)(const char *value);   /* KIND_TEXT: returns the rule that the value breaks, or NULL */
 };
 
-/* Accepts schema.name or name, each an SQL identifier, whose case is not folded. */
+/* Accepts schema.name or name. Both are SQL identifiers; their case is not folded. */
 static const char *check_relation(const char *value)
 {
     static const char reason[] = "must be the name of a table or view: schema.name";
@@ -72,8 +72,8 @@ static const char *check_location(const char *value)
 }
 
 /*
- * Accepts only names, because PostgreSQL takes other forms of a time zone too. If this host has the time zone database,
- * it must contain the name. Otherwise PostgreSQL checks the name at the first export.
+ * Accepts only time zone names. PostgreSQL also accepts other forms, such as POSIX specifications. If this host has the
+ * time zone database, it must contain the name. Otherwise PostgreSQL checks the name at the first export.
  */
 static const char *check_time_zone(const char *value)
 {
@@ -96,7 +96,7 @@ static const char *check_time_zone(const char *value)
     return NULL;
 }
 
-/* Store a choice, given by its index. */
+/* The functions of the member `store`. */
 static void store_offload(void *member, int choice)
 {
     *(enum config_offload *) member = (enum config_offload) choice;
@@ -156,16 +156,16 @@ static const struct option options[] = {
 struct reading {
     struct config *config;
     FILE *file;
-    int line;        /* number of the last line that inih has read */
-    bool goes_on;    /* it begins with whitespace: inih passes it as another value of the option above */
-    const struct option *above; /* the last option of the section; NULL: none yet */
-    int error_line;  /* 0: none yet */
+    int line;             /* number of the last line that inih has read */
+    bool is_continuation; /* the line begins with whitespace: inih passes it as another value of `previous` */
+    const struct option *previous; /* the last option of the section so far; NULL: none */
+    int error_line;       /* 0: none yet */
     char reason[256];
 };
 
-static bool refuse_line(struct reading *reading, const char *format, ...) PRINTF_LIKE(2, 3);
+static bool reject_line(struct reading *reading, const char *format, ...) PRINTF_LIKE(2, 3);
 
-static bool refuse_line(struct reading *reading, const char *format, ...)
+static bool reject_line(struct reading *reading, const char *format, ...)
 {
     va_list arguments;
 
@@ -218,10 +218,10 @@ static bool assign(struct config *config, const struct option *option, const cha
     switch (option->kind) {
     case KIND_TEXT:
     case KIND_CONNINFO: {
-        const char *refusal = option->check == NULL ? NULL : option->check(value);
+        const char *rule = option->check == NULL ? NULL : option->check(value);
 
-        if (refusal != NULL) {
-            snprintf(reason, size, "%s", refusal);
+        if (rule != NULL) {
+            snprintf(reason, size, "%s", rule);
             return false;
         }
         free(*(char **) member);
@@ -267,7 +267,7 @@ static void extend_text(struct config *config, const struct option *option, cons
 }
 
 /* Called by inih for each `name = value`. Returns 1 on success, as inih requires. */
-static int take_option(void *user, const char *section, const char *name, const char *value)
+static int handle_option(void *user, const char *section, const char *name, const char *value)
 {
     struct reading *reading = user;
     const struct option *option = find_option(section, name);
@@ -276,23 +276,23 @@ static int take_option(void *user, const char *section, const char *name, const 
 
     if (option == NULL) {
         text_excerpt(excerpt, name, strlen(name));
-        return refuse_line(reading, "unknown option %s in section [%.40s]", excerpt, section);
+        return reject_line(reading, "unknown option %s in section [%.40s]", excerpt, section);
     }
-    if (reading->goes_on && option->kind == KIND_CONNINFO) {
+    if (reading->is_continuation && option->kind == KIND_CONNINFO) {
         extend_text(reading->config, option, value);
         return 1;
     }
-    reading->above = option;
+    reading->previous = option;
     if (assign(reading->config, option, value, reason, sizeof(reason)))
         return 1;
     text_excerpt(excerpt, value, strlen(value));
-    return refuse_line(reading, "[%s] %s %s, got %s", section, name, reason, excerpt);
+    return reject_line(reading, "[%s] %s %s, got %s", section, name, reason, excerpt);
 }
 
 /*
- * Called by inih for each line, like fgets. Counts the lines, and rejects lines that inih would misinterpret: it splits
- * a long line, takes every indented line for a continuation of the value above, and ends a value at a ; after
- * whitespace.
+ * Called by inih for each line, in place of fgets. Counts the lines, and rejects lines that inih would misinterpret:
+ * inih splits a long line, treats every indented line as a continuation of the previous value, and ends a value at a ;
+ * after whitespace.
  */
 static char *read_line(char *line, int size, void *user)
 {
@@ -304,17 +304,17 @@ static char *read_line(char *line, int size, void *user)
         return NULL;
     reading->line++;
     if (strchr(line, '\n') == NULL && !feof(reading->file))
-        refuse_line(reading, "the line is longer than %d characters", size - 2);
+        reject_line(reading, "the line is longer than %d characters", size - 2);
     first = line[strspn(line, " \t")];
     if (strchr(";#\r\n", first) != NULL)
         return got;
     if (first == '[')
-        reading->above = NULL;
-    reading->goes_on = first != line[0];
-    if (reading->goes_on && (reading->above == NULL || reading->above->kind != KIND_CONNINFO))
-        refuse_line(reading, "only the continuation of a connection string may begin with whitespace");
+        reading->previous = NULL;
+    reading->is_continuation = first != line[0];
+    if (reading->is_continuation && (reading->previous == NULL || reading->previous->kind != KIND_CONNINFO))
+        reject_line(reading, "only a continuation line of a connection string may begin with whitespace");
     if (strstr(line, " ;") != NULL || strstr(line, "\t;") != NULL)
-        refuse_line(reading, "a comment must be on its own line, and a value must not contain a ; after whitespace");
+        reject_line(reading, "a comment must be on its own line, and a value must not contain a ; after whitespace");
     return got;
 }
 
@@ -325,7 +325,7 @@ static bool set_defaults(struct config *config, struct error *err)
     for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
         struct option option = options[i];
 
-        option.check = NULL; /* a host may lack the default directory or time zone, and configure another */
+        option.check = NULL; /* this host may lack the default time zone and configure another */
         if (!assign(config, &option, option.default_value, reason, sizeof(reason)))
             return error_set(err, ERROR_INTERNAL, "the default of [%s] %s %s", option.section, option.name, reason);
     }
@@ -352,9 +352,9 @@ struct config *config_read(const char *path, struct error *err)
     if (!set_defaults(reading.config, err))
         goto fail;
 
-    bad_line = ini_parse_stream(read_line, &reading, take_option, &reading);
+    bad_line = ini_parse_stream(read_line, &reading, handle_option, &reading);
     if (bad_line > 0 && (reading.error_line == 0 || bad_line < reading.error_line)) {
-        error_set(err, ERROR_CONFIG, "%s:%d: neither [section] nor name = value nor a comment", path, bad_line);
+        error_set(err, ERROR_CONFIG, "%s:%d: the line must be [section], name = value or a comment", path, bad_line);
         goto fail;
     }
     if (reading.error_line != 0) {
@@ -362,7 +362,7 @@ struct config *config_read(const char *path, struct error *err)
         goto fail;
     }
     if (bad_line < 0 || ferror(reading.file)) {
-        error_set(err, ERROR_CONFIG, "%s: cannot be read", path);
+        error_set(err, ERROR_CONFIG, "cannot read %s", path);
         goto fail;
     }
     fclose(reading.file);

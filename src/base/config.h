@@ -1,6 +1,6 @@
 /*
- * The configuration file. Its format is INI, parsed by inih, and config.c validates it by one table of options. The
- * mains read it once and pass its values on.
+ * The configuration file. Its format is INI. inih parses it, and config.c validates it with a table of options. The
+ * main functions read the file once and pass its values on.
  */
 #ifndef WAYBILL_BASE_CONFIG_H
 #define WAYBILL_BASE_CONFIG_H
@@ -19,7 +19,7 @@ enum config_offload {
     CONFIG_OFFLOAD_X_ACCEL_REDIRECT,
 };
 
-/* The meaning of each option is in conf/waybill.conf. Texts are never NULL. */
+/* waybill.conf(5) describes each option. Texts are never NULL. */
 struct config {
     char *path; /* of the configuration file */
     /* [server] */
@@ -62,9 +62,9 @@ struct config {
 };
 
 /*
- * Reads the file at `path`. If it is NULL, reads the file that the environment variable WAYBILL_CONFIG names, else
- * CONFIG_DEFAULT_PATH. Returns NULL on failure (ERROR_CONFIG); the message names the file, the line and the reason.
- * Free the configuration with config_free.
+ * Reads the file at `path`. If it is NULL, reads the file that the environment variable WAYBILL_CONFIG names, or
+ * CONFIG_DEFAULT_PATH if it is not set. Returns NULL on failure (ERROR_CONFIG); the message names the file, the line
+ * and the reason. Free the configuration with config_free.
  */
 MUST_CHECK struct config *config_read(const char *path, struct error *err);
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* libcrypto fails here only without memory or without random numbers of the kernel. */
+/* libcrypto fails here only if it cannot get memory, or random numbers from the kernel. */
 static void check_libcrypto(int good)
 {
     if (good != 1) {

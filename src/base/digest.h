@@ -21,7 +21,7 @@ void digest_sha256(const void *data, size_t length, unsigned char out[SHA256_SIZ
 /* Fills `out` with cryptographically secure random bytes. */
 void random_bytes(void *out, size_t length);
 
-/* A random UUID (RFC 9562 version 4) in lower case. */
+/* Writes a random UUID (RFC 9562 version 4) in lower case. */
 void random_uuid(char out[TEXT_UUID_LENGTH + 1]);
 
 #endif

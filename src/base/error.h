@@ -19,17 +19,17 @@ enum error_code {
     ERROR_NO_API,       /* no such path */
     ERROR_METHOD,       /* the path has no such method */
     ERROR_GONE,         /* the file has expired */
-    ERROR_TOO_LARGE,    /* the body is larger than it may be */
+    ERROR_TOO_LARGE,    /* the body exceeds its size limit */
     ERROR_MEDIA_TYPE,   /* the body is not application/json */
     ERROR_RANGE,        /* the requested range cannot be satisfied */
     ERROR_TOO_MANY,     /* the project has too many unfinished tasks */
-    ERROR_HEADERS,      /* the headers are larger than they may be */
+    ERROR_HEADERS,      /* the headers exceed their limits */
     ERROR_INTERNAL,     /* an error of the service itself */
     ERROR_TIMEOUT,      /* a query or an export exceeded its time limit */
     ERROR_STORAGE,      /* a file cannot be written or read */
     ERROR_CANCELLED,    /* the process is stopping */
     ERROR_LEASE,        /* the lease on a task is lost: another process has the task, or it was removed */
-    ERROR_UNAVAILABLE,  /* PostgreSQL cannot be reached, or too many requests are in progress */
+    ERROR_UNAVAILABLE,  /* PostgreSQL cannot be reached, or the service is busy or stopping */
     ERROR_CONFIG,       /* the configuration is wrong */
     ERROR_USAGE,        /* the command line is wrong */
 };
@@ -62,7 +62,7 @@ bool error_set(struct error *err, enum error_code code, const char *format, ...)
 /* Sets the detail, for the log only. Always returns false. */
 bool error_detail(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Whether a retry may help: PostgreSQL could not be reached, or an answer took too long. */
+/* Whether a retry may succeed: the database or the service is unavailable, or a time limit was exceeded. */
 bool error_is_transient(const struct error *err);
 
 #endif

@@ -8,9 +8,9 @@
 
 #include "base/memory.h"
 
-#define LEVEL 4       /* for CSV: 1.5 times as fast as the default level, with a few percent more bytes */
+#define LEVEL 4        /* for CSV: 1.5 times as fast as the default level, with a few percent more bytes */
 #define WINDOW_BITS 15
-#define AS_GZIP 16    /* added to the window bits: zlib writes the header and the trailer of gzip */
+#define GZIP_FORMAT 16 /* added to the window bits, so that zlib writes the header and the trailer of gzip */
 #define MEMORY_LEVEL 8
 
 struct gzip {
@@ -20,7 +20,7 @@ struct gzip {
     unsigned char output[32 * 1024];
 };
 
-/* zlib fails here only without memory. */
+/* zlib fails here only if it cannot allocate memory. */
 static void check_zlib(bool good)
 {
     if (!good) {
@@ -35,15 +35,15 @@ struct gzip *gzip_new(gzip_sink sink, void *context)
 
     gzip->sink = sink;
     gzip->context = context;
-    check_zlib(deflateInit2(&gzip->stream, LEVEL, Z_DEFLATED, WINDOW_BITS + AS_GZIP, MEMORY_LEVEL, Z_DEFAULT_STRATEGY)
-            == Z_OK);
+    check_zlib(deflateInit2(&gzip->stream, LEVEL, Z_DEFLATED, WINDOW_BITS + GZIP_FORMAT, MEMORY_LEVEL,
+                            Z_DEFAULT_STRATEGY) == Z_OK);
     gzip->stream.next_out = gzip->output;
     gzip->stream.avail_out = sizeof(gzip->output);
     return gzip;
 }
 
 /* Passes the pending output to the sink. */
-static bool pass_on(struct gzip *gzip, struct error *err)
+static bool flush_output(struct gzip *gzip, struct error *err)
 {
     size_t length = sizeof(gzip->output) - gzip->stream.avail_out;
 
@@ -61,7 +61,7 @@ bool gzip_write(struct gzip *gzip, const char *data, size_t length, struct error
         gzip->stream.avail_in = piece;
         while (gzip->stream.avail_in > 0) {
             check_zlib(deflate(&gzip->stream, Z_NO_FLUSH) == Z_OK);
-            if (gzip->stream.avail_out == 0 && !pass_on(gzip, err))
+            if (gzip->stream.avail_out == 0 && !flush_output(gzip, err))
                 return false;
         }
         data += piece;
@@ -77,7 +77,7 @@ bool gzip_end(struct gzip *gzip, struct error *err)
     do {
         state = deflate(&gzip->stream, Z_FINISH);
         check_zlib(state == Z_OK || state == Z_STREAM_END);
-        if (!pass_on(gzip, err))
+        if (!flush_output(gzip, err))
             return false;
     } while (state != Z_STREAM_END);
     return true;

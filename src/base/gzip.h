@@ -16,7 +16,7 @@ typedef bool (*gzip_sink)(void *context, const char *data, size_t length, struct
 /* Begins a stream, whose output goes to the sink. Free it with gzip_free. */
 struct gzip *gzip_new(gzip_sink sink, void *context);
 
-/* Compresses the bytes. The sink receives compressed output when there is some. Returns false if the sink fails. */
+/* Compresses the bytes. Passes the output to the sink whenever its buffer is full. Returns false if the sink fails. */
 MUST_CHECK bool gzip_write(struct gzip *gzip, const char *data, size_t length, struct error *err);
 
 /* Ends the stream and passes the rest of it to the sink. Call it once. Returns false if the sink fails. */

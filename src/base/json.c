@@ -19,18 +19,19 @@ struct check {
 
 static bool check_value(struct check *check, int level);
 
-static bool refuse_json(struct check *check, size_t offset, const char *reason)
+static bool reject_json(struct check *check, size_t offset, const char *reason)
 {
-    return error_set(check->err, ERROR_BODY, "%s is not JSON: at offset %zu: %s", check->rules->subject, offset,
+    return error_set(check->err, ERROR_BODY, "%s is not valid JSON at offset %zu: %s", check->rules->subject, offset,
                      reason);
 }
 
-static bool refuse_level(struct check *check)
+static bool reject_nesting(struct check *check)
 {
     char reason[64];
 
-    snprintf(reason, sizeof(reason), "more than %d levels of arrays and objects", check->rules->max_levels);
-    return refuse_json(check, check->at, reason);
+    snprintf(reason, sizeof(reason), "arrays and objects are nested more than %d levels deep",
+             check->rules->max_levels);
+    return reject_json(check, check->at, reason);
 }
 
 /* Returns the next byte, or -1 at the end. */
@@ -67,7 +68,7 @@ static bool check_literal(struct check *check, const char *literal)
     size_t length = strlen(literal);
 
     if (check->length - check->at < length || memcmp(check->text + check->at, literal, length) != 0)
-        return refuse_json(check, check->at, "a value was expected");
+        return reject_json(check, check->at, "expected a value");
     check->at += length;
     return true;
 }
@@ -92,21 +93,21 @@ static bool check_number(struct check *check)
 
     skip(check, '-');
     if (!skip(check, '0') && !skip_digits(check))
-        return refuse_json(check, check->at, "a digit was expected");
+        return reject_json(check, check->at, "expected a digit");
     if (skip(check, '.')) {
         is_integer = false;
         if (!skip_digits(check))
-            return refuse_json(check, check->at, "a digit was expected");
+            return reject_json(check, check->at, "expected a digit");
     }
     if (skip(check, 'e') || skip(check, 'E')) {
         is_integer = false;
         if (!skip(check, '+'))
             skip(check, '-');
         if (!skip_digits(check))
-            return refuse_json(check, check->at, "a digit was expected");
+            return reject_json(check, check->at, "expected a digit");
     }
     if (is_integer && !fits_int64(check->text + start, check->at - start))
-        return refuse_json(check, start, "the integer is beyond 64 bits");
+        return reject_json(check, start, "the integer does not fit into 64 bits");
     return true;
 }
 
@@ -135,20 +136,20 @@ static bool check_escape(struct check *check)
     int kind = peek(check);
 
     if (kind == -1 || memchr("\"\\/bfnrtu", kind, 9) == NULL)
-        return refuse_json(check, start, "no such escape sequence");
+        return reject_json(check, start, "invalid escape sequence");
     check->at++;
     if (kind != 'u')
         return true;
 
     if (!read_hex4(check, &unit))
-        return refuse_json(check, start, "\\u needs four hex digits");
+        return reject_json(check, start, "\\u must be followed by four hexadecimal digits");
     if (unit == 0)
-        return refuse_json(check, start, "U+0000 is not allowed");
+        return reject_json(check, start, "U+0000 is not allowed");
     if (unit >= 0xDC00 && unit <= 0xDFFF)
-        return refuse_json(check, start, "a lone surrogate");
+        return reject_json(check, start, "unpaired surrogate");
     if (unit >= 0xD800 && unit <= 0xDBFF) {
         if (!skip(check, '\\') || !skip(check, 'u') || !read_hex4(check, &low) || low < 0xDC00 || low > 0xDFFF)
-            return refuse_json(check, start, "a lone surrogate");
+            return reject_json(check, start, "unpaired surrogate");
     }
     return true;
 }
@@ -156,7 +157,7 @@ static bool check_escape(struct check *check)
 static bool check_string(struct check *check)
 {
     if (!skip(check, '"'))
-        return refuse_json(check, check->at, "a string was expected");
+        return reject_json(check, check->at, "expected a string");
     for (;;) {
         size_t size;
 
@@ -168,12 +169,12 @@ static bool check_string(struct check *check)
             continue;
         }
         if (peek(check) == -1)
-            return refuse_json(check, check->at, "the text ends within a string");
+            return reject_json(check, check->at, "unterminated string");
         if (peek(check) < 0x20)
-            return refuse_json(check, check->at, "a control character in a string must be escaped");
+            return reject_json(check, check->at, "control characters in strings must be escaped");
         size = text_utf8_decode(check->text + check->at, check->length - check->at, NULL);
         if (size == 0)
-            return refuse_json(check, check->at, "not UTF-8");
+            return reject_json(check, check->at, "invalid UTF-8");
         check->at += size;
     }
 }
@@ -190,7 +191,7 @@ static bool check_array(struct check *check, int level)
         if (skip(check, ']'))
             return true;
         if (!skip(check, ','))
-            return refuse_json(check, check->at, "a comma or ] was expected");
+            return reject_json(check, check->at, "expected a comma or ]");
     }
 }
 
@@ -206,13 +207,13 @@ static bool check_object(struct check *check, int level)
             return false;
         skip_whitespace(check);
         if (!skip(check, ':'))
-            return refuse_json(check, check->at, "a colon was expected");
+            return reject_json(check, check->at, "expected a colon");
         if (!check_value(check, level))
             return false;
         if (skip(check, '}'))
             return true;
         if (!skip(check, ','))
-            return refuse_json(check, check->at, "a comma or } was expected");
+            return reject_json(check, check->at, "expected a comma or }");
     }
 }
 
@@ -226,7 +227,7 @@ static bool check_value(struct check *check, int level)
     case '{':
     case '[':
         if (level == check->rules->max_levels)
-            return refuse_level(check);
+            return reject_nesting(check);
         good = peek(check) == '{' ? check_object(check, level + 1) : check_array(check, level + 1);
         break;
     case '"':
@@ -247,9 +248,9 @@ static bool check_value(struct check *check, int level)
         good = check_number(check);
         break;
     case -1:
-        return refuse_json(check, check->at, "the text ends where a value was expected");
+        return reject_json(check, check->at, "expected a value before the end");
     default:
-        return refuse_json(check, check->at, "a value was expected");
+        return reject_json(check, check->at, "expected a value");
     }
     if (good)
         skip_whitespace(check);
@@ -265,11 +266,11 @@ bool json_parse(const char *text, size_t length, const struct json_rules *rules,
     enum json_tokener_error state;
 
     if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
-        return refuse_json(&check, 0, "a byte order mark");
+        return reject_json(&check, 0, "a byte order mark is not allowed");
     if (!check_value(&check, 0))
         return false;
     if (check.at < length)
-        return refuse_json(&check, check.at, "bytes after the end of the JSON text");
+        return reject_json(&check, check.at, "unexpected bytes after the JSON text");
 
     /* json-c counts a scalar as a level. */
     tokener = json_tokener_new_ex(rules->max_levels + 2);
@@ -278,13 +279,13 @@ bool json_parse(const char *text, size_t length, const struct json_rules *rules,
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     value = json_tokener_parse_ex(tokener, text, (int) length);
     state = json_tokener_get_error(tokener);
-    if (state == json_tokener_continue) { /* a number at the end: json-c needs a NUL to end it */
+    if (state == json_tokener_continue) { /* the text ends with a number: json-c needs a NUL after it */
         value = json_tokener_parse_ex(tokener, "", 1);
         state = json_tokener_get_error(tokener);
     }
     json_tokener_free(tokener);
     if (state != json_tokener_success)
-        return refuse_json(&check, length, json_tokener_error_desc(state));
+        return reject_json(&check, length, json_tokener_error_desc(state));
     *ret_value = value;
     return true;
 }
@@ -297,7 +298,7 @@ const char *json_type_of(struct json_object *value)
     case json_type_boolean:
         return "a boolean";
     case json_type_double:
-        return "a number that is no integer";
+        return "a number that is not an integer";
     case json_type_int:
         return "an integer";
     case json_type_object:

@@ -15,10 +15,11 @@ struct json_rules {
 };
 
 /*
- * Parses `length` bytes as one JSON text. Rejects, with the byte offset in the message (ERROR_BODY): everything that
- * RFC 8259 does not allow, bytes after the text, a byte order mark, invalid UTF-8, a lone surrogate, U+0000, an integer
- * beyond signed 64 bits, more levels than the rules allow. If an object repeats a name, the last value counts. Free
- * *ret_value, which is NULL for the text `null`, with json_object_put.
+ * Parses `length` bytes as one JSON text. Rejects the following with ERROR_BODY and the byte offset in the message:
+ * everything that RFC 8259 does not allow, bytes after the text, a byte order mark, invalid UTF-8, an unpaired
+ * surrogate, U+0000, an integer that does not fit into signed 64 bits, and more levels than the rules allow. If an
+ * object repeats a name, the last value counts. Free *ret_value, which is NULL for the text `null`, with
+ * json_object_put.
  */
 MUST_CHECK bool json_parse(const char *text, size_t length, const struct json_rules *rules,
                            struct json_object **ret_value, struct error *err);

@@ -21,7 +21,7 @@ void log_configure(enum log_level level, enum log_format wanted_format)
     format = wanted_format;
 }
 
-/* Returns the room that is left, without the reserve for the ends of a value and of the line. */
+/* Returns the number of free bytes, except for those reserved for the ends of a value and of the line. */
 static size_t room_in(const struct log_line *line)
 {
     size_t end = sizeof(line->text) - strlen("\"}\n");
@@ -29,7 +29,7 @@ static size_t room_in(const struct log_line *line)
     return line->length < end ? end - line->length : 0;
 }
 
-/* Appends all of it or nothing, so that no escape and no character is cut. Returns false if there is no room. */
+/* Appends all bytes or none, so that no escape and no character is cut. Returns false if there is no room. */
 static bool put(struct log_line *line, const char *data, size_t length)
 {
     if (length > room_in(line))
@@ -173,7 +173,7 @@ void log_end(struct log_line *line)
         ssize_t n = write(STDERR_FILENO, line->text + written, line->length - written);
 
         if (n <= 0)
-            break; /* there is no place to report it */
+            break; /* the error cannot be reported anywhere */
         written += (size_t) n;
     }
 }

@@ -1,6 +1,6 @@
 /*
  * The log: one line per event on standard error, as key=value text or as a JSON object. Each line is written with one
- * call, so that lines of threads and processes do not mix. A line is built field by field:
+ * call, so that the lines of different threads and processes do not mix. A line is built field by field:
  *
  *     struct log_line line;
  *     log_begin(&line, LOG_INFO, "request served");

@@ -7,26 +7,26 @@
 #include "base/compiler.h"
 #include "base/log.h"
 
-static const struct kept {
+static const struct handled {
     int signal;
     const char *name; /* NULL: the signal ends the process */
-} kept[] = {
+} handled[] = {
     {SIGTERM, NULL}, {SIGINT, NULL}, {SIGHUP, "SIGHUP"}, {SIGUSR1, "SIGUSR1"}, {SIGUSR2, "SIGUSR2"},
 };
 
 static void fill(sigset_t *set)
 {
     sigemptyset(set);
-    for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
-        sigaddset(set, kept[i].signal);
+    for (size_t i = 0; i < ARRAY_SIZE(handled); i++)
+        sigaddset(set, handled[i].signal);
 }
 
 /* Returns the name of a signal that is ignored; NULL for one that ends the process. */
 static const char *ignored_name(int signal)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
-        if (kept[i].signal == signal)
-            return kept[i].name;
+    for (size_t i = 0; i < ARRAY_SIZE(handled); i++) {
+        if (handled[i].signal == signal)
+            return handled[i].name;
     }
     return NULL;
 }
@@ -50,7 +50,7 @@ void signals_wait(void)
     while (sigwait(&set, &received) == 0 && (ignored = ignored_name(received)) != NULL) {
         struct log_line line;
 
-        log_begin(&line, LOG_WARNING, "signal ignored: the configuration is read only at the start");
+        log_begin(&line, LOG_WARNING, "signal ignored: restart to reread the configuration");
         log_text(&line, "signal", ignored);
         log_end(&line);
     }

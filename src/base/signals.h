@@ -1,5 +1,5 @@
 /*
- * The signals of a long-running process. SIGTERM and SIGINT stop it in order. SIGHUP, SIGUSR1 and SIGUSR2, which let
+ * The signals of a long-running process. SIGTERM and SIGINT stop it cleanly. SIGHUP, SIGUSR1 and SIGUSR2, which make
  * other programs reread their configuration or reopen their logs, are logged and ignored. SIGQUIT has its default
  * effect.
  */

@@ -1,4 +1,4 @@
-/* Text from outside: UTF-8, percent-encoding, UUIDs, numbers, and how messages quote it. */
+/* Parses text from outside: UTF-8, percent-encoding, UUIDs, numbers. Quotes it in messages. */
 #ifndef WAYBILL_BASE_TEXT_H
 #define WAYBILL_BASE_TEXT_H
 
@@ -18,7 +18,7 @@ size_t text_utf8_decode(const char *text, size_t length, uint32_t *ret_code_poin
 /* Counts the characters in `length` bytes. Returns false if they are not UTF-8. */
 bool text_utf8_count(const char *text, size_t length, size_t *ret_count);
 
-/* Whether it is a control character: C0, DEL or C1. */
+/* Whether the code point is a control character: C0, DEL or C1. */
 bool text_is_control(uint32_t code_point);
 
 /* Removes an incomplete character at the end. */
@@ -36,19 +36,19 @@ const char *text_excerpt(char out[TEXT_EXCERPT_SIZE], const char *text, size_t l
  */
 bool text_percent_decode(char *text, bool plus_is_space);
 
-/* Whether it is a UUID in lower case (RFC 9562), as this service generates them. */
+/* Whether the text has the form of a UUID in lower case (RFC 9562), which this service generates. */
 bool text_is_uuid(const char *text);
 
 /* Writes 2 * length hex digits in lower case, and a NUL. */
 void text_hex(char *out, const unsigned char *data, size_t length);
 
 /*
- * Parses the whole text as a decimal number of 1 to `max_digits` digits, without sign and whitespace. max_digits is at
+ * Parses the whole text as a decimal number of 1 to `max_digits` digits, without a sign or whitespace. max_digits is at
  * most 18. Returns false if it is invalid.
  */
 bool text_parse_digits(const char *text, size_t max_digits, int64_t *ret_number);
 
-/* Whether two texts are equal but for ASCII case. */
+/* Whether two texts are equal, ignoring the case of ASCII letters. */
 bool text_equal_ignoring_case(const char *a, const char *b);
 
 #endif

@@ -1,4 +1,4 @@
-/* Connects: to one host within the deadline of the caller, to several with libpq's timeout for each. */
+/* Connects to a single host within connect_timeout_ms, or to one of several hosts with libpq's timeout for each. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "db/internal.h"
 
-/* Handles notices of the server, which libpq would print. One of them announces the end of the connection. */
-static void take_notice(void *context, const PGresult *notice)
+/* Logs notices of the server, which libpq would print. A notice may also announce that the server disconnects. */
+static void handle_notice(void *context, const PGresult *notice)
 {
     const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
     struct db *db = context;
@@ -28,7 +28,7 @@ static bool is_list(const char *value)
     return value != NULL && strchr(value, ',') != NULL;
 }
 
-/* The rule of libpq: a text without any of these is the name of a database. */
+/* libpq treats any other string as the name of a database. */
 static bool is_connection_string(const char *conninfo)
 {
     return strchr(conninfo, '=') != NULL || strncmp(conninfo, "postgresql://", 13) == 0
@@ -84,15 +84,16 @@ PGconn *db_connect(struct db *db, const struct db_settings *settings)
 
     snprintf(seconds, sizeof(seconds), "%d", (settings->connect_timeout_ms + 999) / 1000);
     if (may_have_several_hosts(settings->conninfo)) {
-        /* Only libpq can go on to the next host if one does not respond, and only if libpq waits itself. */
+        /* If a host does not respond, libpq continues with the next one, but only if libpq itself waits. */
         connection = PQconnectdbParams(keywords, values, 1);
         if (connection != NULL)
-            PQsetNoticeReceiver(connection, take_notice, db);
+            PQsetNoticeReceiver(connection, handle_notice, db);
         return connection;
     }
     connection = PQconnectStartParams(keywords, values, 1);
     if (connection != NULL) {
-        PQsetNoticeReceiver(connection, take_notice, db); /* a server that shuts down announces it before it responds */
+        /* A server that is shutting down may announce this before the connection is complete. */
+        PQsetNoticeReceiver(connection, handle_notice, db);
         finish_connecting(connection, deadline);
     }
     return connection;

@@ -18,7 +18,7 @@ struct db *db_open(const struct db_settings *settings, struct error *err)
     if (db->connection == NULL || PQstatus(db->connection) != CONNECTION_OK) {
         const char *reason = db->connection == NULL                        ? "out of memory"
                              : PQstatus(db->connection) == CONNECTION_BAD ? PQerrorMessage(db->connection)
-                                                                          : "no connection within the time allowed";
+                                                                          : "no connection within the time limit";
 
         db_fail_with(err, ERROR_UNAVAILABLE);
         error_detail(err, "%s", reason);
@@ -30,7 +30,8 @@ struct db *db_open(const struct db_settings *settings, struct error *err)
     }
     encoding = PQparameterStatus(db->connection, "server_encoding");
     if (encoding == NULL || strcmp(encoding, "UTF8") != 0) {
-        error_set(err, ERROR_CONFIG, "the database must have the encoding UTF8");
+        error_set(err, ERROR_CONFIG, "the encoding of the database must be UTF8, got %s",
+                  encoding == NULL ? "no value" : encoding);
         goto fail;
     }
     if (!db_pin_session(db, settings, err))
@@ -57,7 +58,9 @@ bool db_is_usable(struct db *db)
         return false;
     if (!db_wait_socket(db->connection, POLLIN, 0))
         return true;
-    /* An idle server mostly sends the announcement of its shutdown (take_notice), or an end of file. */
+    /*
+     * Input on an idle connection is usually the announcement of a shutdown (handle_notice) or the end of the stream.
+     */
     if (PQconsumeInput(db->connection) == 0 || PQisBusy(db->connection) != 0)
         return false;
     return !db->abandoned && PQstatus(db->connection) == CONNECTION_OK && !db_wait_socket(db->connection, POLLIN, 0);

@@ -1,6 +1,6 @@
 /*
- * Connections to PostgreSQL. src/db is the only user of libpq. Each SQL statement stands with the code that owns its
- * table (see CONTRIBUTING.md). Every name in that SQL is schema-qualified, because the search path is empty.
+ * Connections to PostgreSQL. src/db is the only user of libpq. Each SQL statement is in the file that owns its table
+ * (see CONTRIBUTING.md). Every name in that SQL is schema-qualified, because the search path is empty.
  *
  * A connection belongs to one thread at a time. If a statement is abandoned, because a deadline passed or a watcher
  * returned false, the connection is lost too. After it is closed, the server cancels the query within a second.
@@ -22,17 +22,17 @@ struct db_settings {
     const char *conninfo;         /* libpq's connection string */
     const char *application_name; /* shown in pg_stat_activity */
     const char *time_zone;        /* of timestamps in text format */
-    int connect_timeout_ms;       /* of several hosts or a service, for each, in whole seconds, at least 2 */
-    int query_timeout_ms;         /* for a statement, enforced by both sides */
+    int connect_timeout_ms;       /* with several hosts or a service: for each host, in whole seconds, at least 2 s */
+    int query_timeout_ms;         /* for a statement; both sides enforce it */
 };
 
-/* Opens a connection and sets what the SQL relies on, see db/session.c. Returns NULL on failure. */
+/* Opens a connection and sets the settings that the SQL relies on (db/session.c). Returns NULL on failure. */
 MUST_CHECK struct db *db_open(const struct db_settings *settings, struct error *err);
 
 /* NULL is allowed. */
 void db_close(struct db *db);
 
-/* Whether an idle connection is usable, as far as is known without a round trip. */
+/* Whether an idle connection is usable, as far as this can be checked without a round trip. */
 bool db_is_usable(struct db *db);
 
 /*

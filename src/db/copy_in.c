@@ -28,7 +28,7 @@ struct db_copy_in *db_copy_in_begin(struct db *db, const char *target, struct er
         db_fail(db, NULL, err);
         goto done;
     }
-    result = db_next_result(db, db_answer_deadline(db), &failed, err);
+    result = db_next_result(db, db_response_deadline(db), &failed, err);
     if (failed)
         goto done;
     if (PQresultStatus(result) != PGRES_COPY_IN) {
@@ -93,7 +93,7 @@ static bool send_rows(struct db_copy_in *copy, struct error *err)
 
         if (PQputCopyData(db->connection, copy->rows.data + at, (int) size) != 1)
             return db_fail(db, NULL, err);
-        if (!db_flush(db, db_answer_deadline(db), err))
+        if (!db_flush(db, db_response_deadline(db), err))
             return false;
         at += size;
     }
@@ -123,8 +123,8 @@ static void free_copy(struct db_copy_in *copy)
 }
 
 /*
- * Announces the end of the rows to the server or, with a reason, the abort of the COPY. The wait for the result then
- * sends what libpq still holds.
+ * Sends the end of the rows or, with a reason, the abort of the COPY. libpq may still buffer data, which is sent during
+ * the wait for the result.
  */
 static bool send_copy_end(struct db_copy_in *copy, const char *reason, struct error *err)
 {

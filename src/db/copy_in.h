@@ -1,10 +1,10 @@
 /*
  * COPY into a table: the fast way to store many rows. Rows are sent in pieces, so that memory does not grow with their
- * number. Between begin and end the connection serves nothing else. The errors are those of db/connection.h; no message
- * contains data of a row.
+ * number. Between begin and end, the connection can do nothing else. The errors are those of db/connection.h. No
+ * message contains data of a row.
  *
- * The server checks rows while they are sent. It reports errors after the last row, so db_copy_in_end fails. The time
- * limit of the server (query_timeout_ms) is for the whole COPY; no call here waits longer than that.
+ * The server checks rows while they are sent. Its errors are noticed only after the last row, by db_copy_in_end. The
+ * time limit of the server (query_timeout_ms) applies to the entire COPY; no call waits much longer than that.
  */
 #ifndef WAYBILL_DB_COPY_IN_H
 #define WAYBILL_DB_COPY_IN_H
@@ -22,7 +22,7 @@ struct db_copy_in;
 
 /*
  * Begins a COPY into a table. `target` is SQL: the name of the table and its columns, as in
- * "waybill.container (project_id, container_id)". NULL on failure.
+ * "waybill.container (project_id, container_id)". Returns NULL on failure.
  */
 MUST_CHECK struct db_copy_in *db_copy_in_begin(struct db *db, const char *target, struct error *err);
 

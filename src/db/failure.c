@@ -8,7 +8,7 @@
 
 static _Atomic uint64_t failures[ERROR_CODE_COUNT]; /* since the last db_failures_take */
 
-/* SQLSTATEs, or classes of them, that are not an error of the statement. */
+/* SQLSTATEs, or prefixes of them, of errors that the statement itself did not cause. */
 static const struct {
     const char *prefix;
     enum error_code code;
@@ -33,7 +33,7 @@ static const char *message_for_callers(enum error_code code)
     case ERROR_TIMEOUT:
         return "the database did not respond in time";
     default:
-        return "internal error; the log of the service has the details under the request_id";
+        return "internal error; for details, search the log of the service for the request_id";
     }
 }
 

@@ -35,7 +35,7 @@ bool db_fail(struct db *db, const PGresult *result, struct error *err);
  * Returns the deadline, in monotonic time, for the response to a statement that is sent now. The timeout of the server
  * is shorter, and leaves the connection usable.
  */
-int64_t db_answer_deadline(const struct db *db);
+int64_t db_response_deadline(const struct db *db);
 
 /* Waits for these events of poll. Returns false if the monotonic deadline passed. */
 bool db_wait_socket(PGconn *connection, short events, int64_t deadline);
@@ -53,8 +53,8 @@ bool db_wait(struct db *db, int64_t deadline, struct error *err);
 bool db_flush(struct db *db, int64_t deadline, struct error *err);
 
 /*
- * Waits for the next result of the statement that was sent. Returns NULL if there are no more, and on failure, which
- * *ret_failed tells. A result that holds an error is returned like any other.
+ * Waits for the next result of the statement that was sent. Returns NULL if there are no more, or on failure, which
+ * sets *ret_failed. A result that holds an error is returned like any other.
  */
 PGresult *db_next_result(struct db *db, int64_t deadline, bool *ret_failed, struct error *err);
 
@@ -69,14 +69,14 @@ PGresult *db_collect(struct db *db, struct error *err);
 /* connect.c */
 
 /*
- * Connects; PQstatus tells whether it succeeded. Returns NULL without memory. Notices of the server are logged, and set
- * db->abandoned if the server closes the connection.
+ * Connects. Check the result with PQstatus. Returns NULL if memory cannot be allocated. Notices of the server are
+ * logged; a notice that the server closes the connection sets db->abandoned.
  */
 PGconn *db_connect(struct db *db, const struct db_settings *settings);
 
 /* session.c */
 
-/* Sets all settings that the SQL of this program relies on, regardless of those of the role and the database. */
+/* Sets all settings that the SQL of this program relies on. They override those of the role and the database. */
 MUST_CHECK bool db_pin_session(struct db *db, const struct db_settings *settings, struct error *err);
 
 #endif

@@ -38,7 +38,7 @@ static bool read_file(const char *directory, const char *name, struct buffer *te
         buffer_append(text, chunk, got);
     failed = ferror(file) != 0;
     fclose(file);
-    return failed ? error_set(err, ERROR_CONFIG, "%s cannot be read", path) : true;
+    return failed ? error_set(err, ERROR_CONFIG, "cannot read %s", path) : true;
 }
 
 /* Runs and records the file in the open transaction, unless it was applied already. */
@@ -65,16 +65,16 @@ static bool apply_one(struct db *db, const char *directory, const char *name, bo
     return done;
 }
 
-/* Puts the name of the file before the reason. */
-static void name_migration(struct error *err, const char *name)
+/* Puts the name of the file at the start of the detail. */
+static void add_migration_name(struct error *err, const char *name)
 {
-    struct error why = *err;
+    struct error cause = *err;
 
-    if (why.detail[0] != '\0')
-        error_detail(err, "%s: %s", name, why.detail);
+    if (cause.detail[0] != '\0')
+        error_detail(err, "%s: %s", name, cause.detail);
 }
 
-/* The lock is held for the whole transaction. Nothing else may use its number. */
+/* The lock is held until the transaction ends. Nothing else may use its number. */
 static const char begin[] =
     "BEGIN;"
     "SET LOCAL client_min_messages = warning;"
@@ -131,7 +131,7 @@ bool migrations_apply(struct db *db, const char *directory, void (*applied)(cons
             good = db_run_script(db, begin, err) && apply_one(db, directory, entries[i]->d_name, &is_new, err)
                    && db_commit(db, err);
             if (!good) {
-                name_migration(err, entries[i]->d_name);
+                add_migration_name(err, entries[i]->d_name);
                 db_rollback(db);
             }
         }
@@ -143,7 +143,7 @@ bool migrations_apply(struct db *db, const char *directory, void (*applied)(cons
     return good;
 }
 
-static void note(char out[256], const char *name)
+static void copy_name(char out[256], const char *name)
 {
     snprintf(out, 256, "%s", name);
 }
@@ -160,11 +160,11 @@ static void compare(const struct db_result *applied, struct dirent **files, size
                                               : strcmp(files[file]->d_name, db_text(applied, row, "name"));
 
         if (order < 0 && difference->missing[0] == '\0')
-            note(difference->missing, files[file]->d_name);
+            copy_name(difference->missing, files[file]->d_name);
         if (order > 0)
-            note(difference->unknown, db_text(applied, row, "name"));
+            copy_name(difference->unknown, db_text(applied, row, "name"));
         if (order <= 0)
-            note(difference->newest, files[file++]->d_name);
+            copy_name(difference->newest, files[file++]->d_name);
         if (order >= 0)
             row++;
     }

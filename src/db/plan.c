@@ -27,7 +27,7 @@ bool db_estimate_rows(struct db *db, const struct statement *query, int64_t *ret
     struct json_object *plan = NULL;
     struct buffer sql = {0};
     struct db_result *row;
-    struct error unread;
+    struct error ignored;
     const char *text;
 
     buffer_printf(&sql, "EXPLAIN (FORMAT JSON) %s", buffer_text(&query->sql));
@@ -37,7 +37,7 @@ bool db_estimate_rows(struct db *db, const struct statement *query, int64_t *ret
         return false;
 
     text = db_text(row, 0, "QUERY PLAN");
-    if (!json_parse(text, strlen(text), &plan_rules, &plan, &unread) || !rows_of_plan(plan, ret_rows))
+    if (!json_parse(text, strlen(text), &plan_rules, &plan, &ignored) || !rows_of_plan(plan, ret_rows))
         *ret_rows = 0;
     json_object_put(plan);
     db_result_free(row);

@@ -1,4 +1,4 @@
-/* Estimates of the planner of the server. */
+/* Estimates of the PostgreSQL planner. */
 #ifndef WAYBILL_DB_PLAN_H
 #define WAYBILL_DB_PLAN_H
 
@@ -11,7 +11,7 @@
 #include "db/statement.h"
 
 /*
- * Returns the estimate of the number of rows of a query, 0 if the plan cannot be parsed. Returns false if the query
+ * Estimates the number of rows of a query. *ret_rows is 0 if the plan cannot be parsed. Returns false if the query
  * cannot be planned.
  */
 MUST_CHECK bool db_estimate_rows(struct db *db, const struct statement *query, int64_t *ret_rows, struct error *err);

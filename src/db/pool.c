@@ -12,7 +12,7 @@
 /* A thread that waits for a place. */
 struct waiter {
     struct waiter *next;
-    pthread_cond_t given;
+    pthread_cond_t granted;
     bool has_place;
 };
 
@@ -22,9 +22,9 @@ struct db_pool {
     struct waiter *first; /* of the queue of waiting threads */
     struct waiter **end;
     int size;
-    int out; /* occupied places: connections in use or being opened, and places given to a waiter */
+    int occupied; /* occupied places: connections in use or being opened, and places granted to a waiter */
     int idle_count;
-    struct db *idle[]; /* `size` of them; the most recently used is taken first */
+    struct db *idle[]; /* room for `size` connections; the most recently used is acquired first */
 };
 
 struct db_pool *db_pool_new(const struct db_settings *settings, int size)
@@ -56,51 +56,51 @@ static bool wait_for_place(struct db_pool *pool)
     struct timespec until = clock_timespec_after(pool->settings->connect_timeout_ms);
     struct waiter waiter = {0};
 
-    clock_init_condition(&waiter.given);
+    clock_init_condition(&waiter.granted);
     *pool->end = &waiter;
     pool->end = &waiter.next;
     while (!waiter.has_place) {
-        if (pthread_cond_timedwait(&waiter.given, &pool->lock, &until) == ETIMEDOUT)
+        if (pthread_cond_timedwait(&waiter.granted, &pool->lock, &until) == ETIMEDOUT)
             break;
     }
     if (!waiter.has_place)
         leave_queue(pool, &waiter);
-    pthread_cond_destroy(&waiter.given);
+    pthread_cond_destroy(&waiter.granted);
     return waiter.has_place;
 }
 
-/* Takes one of the `size` places. While threads wait, all places stay occupied. Called with the lock held. */
-static bool take_place(struct db_pool *pool)
+/* Occupies one of the `size` places. While threads wait, all places stay occupied. Called with the lock held. */
+static bool acquire_place(struct db_pool *pool)
 {
-    if (pool->out == pool->size)
+    if (pool->occupied == pool->size)
         return wait_for_place(pool);
-    pool->out++;
+    pool->occupied++;
     return true;
 }
 
 /* Passes a place to the first waiting thread, or frees it. Called with the lock held. */
-static void give_place(struct db_pool *pool)
+static void release_place(struct db_pool *pool)
 {
     struct waiter *waiter = pool->first;
 
     if (waiter == NULL) {
-        pool->out--;
+        pool->occupied--;
         return;
     }
     leave_queue(pool, waiter);
     waiter->has_place = true;
-    pthread_cond_signal(&waiter->given);
+    pthread_cond_signal(&waiter->granted);
 }
 
-struct db *db_pool_take(struct db_pool *pool, struct error *err)
+struct db *db_pool_acquire(struct db_pool *pool, struct error *err)
 {
     struct db *db = NULL;
 
     pthread_mutex_lock(&pool->lock);
-    if (!take_place(pool)) {
+    if (!acquire_place(pool)) {
         pthread_mutex_unlock(&pool->lock);
         error_set(err, ERROR_UNAVAILABLE,
-                  "the service is busy: all its database connections are in use; try again later");
+                  "the service is busy: all database connections are in use; try again later");
         return NULL;
     }
     if (pool->idle_count > 0)
@@ -114,11 +114,11 @@ struct db *db_pool_take(struct db_pool *pool, struct error *err)
     if (db == NULL)
         db = db_open(pool->settings, err);
     if (db == NULL)
-        db_pool_give(pool, NULL);
+        db_pool_release(pool, NULL);
     return db;
 }
 
-void db_pool_give(struct db_pool *pool, struct db *db)
+void db_pool_release(struct db_pool *pool, struct db *db)
 {
     if (db != NULL && !db_is_usable(db)) {
         db_close(db);
@@ -127,7 +127,7 @@ void db_pool_give(struct db_pool *pool, struct db *db)
     pthread_mutex_lock(&pool->lock);
     if (db != NULL)
         pool->idle[pool->idle_count++] = db;
-    give_place(pool);
+    release_place(pool);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -135,7 +135,7 @@ void db_pool_free(struct db_pool *pool)
 {
     if (pool == NULL)
         return;
-    assert(pool->out == 0 && pool->first == NULL);
+    assert(pool->occupied == 0 && pool->first == NULL);
     while (pool->idle_count > 0)
         db_close(pool->idle[--pool->idle_count]);
     pthread_mutex_destroy(&pool->lock);

@@ -1,4 +1,4 @@
-/* A pool of connections that threads share. They are opened on demand, and again when they are lost. */
+/* A pool of connections that threads share. Connections are opened on demand, and replaced after they are lost. */
 #ifndef WAYBILL_DB_POOL_H
 #define WAYBILL_DB_POOL_H
 
@@ -10,15 +10,16 @@ struct db_pool;
 struct db_pool *db_pool_new(const struct db_settings *settings, int size);
 
 /*
- * Takes a connection for the calling thread. If all are in use, waits for at most connect_timeout_ms of the settings.
- * Waiting threads are served in order. Returns NULL on failure: ERROR_UNAVAILABLE, or the error of db_open. Return the
- * connection with db_pool_give.
+ * Acquires a connection for the calling thread. If all are in use, waits for at most connect_timeout_ms of the
+ * settings. Waiting threads are served in order. Returns NULL on failure, with ERROR_UNAVAILABLE or the error of
+ * db_open. Release the connection with db_pool_release.
  */
-MUST_CHECK struct db *db_pool_take(struct db_pool *pool, struct error *err);
+MUST_CHECK struct db *db_pool_acquire(struct db_pool *pool, struct error *err);
 
-void db_pool_give(struct db_pool *pool, struct db *db);
+/* Makes the connection available to other threads, or closes it if it is lost. NULL is not allowed. */
+void db_pool_release(struct db_pool *pool, struct db *db);
 
-/* All connections must have been returned. NULL is allowed. */
+/* All connections must have been released. NULL is allowed. */
 void db_pool_free(struct db_pool *pool);
 
 #endif

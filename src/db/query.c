@@ -17,7 +17,7 @@ static PGresult *keep(PGresult *kept, PGresult *result)
     return result;
 }
 
-/* COPY would wait for data that nobody sends or receives here, without an end of results. The connection is lost. */
+/* A COPY would wait forever, because this file does not transfer its data. The connection is lost. */
 static bool is_copy(const PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
@@ -27,7 +27,7 @@ static bool is_copy(const PGresult *result)
 
 PGresult *db_collect(struct db *db, struct error *err)
 {
-    int64_t deadline = db_answer_deadline(db);
+    int64_t deadline = db_response_deadline(db);
     PGresult *kept = NULL;
     PGresult *result;
     bool failed;
@@ -118,7 +118,7 @@ bool db_begin_locked(struct db *db, int64_t lock, struct error *err)
     struct buffer script = {0};
     bool begun;
 
-    /* The lock is acquired in its own statement, so that the snapshots of later statements follow it. */
+    /* The lock is acquired in its own statement, so that later statements take their snapshots after it. */
     buffer_printf(&script, "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(%" PRId64 ")", lock);
     begun = db_run_script(db, buffer_text(&script), err);
     buffer_free(&script);

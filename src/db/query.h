@@ -11,7 +11,7 @@
 #include "db/connection.h"
 #include "db/result.h"
 
-/* What a query must return; anything else is ERROR_INTERNAL. */
+/* The expected result of a query. Any other result is ERROR_INTERNAL. */
 enum db_expect {
     DB_NOTHING,    /* a command without rows: INSERT, UPDATE ... without RETURNING */
     DB_ONE_ROW,

@@ -11,7 +11,7 @@ static const PGresult *libpq_result(const struct db_result *result)
     return (const PGresult *) result;
 }
 
-/* PQfnumber would allocate memory and fold the case of the name. */
+/* Does not use PQfnumber, which would allocate memory and fold the case of the name. */
 static int column_number(const PGresult *result, const char *column)
 {
     int count = PQnfields(result);
@@ -23,7 +23,7 @@ static int column_number(const PGresult *result, const char *column)
     return number;
 }
 
-/* The value of a column by its number; NULL for SQL NULL. */
+/* Returns the value of a column by its number; NULL for SQL NULL. */
 static const char *column_value(const PGresult *result, int row, int number)
 {
     return PQgetisnull(result, row, number) != 0 ? NULL : PQgetvalue(result, row, number);

@@ -14,7 +14,7 @@ struct db_result;
 size_t db_rows(const struct db_result *result);
 
 bool db_is_null(const struct db_result *result, size_t row, const char *column);
-/* Owned by the result; NULL for SQL NULL. */
+/* The result owns the text. Returns NULL for SQL NULL. */
 const char *db_text(const struct db_result *result, size_t row, const char *column);
 int64_t db_integer(const struct db_result *result, size_t row, const char *column);  /* 0 for SQL NULL */
 bool db_boolean(const struct db_result *result, size_t row, const char *column);     /* false for SQL NULL */

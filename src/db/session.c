@@ -1,5 +1,5 @@
 /*
- * The settings of a session, regardless of those of the role, the database, the server and the connection string.
+ * The settings of a session. They override those of the role, the database, the server and the connection string.
  *
  * The table contains each setting that changes the meaning of the SQL of this program, the format of results, or the
  * duration of a session. Other settings stay as they are, for these reasons:
@@ -17,7 +17,7 @@
  *   check_function_bodies: they control where and how migrations create tables. The site decides that.
  * - role: a login may assume the privileges of another role.
  * - client_encoding, application_name: db_connect sends them, which overrides the role.
- * - restrict_nonsystem_relation_kind: with it, a site disables its own view; the export fails with an error.
+ * - restrict_nonsystem_relation_kind: a site that sets it disables its own view, and exports fail with an error.
  * - log_*, track_*, debug_*, trace_*, compute_query_id, commit_delay, commit_siblings, deadlock_timeout, tcp_*,
  *   vacuum_*, wal_*: they change logging, statistics or speed.
  * - Settings of superusers that damage data (zero_damaged_pages, ignore_checksum_failure, ignore_system_indexes): a
@@ -28,7 +28,7 @@
 #include "base/buffer.h"
 #include "db/internal.h"
 
-#define IDLE_IN_TRANSACTION_MIN_MS 1000 /* for a transaction of several statements on a busy server */
+#define IDLE_IN_TRANSACTION_MIN_MS 1000 /* enough for a transaction of several statements on a busy server */
 
 static const struct {
     const char *name;
@@ -56,7 +56,7 @@ static const struct {
     {"row_security", "on", 0},
     {"gin_fuzzy_search_limit", "0", 0}, /* otherwise trigram indexes omit matching rows at random */
 
-    /* The duration of a session. A lock timeout would have no effect besides statement_timeout. */
+    /* The duration of a session. The limit for locks is statement_timeout. */
     {"lock_timeout", "0", 0},
     {"idle_session_timeout", "0", 0},
     {"transaction_timeout", "0", 170000},
@@ -64,7 +64,7 @@ static const struct {
     {"exit_on_error", "off", 0},
 
     {"client_min_messages", "warning", 0},
-    {"jit", "off", 0}, /* compiling the scans of exports is not worthwhile */
+    {"jit", "off", 0}, /* compilation does not pay off for the scans of exports */
 };
 
 static void append_pins(struct buffer *script, int server_version)
@@ -91,9 +91,9 @@ static bool check_triggers(const PGresult *result, struct error *err)
 {
     if (strcmp(PQgetvalue(result, 0, 0), "replica") != 0)
         return true;
-    error_set(err, ERROR_CONFIG, "the database is not set up for the service; its log has the details");
-    return error_detail(err, "session_replication_role is 'replica' for this role or database, so that triggers do not"
-                             " run: ALTER ROLE ... RESET session_replication_role");
+    error_set(err, ERROR_CONFIG, "the database is not set up for the service; for details, see the log of the service");
+    return error_detail(err, "session_replication_role is 'replica' for this role or database, so triggers do not run;"
+                             " fix this with ALTER ROLE ... RESET session_replication_role");
 }
 
 bool db_pin_session(struct db *db, const struct db_settings *settings, struct error *err)

@@ -1,7 +1,7 @@
 #include "db/settings.h"
 
 #define OWNER_TIMEOUT_MS (24 * 60 * 60 * 1000)
-#define EXPORT_SLACK_MS 5000 /* the exporter's own time limit comes first, and the server's if the exporter hangs */
+#define EXPORT_SLACK_MS 5000 /* the server enforces its limit only if the exporter, whose limit is shorter, hangs */
 
 struct db_settings db_settings_for_service(const struct config *config)
 {

@@ -1,4 +1,4 @@
-/* How the parts of a process connect to PostgreSQL, from the configuration. */
+/* Derives from the configuration how the parts of a process connect to PostgreSQL. */
 #ifndef WAYBILL_DB_SETTINGS_H
 #define WAYBILL_DB_SETTINGS_H
 
@@ -7,13 +7,16 @@
 
 /* The settings point into `config`, which must outlive them. */
 
-/* As the service role, to the database of the tasks. */
+/* Returns the settings to connect to the database of the tasks as the service role. */
 struct db_settings db_settings_for_service(const struct config *config);
 
-/* As the owner of the schema. A statement may take a day, because indexes of a large inventory take long to build. */
+/*
+ * Returns the settings to connect as the owner of the schema. A statement may take a day, because building an index of
+ * a large inventory takes long.
+ */
 struct db_settings db_settings_for_owner(const struct config *config);
 
-/* To the server that exports read the inventory from. It may be a hot standby. */
+/* Returns the settings to connect to the server with the inventory, which may be a hot standby. */
 struct db_settings db_settings_for_inventory(const struct config *config);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Builds an SQL statement: constant text with $1, $2 ... for values. Values are bound, or quoted by libpq where
- * PostgreSQL cannot bind them (db_stream_begin). They never become part of the text here. A $ elsewhere, such as in a
- * quoted identifier, has no special meaning.
+ * PostgreSQL cannot bind them (db_stream_begin). They never become part of the constant text. A $ elsewhere, such as in
+ * a quoted identifier, has no special meaning.
  */
 #ifndef WAYBILL_DB_STATEMENT_H
 #define WAYBILL_DB_STATEMENT_H
@@ -24,7 +24,7 @@ struct statement {
 /* Appends constant text without parameters. The arguments must not contain values from callers. */
 void statement_append(struct statement *statement, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Appends the next $n and keeps a copy of the value. At most STATEMENT_MAX_VALUES times. */
+/* Appends the next $n and keeps a copy of the value. A statement has at most STATEMENT_MAX_VALUES values. */
 void statement_bind(struct statement *statement, const char *value);
 
 /* Appends "name" as a quoted identifier. */

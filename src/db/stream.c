@@ -22,7 +22,7 @@ struct db_stream {
     size_t at;
 };
 
-/* Replaces each $n by its value as a quoted literal: COPY takes no bound parameters. */
+/* Replaces each $n with its value as a quoted literal, because COPY does not support parameters. */
 static bool quote_values(struct db *db, const struct statement *query, struct buffer *sql, struct error *err)
 {
     const char *text = buffer_text(&query->sql);

@@ -1,6 +1,6 @@
 /*
  * A stream of rows: COPY of a query whose columns are all text, with one row in memory at a time. Between begin and
- * end, the connection serves nothing else. The errors are those of db/connection.h.
+ * end, the connection can do nothing else. The errors are those of db/connection.h.
  */
 #ifndef WAYBILL_DB_STREAM_H
 #define WAYBILL_DB_STREAM_H
@@ -34,7 +34,7 @@ MUST_CHECK struct db_stream *db_stream_begin(struct db *db, const struct stateme
 /* Reads the next row. */
 MUST_CHECK enum db_stream_state db_stream_next(struct db_stream *stream, struct db_row *row, struct error *err);
 
-/* Ends the stream. If rows are left, the connection is lost: close it to cancel the query. NULL is allowed. */
+/* Ends the stream. If unread rows remain, the connection is lost; close it to cancel the query. NULL is allowed. */
 void db_stream_end(struct db_stream *stream);
 
 #endif

@@ -8,7 +8,7 @@
 #define SERVER_TIMEOUT_SLACK_MS 500
 #define WATCH_MS 250 /* between the calls of a watcher */
 
-int64_t db_answer_deadline(const struct db *db)
+int64_t db_response_deadline(const struct db *db)
 {
     return clock_monotonic_ms() + db->query_timeout_ms + SERVER_TIMEOUT_SLACK_MS;
 }
@@ -25,7 +25,7 @@ bool db_wait_socket(PGconn *connection, short events, int64_t deadline)
 }
 
 /*
- * Waits for these events of poll until the watcher must be called or the deadline passes. *ret_ready tells whether they
+ * Waits for these events of poll until the watcher must be called or the deadline passes. *ret_ready is whether they
  * occurred. Returns false if the watcher returned false or the deadline passed; the connection is lost then.
  */
 static bool wait_and_watch(struct db *db, short events, int64_t deadline, bool *ret_ready, struct error *err)
@@ -64,7 +64,7 @@ bool db_flush(struct db *db, int64_t deadline, struct error *err)
     bool ready;
     int left;
 
-    /* Read what the server sends meanwhile, so that both sides do not wait for each other. */
+    /* Read the data that the server sends meanwhile, so that the two sides do not wait for each other. */
     while ((left = PQflush(db->connection)) > 0) {
         if (!wait_and_watch(db, POLLIN | POLLOUT, deadline, &ready, err))
             return false;
@@ -95,7 +95,7 @@ PGresult *db_next_result(struct db *db, int64_t deadline, bool *ret_failed, stru
 
 void db_discard_results(struct db *db)
 {
-    int64_t deadline = db_answer_deadline(db);
+    int64_t deadline = db_response_deadline(db);
     struct error ignored;
     PGresult *result;
     bool failed;

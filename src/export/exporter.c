@@ -23,13 +23,13 @@ static bool try_to_renew(struct run *run, const struct inventory_progress *progr
     const struct exporter *exporter = run->exporter;
     int64_t target = progress->expected > progress->rows ? progress->expected : progress->rows + 1;
     int percent = (int) (progress->rows * 99 / target);
-    struct db *db = db_pool_take(exporter->tasks, err);
+    struct db *db = db_pool_acquire(exporter->tasks, err);
     bool held;
 
     if (db == NULL)
         return false;
     held = claim_renew(db, run->attempt.claim, &exporter->terms, percent, progress->rows, err);
-    db_pool_give(exporter->tasks, db);
+    db_pool_release(exporter->tasks, db);
     return held;
 }
 

@@ -65,7 +65,7 @@ static bool housekeeper_has_time(void *context, struct error *err)
 /* Takes a connection whose statements end with the time of the housekeeper. NULL on failure. */
 static struct db *take_connection(struct housekeeper *housekeeper, struct error *err)
 {
-    struct db *db = db_pool_take(housekeeper->pool, err);
+    struct db *db = db_pool_acquire(housekeeper->pool, err);
 
     if (db != NULL)
         db_watch(db, housekeeper_has_time, housekeeper);
@@ -75,7 +75,7 @@ static struct db *take_connection(struct housekeeper *housekeeper, struct error 
 static void give_connection(struct housekeeper *housekeeper, struct db *db)
 {
     db_watch(db, NULL, NULL);
-    db_pool_give(housekeeper->pool, db);
+    db_pool_release(housekeeper->pool, db);
 }
 
 /* Runs a round. Returns false if it must be repeated. When the process stops, the rest is left to other processes. */

@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "db/notice.h"
+#include "db/notification.h"
 #include "db/query.h"
 #include "export/task.h"
 
@@ -29,17 +29,17 @@ struct listener {
 /* Passes on notifications until the connection is lost or the thread must end. */
 static void receive_notices(struct listener *listener, struct db *db, struct error *err)
 {
-    char payload[DB_NOTICE_SIZE];
+    char payload[DB_NOTIFICATION_SIZE];
 
     while (!atomic_load(&listener->stopping)) {
-        switch (db_next_notice(db, listener->stop_event, QUIET_MS, payload, err)) {
-        case DB_NOTICE_FAILED:
+        switch (db_next_notification(db, listener->stop_event, QUIET_MS, payload, err)) {
+        case DB_NOTIFICATION_FAILED:
             return;
-        case DB_NOTICE_NONE:
+        case DB_NOTIFICATION_NONE:
             if (!atomic_load(&listener->stopping) && !db_ping(db, err))
                 return;
             break;
-        case DB_NOTICE:
+        case DB_NOTIFICATION:
             if (*payload == '\0')
                 workers_wake(listener->workers);
             else

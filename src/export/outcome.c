@@ -49,7 +49,7 @@ static bool attempt_counts(const struct attempt *attempt, const struct error *re
 /* Commits an end. */
 static bool commit_end(const struct attempt *attempt, enum outcome end, const struct error *reason, struct error *err)
 {
-    struct db *db = db_pool_take(attempt->tasks, err);
+    struct db *db = db_pool_acquire(attempt->tasks, err);
     bool done;
 
     if (db == NULL)
@@ -61,7 +61,7 @@ static bool commit_end(const struct attempt *attempt, enum outcome end, const st
         done = claim_requeue(db, attempt->claim, attempt_counts(attempt, reason), err);
     else
         done = claim_fail(db, attempt->claim, reason, err);
-    db_pool_give(attempt->tasks, db);
+    db_pool_release(attempt->tasks, db);
     return done;
 }
 
@@ -69,14 +69,14 @@ static bool commit_end(const struct attempt *attempt, enum outcome end, const st
 static bool find_recorded_end(const struct attempt *attempt, enum outcome sent, enum outcome *ret_end,
                               struct error *err)
 {
-    struct db *db = db_pool_take(attempt->tasks, err);
+    struct db *db = db_pool_acquire(attempt->tasks, err);
     enum claim_fate fate;
     bool known;
 
     if (db == NULL)
         return false;
     known = claim_find_fate(db, attempt->claim, &fate, err);
-    db_pool_give(attempt->tasks, db);
+    db_pool_release(attempt->tasks, db);
     if (!known)
         return false;
     if (fate == CLAIM_HELD)

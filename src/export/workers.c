@@ -165,9 +165,10 @@ static bool claim_and_run(struct worker *worker, const char *task_id, struct db 
     struct db *db;
 
     err->code = ERROR_NONE;
-    if (open_inventory(workers, inventory, &is_new, err) && (db = db_pool_take(workers->exporter.tasks, err)) != NULL) {
+    if (open_inventory(workers, inventory, &is_new, err)
+        && (db = db_pool_acquire(workers->exporter.tasks, err)) != NULL) {
         (void) !claim_next(db, task_id, &workers->exporter.terms, &claim, err);
-        db_pool_give(workers->exporter.tasks, db);
+        db_pool_release(workers->exporter.tasks, db);
     }
     if (claim == NULL)
         return false;

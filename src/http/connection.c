@@ -36,8 +36,9 @@ static enum connection_result lose_connection(struct connection *connection, con
 }
 
 /*
- * Receives once, without waiting. The socket stays in blocking mode because libfcgi needs that to write. A read with
- * MSG_DONTWAIT does not depend on time: a process that was stopped and continued still gets what has arrived.
+ * Receives once, without waiting. The socket stays in blocking mode because libfcgi needs that to write. Unlike a
+ * timeout, MSG_DONTWAIT does not depend on time, so a process that was stopped and continued still receives data that
+ * arrived meanwhile.
  */
 static enum connection_result receive_once(struct connection *connection, char *data, size_t size, size_t *ret_got)
 {
@@ -49,40 +50,40 @@ static enum connection_result receive_once(struct connection *connection, char *
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return CONNECTION_IDLE;
     if (got <= 0)
-        return lose_connection(connection, got == 0 ? "closed by the other side" : "broken off");
+        return lose_connection(connection, got == 0 ? "closed by the peer" : "receive failed");
     *ret_got = (size_t) got;
     return CONNECTION_RECEIVED;
 }
 
-/* Answers a management record. The answer is short: only a web server that does not read leaves no room for it. */
-static bool answer_management(struct connection *connection)
+/* Responds to a management record. The response is short, so the send fails only if the web server does not read. */
+static bool respond_to_management(struct connection *connection)
 {
     struct buffer out = {0};
     bool sent;
 
-    record_answer(&connection->records, &out);
+    record_append_response(&connection->records, &out);
     sent = send(connection->socket, out.data, out.length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) out.length;
     buffer_free(&out);
     return sent;
 }
 
-/* The head is complete. The rest of the piece follows it. */
+/* Checks the parameters of a complete head, and stores the received bytes that follow it. */
 static enum connection_result end_head(struct connection *connection, const struct record_bytes *rest)
 {
     int pairs;
-    size_t whole = record_whole_params(buffer_text(&connection->params), connection->params.length, &pairs);
+    size_t whole = record_complete_params(buffer_text(&connection->params), connection->params.length, &pairs);
 
     if (pairs == RECORD_MAX_PAIRS && whole < connection->params.length)
         connection->is_oversized = true;
     if (whole < connection->params.length && !connection->is_oversized)
-        return lose_connection(connection, "a parameter is longer than the head");
+        return lose_connection(connection, "a parameter extends beyond the end of PARAMS");
     connection->params.length = whole;
     buffer_append(&connection->input, rest->data, rest->length);
     return CONNECTION_COMPLETE;
 }
 
-/* Stores content of PARAMS. Returns false if it does not fit. */
-static bool keep_params(struct connection *connection, const struct record_bytes *content)
+/* Stores content of PARAMS, cut to the size limit. Returns false if it was cut. */
+static bool append_params(struct connection *connection, const struct record_bytes *content)
 {
     size_t room = CONNECTION_MAX_PARAMS - connection->params.length;
 
@@ -100,14 +101,14 @@ static enum connection_result parse_head_records(struct connection *connection, 
         case RECORD_NEEDS_MORE:
             return CONNECTION_RECEIVED;
         case RECORD_CONTENT:
-            if (!keep_params(connection, &content))
+            if (!append_params(connection, &content))
                 return end_head(connection, &piece);
             break;
         case RECORD_STREAM_END:
             return end_head(connection, &piece);
         case RECORD_MANAGEMENT:
-            if (!answer_management(connection))
-                return lose_connection(connection, "the answer to a management record could not be sent");
+            if (!respond_to_management(connection))
+                return lose_connection(connection, "cannot send the response to a management record");
             break;
         case RECORD_ABORT:
             return lose_connection(connection, "aborted by the web server");
@@ -132,7 +133,7 @@ enum connection_result connection_receive(struct connection *connection)
     size_t got = 0;
 
     buffer_clear(&connection->input);
-    connection->taken = 0;
+    connection->consumed = 0;
     buffer_reserve(&connection->input, CONNECTION_PIECE);
     result = receive_once(connection, connection->input.data, CONNECTION_PIECE, &got);
     connection->input.length = got;
@@ -146,22 +147,22 @@ bool connection_is_finished(const struct connection *connection)
     return connection->records.phase == RECORD_PHASE_FINISHED || connection->records.phase == RECORD_PHASE_INVALID;
 }
 
-/* Returns 1 to `size` bytes of received content. Empty: more must be received, or the request has ended. */
+/* Returns 1 to `size` bytes of received content, or none if more must be received or the request has ended. */
 static struct record_bytes next_content(struct connection *connection, size_t size)
 {
     for (;;) {
-        size_t rest = connection->input.length - connection->taken;
-        const char *start = buffer_text(&connection->input) + connection->taken;
+        size_t rest = connection->input.length - connection->consumed;
+        const char *start = buffer_text(&connection->input) + connection->consumed;
         struct record_bytes window = {start, rest < size ? rest : size};
         struct record_bytes content = {0};
         enum record_event event = record_read(&connection->records, &window, &content);
 
-        connection->taken += (size_t) (window.data - start);
-        if (event == RECORD_MANAGEMENT && !answer_management(connection))
+        connection->consumed += (size_t) (window.data - start);
+        if (event == RECORD_MANAGEMENT && !respond_to_management(connection))
             connection->records.phase = RECORD_PHASE_INVALID;
         if (event == RECORD_CONTENT || connection_is_finished(connection))
             return content;
-        if (event == RECORD_NEEDS_MORE && connection->taken == connection->input.length)
+        if (event == RECORD_NEEDS_MORE && connection->consumed == connection->input.length)
             return content;
     }
 }

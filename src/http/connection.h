@@ -1,8 +1,8 @@
 /*
- * A connection from a web server, and what it has received of its request. Nothing here waits. One thread at a time
- * uses a connection: the intake thread until the head is complete, then the thread that serves the request, then the
- * intake thread again if more of the body may arrive. The head is all parameters of the request: headers and CGI
- * variables.
+ * A connection from a web server, and the part of its request that has been received. No function here waits. One
+ * thread at a time uses a connection: the intake thread until the head is complete, then the thread that serves the
+ * request, then the intake thread again if more of the body may arrive. The head of a request consists of all its
+ * parameters, that is, its headers and CGI variables.
  */
 #ifndef WAYBILL_HTTP_CONNECTION_H
 #define WAYBILL_HTTP_CONNECTION_H
@@ -16,29 +16,29 @@
 #include "http/record.h"
 
 #define CONNECTION_MAX_PARAMS (512 * 1024) /* bytes of a head */
-#define CONNECTION_PIECE (16 * 1024 - 1)   /* bytes received at once; with the NUL of a buffer it is even */
+#define CONNECTION_PIECE (16 * 1024 - 1)   /* bytes received at once; a power of two with the NUL */
 
 enum connection_result {
     CONNECTION_IDLE,     /* nothing was received */
     CONNECTION_RECEIVED, /* something was received, and more must follow */
     CONNECTION_COMPLETE, /* the head is complete */
-    CONNECTION_LOST,     /* the other side closed the connection, or sent something other than such a request */
+    CONNECTION_LOST,     /* the peer closed the connection or sent an invalid request, or receiving failed */
 };
 
 struct connection {
     int socket;
     struct record_reader records;
     struct buffer params; /* the content of PARAMS received so far */
-    bool is_oversized;    /* PARAMS is too large: `params` is cut, and the head counts as complete */
-    struct buffer input;  /* received bytes; those from `taken` on are not parsed yet */
-    size_t taken;
+    bool is_oversized;    /* PARAMS exceeds a limit: `params` is cut, and the head counts as complete */
+    struct buffer input;  /* received bytes; those from `consumed` on are not parsed yet */
+    size_t consumed;
     const char *problem;  /* why the connection is lost, for the log */
 
-    /* For the intake thread. */
+    /* For the intake and its queue. */
     struct connection *previous, *next;
     int64_t deadline;
     size_t held;      /* bytes that count towards the limit of the intake */
-    bool is_answered; /* the rest of the request is drained */
+    bool is_draining; /* the rest of the request is received and discarded */
     size_t drained;   /* bytes received since the response */
 };
 
@@ -52,10 +52,10 @@ struct connection_list {
 struct connection *connection_new(int socket) __attribute__((malloc, returns_nonnull));
 void connection_free(struct connection *connection);
 
-/* Whether nothing was received yet. */
+/* Whether no record of a request has begun to arrive. Complete management records do not count. */
 bool connection_is_silent(const struct connection *connection);
 
-/* Receives once, for the head. After CONNECTION_COMPLETE, `params` has whole pairs only. */
+/* Receives once, for the head. After CONNECTION_COMPLETE, `params` contains only complete pairs. */
 MUST_CHECK enum connection_result connection_receive_head(struct connection *connection);
 
 /* Receives once, after the head. Never CONNECTION_COMPLETE. Call it only when connection_take has returned 0. */

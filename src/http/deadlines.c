@@ -12,7 +12,7 @@ struct deadlines {
     pthread_mutex_t lock; /* for the rest */
     pthread_cond_t changed;
     struct deadline set; /* the head of the ring of deadlines that are set */
-    int64_t watched;     /* when the thread wakes without a signal; INT64_MAX: never */
+    int64_t watched;     /* when the thread wakes up without a signal; INT64_MAX: never */
     bool stopping;
 };
 
@@ -25,7 +25,7 @@ static int64_t shut_down_expired(struct deadlines *deadlines)
     for (struct deadline *deadline = deadlines->set.next; deadline != &deadlines->set; deadline = deadline->next) {
         if (deadline->end <= now) {
             (void) shutdown(deadline->socket, SHUT_RDWR);
-            deadline->end = INT64_MAX; /* once is enough */
+            deadline->end = INT64_MAX; /* shut it down only once */
         } else if (deadline->end < next) {
             next = deadline->end;
         }

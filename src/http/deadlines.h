@@ -1,7 +1,7 @@
 /*
  * Deadlines of connections. When a deadline passes, the connection is shut down, which ends a write that waits for the
- * other side. The timeouts of sockets (SO_RCVTIMEO, SO_SNDTIMEO) are not suitable: with them, a call fails with EINTR
- * when the process is stopped and continued (signal(7)), and libfcgi treats that as the end of the connection.
+ * peer. The timeouts of sockets (SO_RCVTIMEO, SO_SNDTIMEO) are not suitable: with them, a call fails with EINTR when
+ * the process is stopped and continued (signal(7)), and libfcgi treats that as the end of the connection.
  */
 #ifndef WAYBILL_HTTP_DEADLINES_H
 #define WAYBILL_HTTP_DEADLINES_H
@@ -13,7 +13,7 @@
 
 struct deadlines;
 
-/* The deadline of one connection. The user provides the memory; deadlines.c owns the members. */
+/* The deadline of one connection. The caller provides the memory; only deadlines.c uses the members. */
 struct deadline {
     int socket;
     int64_t end;
@@ -23,7 +23,7 @@ struct deadline {
 /* Starts the thread that watches deadlines. Returns NULL if it cannot start. End it with deadlines_stop. */
 MUST_CHECK struct deadlines *deadlines_start(void);
 
-/* No deadline may be set any more. NULL is allowed. */
+/* Stops the thread. No deadline may be set at this time. NULL is allowed. */
 void deadlines_stop(struct deadlines *deadlines);
 
 /*

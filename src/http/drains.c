@@ -19,7 +19,7 @@ void drains_receive(struct drains *drains, struct connection *connection)
 
 void drains_add(struct drains *drains, struct connection *connection)
 {
-    connection->is_answered = true;
+    connection->is_draining = true;
     connection->deadline = clock_monotonic_ms() + drains->limits.ms;
     connection_list_append(&drains->list, connection);
     if (drains->list.count > drains->limits.connections)

@@ -14,7 +14,7 @@
 
 struct drain_limits {
     int connections; /* beyond the limit, the oldest is closed */
-    size_t size;     /* bytes that are received from one connection */
+    size_t size;     /* maximum number of bytes received from one connection */
     int ms;          /* time limit of one connection */
 };
 

@@ -9,7 +9,9 @@
 
 static const char whitespace[] = " \t";
 
-/* Parses the weight that follows a coding, ";q=0.5" or nothing, up to `end`: in thousandths, 0 if it is invalid. */
+/*
+ * Parses the weight that follows a coding, ";q=0.5" or nothing, up to `end`. Returns thousandths, 0 if it is invalid.
+ */
 static int parse_weight(const char *text, const char *end)
 {
     int weight;

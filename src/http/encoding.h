@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 /*
- * Whether an Accept-Encoding header prefers gzip: gzip is accepted, and its weight is not below that of identity. False
- * without a header (NULL). An element that cannot be parsed counts as not accepted.
+ * Whether an Accept-Encoding header prefers gzip: gzip is accepted, and its weight is at least that of identity.
+ * Returns false if there is no header (NULL). An element that cannot be parsed counts as not accepted.
  */
 bool http_prefers_gzip(const char *accept_encoding);
 

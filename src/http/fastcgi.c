@@ -19,10 +19,10 @@
 #include "http/intake.h"
 
 #define MAX_TRANSFERS 256
-#define BODY_MS 60000           /* time limit of the whole body */
-#define MOMENT_MS 10            /* wait for the body without a pause of the thread */
-#define WRITE_MS 60000          /* time limit of a write, and default of a whole response */
-#define KEPT_MEMORY (64 * 1024) /* size of a thread's memory file that is kept between requests */
+#define BODY_MS 60000           /* time limit of an entire body */
+#define BRIEF_WAIT_MS 10        /* how long a thread waits for the body before it pauses */
+#define WRITE_MS 60000          /* time limit of a write, and by default of an entire response */
+#define KEPT_MEMORY (64 * 1024) /* maximum size of a memory file that is kept between requests */
 #define MAX_UNREAD (16 * 1024 * 1024)
 
 static const struct intake_limits intake_limits = {
@@ -33,7 +33,8 @@ static const struct intake_limits intake_limits = {
     .drains = {.connections = 1024, .size = MAX_UNREAD, .ms = 2000},
 };
 
-_Static_assert(FASTCGI_MAX_VARIABLES == RECORD_MAX_PAIRS && FASTCGI_MAX_BYTES == CONNECTION_MAX_PARAMS, "as promised");
+_Static_assert(FASTCGI_MAX_VARIABLES == RECORD_MAX_PAIRS && FASTCGI_MAX_BYTES == CONNECTION_MAX_PARAMS,
+               "fastcgi.h must state the limits of the parser");
 
 struct fastcgi_server {
     fastcgi_handler handler;
@@ -49,8 +50,8 @@ struct fastcgi_exchange {
     FCGX_Request *request;         /* NULL: CGI */
     bool paused[THREAD_POOL_REASONS];
     int64_t body_deadline;         /* monotonic; 0: the body was not read yet */
-    int64_t answer_deadline;       /* monotonic; 0: nothing was written yet */
-    int64_t taken;                 /* CGI: bytes of the body that were read */
+    int64_t response_deadline;     /* monotonic; 0: nothing was written yet */
+    int64_t consumed;              /* CGI: bytes of the body that were read */
 };
 
 const char *fastcgi_variable(const struct fastcgi_exchange *exchange, const char *name)
@@ -72,24 +73,24 @@ static bool poll_input(const struct connection *connection, int ms)
 }
 
 /*
- * Waits until more of the body was received. Returns false if the request has ended, the deadline has passed, or the
- * thread must not pause, which sets *ret_refused. Received data counts even after the deadline: the process may have
- * been stopped meanwhile.
+ * Waits until more of the body has been received. Returns false if the request has ended, if the deadline has passed,
+ * or if the thread must not pause; in the last case, sets *ret_refused. Received data counts even after the deadline:
+ * the process may have been stopped meanwhile.
  */
-static bool await_body(struct fastcgi_exchange *exchange, bool *paused, bool *ret_refused)
+static bool wait_for_body(struct fastcgi_exchange *exchange, bool *paused, bool *ret_refused)
 {
     struct connection *connection = exchange->connection;
 
     for (;;) {
         enum connection_result result = connection_receive(connection);
         int left = clock_remaining_ms(exchange->body_deadline);
-        int moment = clock_remaining_ms(exchange->body_deadline - BODY_MS + MOMENT_MS);
+        int brief = clock_remaining_ms(exchange->body_deadline - BODY_MS + BRIEF_WAIT_MS);
 
         if (result != CONNECTION_IDLE)
             return result == CONNECTION_RECEIVED;
         if (left == 0)
             return false;
-        if (!*paused && poll_input(connection, moment))
+        if (!*paused && poll_input(connection, brief))
             continue;
         if (!*paused && !fastcgi_pause(exchange, FASTCGI_TRANSFER)) {
             *ret_refused = true;
@@ -111,7 +112,7 @@ static ssize_t receive_body(struct fastcgi_exchange *exchange, char *data, size_
         size_t taken = connection_take(exchange->connection, data + got, size - got);
 
         got += taken;
-        if (taken == 0 && (connection_is_finished(exchange->connection) || !await_body(exchange, &paused, &refused)))
+        if (taken == 0 && (connection_is_finished(exchange->connection) || !wait_for_body(exchange, &paused, &refused)))
             break;
     }
     if (paused)
@@ -124,15 +125,15 @@ ssize_t fastcgi_read(struct fastcgi_exchange *exchange, char *data, size_t size)
     if (exchange->request == NULL) {
         size_t read = fread(data, 1, size, stdin);
 
-        exchange->taken += (int64_t) read;
+        exchange->consumed += (int64_t) read;
         return (ssize_t) read;
     }
     return fastcgi_is_oversized(exchange) ? 0 : receive_body(exchange, data, size);
 }
 
-void fastcgi_allow(struct fastcgi_exchange *exchange, int64_t ms)
+void fastcgi_set_time_limit(struct fastcgi_exchange *exchange, int64_t ms)
 {
-    exchange->answer_deadline = clock_monotonic_ms() + ms;
+    exchange->response_deadline = clock_monotonic_ms() + ms;
 }
 
 /* Sets the deadline of a write. The caller must clear it. */
@@ -140,10 +141,10 @@ static void set_write_deadline(struct fastcgi_exchange *exchange, struct deadlin
 {
     int64_t end = clock_monotonic_ms() + WRITE_MS;
 
-    if (exchange->answer_deadline == 0)
-        exchange->answer_deadline = end;
-    if (end > exchange->answer_deadline)
-        end = exchange->answer_deadline;
+    if (exchange->response_deadline == 0)
+        exchange->response_deadline = end;
+    if (end > exchange->response_deadline)
+        end = exchange->response_deadline;
     deadline_set(exchange->server->deadlines, deadline, exchange->connection->socket, end);
 }
 
@@ -160,7 +161,7 @@ bool fastcgi_write(struct fastcgi_exchange *exchange, const char *data, size_t l
     return written;
 }
 
-bool fastcgi_is_gone(const struct fastcgi_exchange *exchange)
+bool fastcgi_is_disconnected(const struct fastcgi_exchange *exchange)
 {
     struct pollfd connection = {.events = POLLRDHUP};
 
@@ -207,8 +208,8 @@ static bool parse_head(struct fastcgi_exchange *exchange, int *memory)
     FCGX_Request *request = exchange->request;
 
     /*
-     * With a descriptor that looks like one kept from an earlier request, FCGX_Accept_r reads from it. Without a
-     * listening socket it cannot wait for another connection.
+     * FCGX_Accept_r reads from ipcFd if the request seems to have kept its connection. Because the listening socket is
+     * invalid, it cannot wait for another connection.
      */
     FCGX_InitRequest(request, -1, 0);
     if (!fill_memory(*memory, connection))
@@ -225,7 +226,7 @@ static bool parse_head(struct fastcgi_exchange *exchange, int *memory)
 }
 
 /* Lets libfcgi write the rest of the response and its end, and frees the request. Returns false if the write fails. */
-static bool end_answer(struct fastcgi_exchange *exchange)
+static bool end_response(struct fastcgi_exchange *exchange)
 {
     FCGX_Request *request = exchange->request;
     struct deadline deadline;
@@ -240,19 +241,19 @@ static bool end_answer(struct fastcgi_exchange *exchange)
     return written;
 }
 
-/* Whether nothing of the request is left to receive. */
+/* Whether nothing more can be received: the request has ended, or the connection is lost. */
 static bool request_is_finished(struct connection *connection)
 {
     return connection_skip(connection) || connection_receive(connection) == CONNECTION_LOST
            || connection_skip(connection);
 }
 
-/* Completes the response first. The intake receives the rest of the request. */
+/* Completes the response. If a part of the request has not been received yet, the intake drains the connection. */
 static void finish_request(struct fastcgi_exchange *exchange)
 {
     struct connection *connection = exchange->connection;
 
-    if (!end_answer(exchange) || request_is_finished(connection)) {
+    if (!end_response(exchange) || request_is_finished(connection)) {
         connection_free(connection);
     } else {
         (void) shutdown(connection->socket, SHUT_WR);
@@ -269,12 +270,12 @@ static void serve_connection(void *context, struct connection *connection, int *
     bool is_large = connection->params.length > KEPT_MEMORY;
 
     if (!parse_head(&exchange, memory)) {
-        log_event(LOG_ERROR, "no memory for the head of a request");
+        log_event(LOG_ERROR, "cannot store the headers of a request in memory");
         connection_free(connection);
         return;
     }
     if (is_large && ftruncate(*memory, 0) != 0)
-        log_event(LOG_WARNING, "the memory of a head cannot be freed");
+        log_event(LOG_WARNING, "cannot truncate the memory file of a request thread");
     server->handler(server->context, &exchange);
     finish_request(&exchange);
 }
@@ -296,7 +297,7 @@ struct fastcgi_server *fastcgi_start(int socket, int threads, int waits, fastcgi
     if (FCGX_Init() == 0 && server->deadlines != NULL)
         server->intake = intake_start(socket, &intake_limits);
     if (server->intake == NULL) {
-        error_set(err, ERROR_INTERNAL, "FastCGI cannot be set up");
+        error_set(err, ERROR_INTERNAL, "cannot start the FastCGI server");
         free_server(server);
         return NULL;
     }
@@ -304,7 +305,7 @@ struct fastcgi_server *fastcgi_start(int socket, int threads, int waits, fastcgi
                                       server);
     if (thread_pool_start(server->threads))
         return server;
-    error_set(err, ERROR_INTERNAL, "%d request threads cannot be started", threads);
+    error_set(err, ERROR_INTERNAL, "cannot start %d request threads", threads);
     if (!fastcgi_stop(server, 1000))
         log_event(LOG_ERROR, "a request thread did not end");
     return NULL;
@@ -329,8 +330,8 @@ bool fastcgi_stop(struct fastcgi_server *server, int grace_ms)
 }
 
 /*
- * Reads the rest of the body, because standard input and output may be one socket. Reads no further than
- * Content-Length: the end of the input may never come.
+ * Reads the rest of the body, because standard input and output may be the same socket. Stops at Content-Length,
+ * because the web server may not close the input.
  */
 static void drain_cgi(struct fastcgi_exchange *exchange)
 {
@@ -342,8 +343,8 @@ static void drain_cgi(struct fastcgi_exchange *exchange)
         announced = getenv("HTTP_TRANSFER_ENCODING") == NULL ? 0 : MAX_UNREAD;
     if (announced > MAX_UNREAD)
         announced = MAX_UNREAD;
-    while (exchange->taken < announced) {
-        int64_t left = announced - exchange->taken;
+    while (exchange->consumed < announced) {
+        int64_t left = announced - exchange->consumed;
 
         if (fastcgi_read(exchange, rest, left < (int64_t) sizeof(rest) ? (size_t) left : sizeof(rest)) <= 0)
             break;

@@ -1,6 +1,6 @@
 /*
- * FastCGI: the threads that serve a listening socket, and the request that each of them serves. The only user of
- * libfcgi. The single request of a plain CGI program has the same interface.
+ * FastCGI: threads serve the requests that arrive on a listening socket. Only fastcgi.c uses libfcgi. The same
+ * interface serves the single request of a plain CGI program.
  */
 #ifndef WAYBILL_HTTP_FASTCGI_H
 #define WAYBILL_HTTP_FASTCGI_H
@@ -19,42 +19,45 @@ struct fastcgi_exchange;
 /* Returns a CGI variable (RFC 3875) such as REQUEST_METHOD or HTTP_HOST, or NULL. */
 const char *fastcgi_variable(const struct fastcgi_exchange *exchange, const char *name);
 
-/* The largest number of variables of a request, and of bytes of all of them. */
+/* The maximum number of variables of a request, and of bytes in all of them. */
 #define FASTCGI_MAX_VARIABLES 4096
 #define FASTCGI_MAX_BYTES (512 * 1024)
 
-/* Whether the request exceeds these limits: then variables and the body are missing. */
+/* Whether the request exceeds these limits. If so, some variables and the body are missing. */
 bool fastcgi_is_oversized(const struct fastcgi_exchange *exchange);
 
 /*
- * Reads `size` bytes of the body. Returns fewer at the end of the body, if the web server breaks the connection, or if
- * the whole body takes more than 60 seconds. The thread pauses (FASTCGI_TRANSFER) while it waits for the body; returns
- * -1 if it must not pause.
+ * Reads `size` bytes of the body. Returns fewer at the end of the body, if the web server closes the connection, or if
+ * the entire body takes more than 60 seconds. The thread may pause (FASTCGI_TRANSFER) while it waits for the body.
+ * Returns -1 if it must wait but not pause.
  */
 ssize_t fastcgi_read(struct fastcgi_exchange *exchange, char *data, size_t size);
 
 /*
- * Sets the time limit of the whole response, in milliseconds from now. Without it, the limit is 60 seconds from the
+ * Sets the time limit of the entire response, in milliseconds from now. By default, the limit is 60 seconds from the
  * first write. The limit of a single write is 60 seconds in any case.
  */
-void fastcgi_allow(struct fastcgi_exchange *exchange, int64_t ms);
+void fastcgi_set_time_limit(struct fastcgi_exchange *exchange, int64_t ms);
 
-/* Writes CGI header lines, an empty line, the body. Returns false if the web server has closed the connection. */
+/*
+ * Writes the next part of a response, which consists of CGI header lines, an empty line and the body. Returns false if
+ * the web server has closed the connection, or if a time limit has passed.
+ */
 MUST_CHECK bool fastcgi_write(struct fastcgi_exchange *exchange, const char *data, size_t length);
 
 /* Whether the web server has closed the connection, which it does when its client disconnects. */
-bool fastcgi_is_gone(const struct fastcgi_exchange *exchange);
+bool fastcgi_is_disconnected(const struct fastcgi_exchange *exchange);
 
 /* Why the thread of a handler pauses. */
 enum fastcgi_pause {
-    FASTCGI_WAIT,     /* it waits for the end of a task */
-    FASTCGI_TRANSFER, /* the other side may send the body or read the response slowly */
+    FASTCGI_WAIT,     /* the thread waits for the end of a task */
+    FASTCGI_TRANSFER, /* the client may be slow to send the body or to read the response */
 };
 
 /*
  * Announces that the thread of the handler is going to wait. Another thread serves requests in its place until
  * fastcgi_resume, or until the whole response is written after the handler has returned. Returns false if the limit of
- * threads that pause for this reason is reached: then the handler must not wait, and must not call fastcgi_resume.
+ * threads that pause for this reason is reached. The handler must then neither wait nor call fastcgi_resume.
  */
 MUST_CHECK bool fastcgi_pause(struct fastcgi_exchange *exchange, enum fastcgi_pause reason);
 void fastcgi_resume(struct fastcgi_exchange *exchange, enum fastcgi_pause reason);
@@ -65,8 +68,8 @@ struct fastcgi_server;
 
 /*
  * Serves a listening socket, which must be in non-blocking mode, with `threads` threads. Each thread calls the handler
- * for one request at a time. Besides, at most `waits` threads may pause for FASTCGI_WAIT, and 256 for FASTCGI_TRANSFER.
- * The caller still owns the socket. Returns NULL on failure.
+ * for one request at a time. In addition, at most `waits` threads may pause for FASTCGI_WAIT, and 256 for
+ * FASTCGI_TRANSFER. The caller still owns the socket. Returns NULL on failure.
  */
 MUST_CHECK struct fastcgi_server *fastcgi_start(int socket, int threads, int waits, fastcgi_handler handler,
                                                 void *context, struct error *err);
@@ -76,7 +79,7 @@ void fastcgi_close(struct fastcgi_server *server);
 
 /*
  * Stops accepting connections, and waits up to grace_ms for the requests in progress. Returns true if all threads have
- * ended; the server is freed. Returns false if some have not: everything that they use must stay.
+ * ended; the server is freed. Returns false if some have not; everything that they use must remain valid.
  */
 MUST_CHECK bool fastcgi_stop(struct fastcgi_server *server, int grace_ms);
 

@@ -15,10 +15,10 @@
 #include "base/memory.h"
 #include "http/queue.h"
 
-#define DESCRIPTORS 4096  /* file descriptors that the process should be allowed */
-#define EXHAUSTED_MS 100  /* pause of accepts after a lack of descriptors or memory */
-#define EVENTS 64         /* events, and accepted connections, of one round */
-#define LAST_PIECES (2 * CONNECTION_MAX_PARAMS / CONNECTION_PIECE) /* pieces read of an expired head */
+#define DESCRIPTORS 4096  /* number of file descriptors that the process requests */
+#define EXHAUSTED_MS 100  /* delay after an accept that failed for lack of descriptors or memory */
+#define EVENTS 64         /* maximum number of events, and of accepted connections, per round */
+#define LAST_PIECES (2 * CONNECTION_MAX_PARAMS / CONNECTION_PIECE) /* maximum number of reads of an expired head */
 
 struct intake {
     int socket;
@@ -28,15 +28,15 @@ struct intake {
     struct queue queue;
     pthread_t thread;
 
-    /* For the thread alone. */
+    /* Used only by the thread. */
     struct connection_list heads;  /* incomplete heads, the oldest first */
     struct drains drains;
-    bool may_have_backlog;         /* connections may wait for an accept */
+    bool may_have_backlog;         /* connections may be waiting to be accepted */
     int64_t accept_after;          /* monotonic; 0: immediately */
-    int64_t silent_until;          /* monotonic, when silent connections are closed; 0: the intake is open */
+    int64_t silent_until;          /* monotonic; silent connections are closed then; 0: the intake is open */
 
     pthread_mutex_t lock; /* for all below */
-    struct connection_list answered; /* to be drained */
+    struct connection_list to_drain; /* added by intake_drain */
     bool is_closed;
     bool is_stopping;
     int64_t stop_at; /* monotonic */
@@ -53,7 +53,7 @@ static void log_lost(const char *reason)
 {
     struct log_line line;
 
-    log_begin(&line, LOG_WARNING, "a connection held no FastCGI request");
+    log_begin(&line, LOG_WARNING, "connection closed before a complete request");
     log_text(&line, "reason", reason);
     log_end(&line);
 }
@@ -66,7 +66,7 @@ static void drop_head(struct intake *intake, struct connection *connection, cons
     connection_free(connection);
 }
 
-/* Reads from a new connection. Its head has usually arrived already. */
+/* Reads from a new connection. Usually the complete head has already arrived. */
 static void begin_head(struct intake *intake, struct connection *connection)
 {
     enum connection_result result;
@@ -82,7 +82,7 @@ static void begin_head(struct intake *intake, struct connection *connection)
     if (result == CONNECTION_LOST)
         drop_head(intake, connection, connection->problem);
     else if (!watch_connection(intake, connection))
-        drop_head(intake, connection, "no memory to watch it");
+        drop_head(intake, connection, "cannot be added to the epoll instance");
     else if (intake->heads.count > intake->limits.heads)
         drop_head(intake, intake->heads.first, "too many incomplete requests");
 }
@@ -104,21 +104,21 @@ static enum connection_result continue_head(struct intake *intake, struct connec
     return result;
 }
 
-/* Closes the oldest incomplete heads while all heads hold too many bytes. */
+/* Closes the oldest connections with incomplete heads while the heads in memory exceed the limit. */
 static void enforce_held_limit(struct intake *intake)
 {
     while (intake->heads.first != NULL && queue_held(&intake->queue) > intake->limits.held)
-        drop_head(intake, intake->heads.first, "the heads of all requests are too large");
+        drop_head(intake, intake->heads.first, "the headers of all pending requests are too large");
 }
 
-/* Begins to drain the answered connections. */
+/* Begins to drain the connections that intake_drain has passed to this thread. */
 static void start_drains(struct intake *intake)
 {
     struct connection *connection;
 
     do {
         pthread_mutex_lock(&intake->lock);
-        connection = connection_list_take(&intake->answered);
+        connection = connection_list_take(&intake->to_drain);
         pthread_mutex_unlock(&intake->lock);
         if (connection != NULL && !watch_connection(intake, connection))
             connection_free(connection);
@@ -135,9 +135,9 @@ static void handle_accept_error(struct intake *intake)
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-        log_event(LOG_ERROR, "no descriptor or memory for a connection");
+        log_event(LOG_ERROR, "cannot accept a connection: out of file descriptors or memory");
         if (intake->heads.first != NULL)
-            drop_head(intake, intake->heads.first, "its descriptor is needed");
+            drop_head(intake, intake->heads.first, "its file descriptor is needed for a new connection");
         intake->accept_after = clock_monotonic_ms() + EXHAUSTED_MS; /* until others are released */
         break;
     case EAGAIN:
@@ -151,7 +151,7 @@ static void handle_accept_error(struct intake *intake)
     }
 }
 
-/* Accepts connections while threads are free. Limits the number per round, so that accepted ones are served too. */
+/* Accepts connections while threads are idle. The limit per round lets the events of other connections be handled. */
 static void accept_connections(struct intake *intake)
 {
     int accepted = 0;
@@ -171,7 +171,7 @@ static void accept_connections(struct intake *intake)
     }
 }
 
-/* Closes an expired head, unless its rest has arrived, which can happen after the process was stopped. */
+/* Closes an expired connection, unless the rest of its head has arrived, for example while the process was stopped. */
 static void expire_head(struct intake *intake, struct connection *connection)
 {
     enum connection_result result = CONNECTION_RECEIVED;
@@ -217,14 +217,14 @@ static void handle_event(struct intake *intake, const struct epoll_event *event)
     } else {
         struct connection *connection = event->data.ptr;
 
-        if (connection->is_answered)
+        if (connection->is_draining)
             drains_receive(&intake->drains, connection);
         else
             (void) continue_head(intake, connection);
     }
 }
 
-/* Returns when the thread must act without an event; INT64_MAX: never. */
+/* Returns the time at which the thread must act even without an event, or INT64_MAX. */
 static int64_t next_deadline(const struct intake *intake, int64_t stop_at)
 {
     const int64_t deadlines[] = {
@@ -245,7 +245,7 @@ static int64_t next_deadline(const struct intake *intake, int64_t stop_at)
 
 /*
  * Waits for events and handles them. During the loop, a connection is freed only by its own event, because a later
- * event of the same round may refer to it. Everything that closes other connections follows the loop.
+ * event of the same round may refer to it. Other connections are closed only after the loop.
  */
 static void handle_events(struct intake *intake, int64_t deadline)
 {
@@ -260,7 +260,7 @@ static void handle_events(struct intake *intake, int64_t deadline)
     close_expired(intake);
 }
 
-/* Acts on intake_close. */
+/* Called in each round after intake_close. Only the first call has an effect. */
 static void stop_accepting(struct intake *intake)
 {
     if (intake->silent_until == 0) {
@@ -270,15 +270,15 @@ static void stop_accepting(struct intake *intake)
     }
 }
 
-/* Whether the thread must go on. *ret_stop_at is when it must stop at the latest; 0: it need not stop. */
-static bool must_go_on(struct intake *intake, int64_t *ret_stop_at)
+/* Whether the thread must continue. *ret_stop_at is the time at which it must stop at the latest, or 0. */
+static bool must_continue(struct intake *intake, int64_t *ret_stop_at)
 {
-    bool closed, stopping, answered;
+    bool closed, stopping, has_new_drains;
 
     pthread_mutex_lock(&intake->lock);
     closed = intake->is_closed;
     stopping = intake->is_stopping;
-    answered = intake->answered.count > 0;
+    has_new_drains = intake->to_drain.count > 0;
     *ret_stop_at = stopping ? intake->stop_at : 0;
     pthread_mutex_unlock(&intake->lock);
 
@@ -286,7 +286,7 @@ static bool must_go_on(struct intake *intake, int64_t *ret_stop_at)
         stop_accepting(intake);
     if (closed && intake->heads.count == 0)
         queue_end(&intake->queue);
-    return !stopping || ((answered || intake->drains.list.count > 0) && clock_remaining_ms(*ret_stop_at) > 0);
+    return !stopping || ((has_new_drains || intake->drains.list.count > 0) && clock_remaining_ms(*ret_stop_at) > 0);
 }
 
 static void *intake_main(void *argument)
@@ -294,12 +294,15 @@ static void *intake_main(void *argument)
     struct intake *intake = argument;
     int64_t stop_at;
 
-    while (must_go_on(intake, &stop_at))
+    while (must_continue(intake, &stop_at))
         handle_events(intake, next_deadline(intake, stop_at));
     return NULL;
 }
 
-/* Raises the limit of descriptors as far as useful and allowed, and limits the intake to a part of them. */
+/*
+ * Raises the limit on file descriptors to DESCRIPTORS, or as far as the hard limit allows, and limits the intake to a
+ * part of them.
+ */
 static void adapt_to_descriptor_limit(struct intake_limits *limits)
 {
     struct rlimit limit, descriptors;
@@ -322,7 +325,7 @@ static void free_intake(struct intake *intake)
 {
     connection_list_free(&intake->heads);
     connection_list_free(&intake->drains.list);
-    connection_list_free(&intake->answered);
+    connection_list_free(&intake->to_drain);
     queue_free(&intake->queue);
     if (intake->events >= 0)
         close(intake->events);
@@ -333,8 +336,8 @@ static void free_intake(struct intake *intake)
 }
 
 /*
- * Watches the listening socket edge-triggered: connections may stay in its backlog while no thread is free, and must
- * not wake the thread again and again.
+ * Watches the listening socket edge-triggered. Connections may stay in its backlog while no thread is idle, and must
+ * not wake up the intake thread repeatedly.
  */
 static bool set_up_epoll(struct intake *intake)
 {
@@ -373,7 +376,7 @@ struct connection *intake_take(struct intake *intake)
 void intake_drain(struct intake *intake, struct connection *connection)
 {
     pthread_mutex_lock(&intake->lock);
-    connection_list_append(&intake->answered, connection);
+    connection_list_append(&intake->to_drain, connection);
     pthread_mutex_unlock(&intake->lock);
     (void) eventfd_write(intake->wake, 1);
 }

@@ -1,8 +1,8 @@
 /*
  * The intake: one thread that accepts connections and reads the heads of their requests. A silent or slow connection
- * costs a descriptor and a few bytes, but no thread. A request with a complete head waits here until a thread takes it.
- * After the response, the intake drains the connection: it receives and discards the rest of the body. Otherwise the
- * kernel would reset the connection because of the unread bytes, and the web server could lose the response.
+ * costs a descriptor and a few bytes, but no thread. A request with a complete head waits here for a thread. After the
+ * response, the intake drains the connection: it receives and discards the rest of the body. Otherwise the kernel would
+ * reset the connection because of the unread bytes, and the web server could lose the response.
  */
 #ifndef WAYBILL_HTTP_INTAKE_H
 #define WAYBILL_HTTP_INTAKE_H
@@ -15,8 +15,8 @@
 
 struct intake_limits {
     int heads;         /* connections with an incomplete head; beyond the limit, the oldest is closed */
-    size_t held;       /* bytes of all heads that no thread has taken; beyond the limit, the oldest is closed */
-    int head_ms;       /* time limit of a whole head */
+    size_t held;       /* bytes of all heads in memory; beyond the limit, the oldest incomplete one is closed */
+    int head_ms;       /* time limit of an entire head */
     int silent_ms;     /* after intake_close, time limit of a connection that has sent nothing */
     struct drain_limits drains;
 };
@@ -30,19 +30,21 @@ struct intake;
 MUST_CHECK struct intake *intake_start(int socket, const struct intake_limits *limits);
 
 /*
- * Waits for a request with a complete head, and hands over its connection to the caller. Returns NULL once the intake
- * is closed and has no more requests. The intake accepts connections only while more threads than requests wait, so
- * that other processes that share the socket get the rest.
+ * Waits for a request with a complete head, and returns its connection, which the caller then owns. Returns NULL once
+ * the intake is closed and has no more requests. The intake accepts connections only while more threads than requests
+ * wait, so that other processes that share the socket can accept the others.
  */
 struct connection *intake_take(struct intake *intake);
 
 /* Takes over a connection after the response, to drain and close it. */
 void intake_drain(struct intake *intake, struct connection *connection);
 
-/* Stops accepting connections. Those that have sent a part of a head may complete it, within their time limit. */
+/* Stops accepting connections. Clients that have sent a part of a head may complete it, within their time limit. */
 void intake_close(struct intake *intake);
 
-/* Ends the thread, and gives drains up to grace_ms. No thread may be in intake_take. */
+/*
+ * Drains connections for up to grace_ms, then stops the thread and frees the intake. No thread may be in intake_take.
+ */
 void intake_stop(struct intake *intake, int grace_ms);
 
 #endif

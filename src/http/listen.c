@@ -22,7 +22,7 @@ enum fastcgi_mode fastcgi_mode(void)
     if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening) {
         int flags = fcntl(STDIN_FILENO, F_GETFL);
 
-        /* Another process that shares the socket may accept the connection first. */
+        /* Another process that shares the socket may accept a connection first. This process must not block then. */
         if (flags >= 0)
             (void) fcntl(STDIN_FILENO, F_SETFL, flags | O_NONBLOCK);
         return FASTCGI_LISTENING;
@@ -43,7 +43,7 @@ static int fail_to_listen(int socket, const char *address, const char *reason, s
     return -1;
 }
 
-/* Builds the socket address of a path. Returns false if the path is too long, and sets *ret_reason. */
+/* Builds the socket address of a path. Returns false and sets *ret_reason if the path is too long. */
 static bool name_path(struct sockaddr_un *ret_name, const char *path, const char **ret_reason)
 {
     *ret_name = (struct sockaddr_un) {.sun_family = AF_UNIX};
@@ -91,11 +91,11 @@ static int listen_on_path(const char *path, struct error *err)
         if (!S_ISSOCK(status.st_mode))
             return fail_to_listen(-1, path, "a file that is not a socket exists at this path", err);
         if (is_served(&name))
-            return fail_to_listen(-1, path, "another process listens on it", err);
+            return fail_to_listen(-1, path, "another process is already listening on it", err);
         (void) unlink(path);
     }
 
-    /* bind gives the path the mode of the socket minus the umask: the path is never more open than SOCKET_MODE. */
+    /* bind gives the path the mode of the socket minus the umask: the path never permits more than SOCKET_MODE. */
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener < 0 || fchmod(listener, SOCKET_MODE) != 0
         || bind(listener, (struct sockaddr *) &name, sizeof(name)) != 0 || chmod(path, SOCKET_MODE) != 0
@@ -113,7 +113,7 @@ static struct addrinfo *resolve_address(const char *address, int flags, const ch
     int state;
     char *host;
 
-    *ret_reason = "neither a path with a / nor HOST:PORT";
+    *ret_reason = "must be HOST:PORT or a path that contains a /";
     if (colon == NULL || colon == address || colon[1] == '\0')
         return NULL;
     if (address[0] == '[' && colon[-1] == ']')

@@ -1,11 +1,11 @@
-/* The sockets of a FastCGI process: to listen on, and to connect to. Nothing here knows the protocol. */
+/* Creates the listening sockets of FastCGI processes, and connects to them. */
 #ifndef WAYBILL_HTTP_LISTEN_H
 #define WAYBILL_HTTP_LISTEN_H
 
 #include "base/compiler.h"
 #include "base/error.h"
 
-/* How the process was started, as its file descriptor 0 shows (FastCGI specification, section 2.2). */
+/* How the process was started, according to its file descriptor 0 (FastCGI specification, section 2.2). */
 enum fastcgi_mode {
     FASTCGI_LISTENING, /* descriptor 0 is a listening socket */
     FASTCGI_CGI,       /* a web server runs it as a CGI program */
@@ -25,7 +25,7 @@ MUST_CHECK int fastcgi_listen(const char *address, struct error *err);
 void fastcgi_unlisten(int socket, const char *address);
 
 /*
- * Connects to such an address. If the host has several addresses, uses the first that accepts. Returns -1 on failure
+ * Connects to such an address. If the host has several addresses, tries them in order. Returns -1 on failure
  * (ERROR_UNAVAILABLE).
  */
 MUST_CHECK int fastcgi_connect(const char *address, struct error *err);

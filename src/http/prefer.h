@@ -4,16 +4,16 @@
 
 #include <stdbool.h>
 
-#define HTTP_PREFER_MAX_WAIT 60 /* seconds; a larger value counts as this */
+#define HTTP_PREFER_MAX_WAIT 60 /* seconds; larger values are reduced to this */
 
 struct http_prefer {
-    int wait; /* seconds, -1 without the preference */
+    int wait; /* seconds; -1 if the preference is absent */
     bool respond_async;
 };
 
 /*
- * Parses the value of the header; NULL is an absent header. The first of duplicate preferences counts. An invalid
- * preference is ignored (RFC 7240 section 2).
+ * Parses the value of the header; NULL means that there is no header. The first of duplicate preferences counts. An
+ * invalid preference is ignored (RFC 7240 section 2).
  */
 struct http_prefer http_prefer_parse(const char *value);
 

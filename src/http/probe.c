@@ -27,7 +27,7 @@ enum record {
     STDOUT = 6,
 };
 
-/* Appends a record with at most 65535 bytes. */
+/* Appends a record with at most 65535 bytes of content. */
 static void add_record(struct buffer *out, enum record type, const char *content, size_t length)
 {
     const char header[HEADER_SIZE] = {
@@ -67,31 +67,31 @@ static void build_request(struct buffer *out, const char *path)
 }
 
 /* The connection to the process, and the deadline for its response. */
-struct link {
+struct probe {
     int socket;
     int64_t deadline; /* monotonic */
 };
 
 /* Waits for the socket. Available data counts even after the deadline: this process may have been stopped meanwhile. */
-static bool wait_for_link(const struct link *link, short events)
+static bool wait_for_probe(const struct probe *probe, short events)
 {
-    struct pollfd ready = {.fd = link->socket, .events = events};
+    struct pollfd ready = {.fd = probe->socket, .events = events};
     int count;
 
     do
-        count = poll(&ready, 1, clock_remaining_ms(link->deadline));
+        count = poll(&ready, 1, clock_remaining_ms(probe->deadline));
     while (count < 0 && errno == EINTR);
     return count > 0;
 }
 
-static bool send_request(const struct link *link, const struct buffer *data)
+static bool send_request(const struct probe *probe, const struct buffer *data)
 {
     for (size_t at = 0; at < data->length;) {
         ssize_t sent;
 
-        if (!wait_for_link(link, POLLOUT))
+        if (!wait_for_probe(probe, POLLOUT))
             return false;
-        sent = send(link->socket, data->data + at, data->length - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = send(probe->socket, data->data + at, data->length - at, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (sent <= 0)
@@ -101,14 +101,14 @@ static bool send_request(const struct link *link, const struct buffer *data)
     return true;
 }
 
-static bool receive_exactly(const struct link *link, char *data, size_t length)
+static bool receive_exactly(const struct probe *probe, char *data, size_t length)
 {
     while (length > 0) {
         ssize_t got;
 
-        if (!wait_for_link(link, POLLIN))
+        if (!wait_for_probe(probe, POLLIN))
             return false;
-        got = recv(link->socket, data, length, MSG_DONTWAIT);
+        got = recv(probe->socket, data, length, MSG_DONTWAIT);
         if (got < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (got <= 0)
@@ -120,16 +120,16 @@ static bool receive_exactly(const struct link *link, char *data, size_t length)
 }
 
 /* Appends the content of STDOUT, up to the end of the request. */
-static bool receive_answer(const struct link *link, struct buffer *out)
+static bool receive_response(const struct probe *probe, struct buffer *out)
 {
     char *content = memory_zeroed(1, UINT16_MAX + UINT8_MAX);
     unsigned char header[HEADER_SIZE];
     bool ended = false;
 
-    while (!ended && receive_exactly(link, (char *) header, sizeof(header)) && header[0] == PROTOCOL_VERSION) {
+    while (!ended && receive_exactly(probe, (char *) header, sizeof(header)) && header[0] == PROTOCOL_VERSION) {
         size_t length = (size_t) header[4] << 8 | header[5];
 
-        if (!receive_exactly(link, content, length + header[6]))
+        if (!receive_exactly(probe, content, length + header[6]))
             break;
         if (header[1] == STDOUT)
             buffer_append(out, content, length);
@@ -140,38 +140,38 @@ static bool receive_answer(const struct link *link, struct buffer *out)
 }
 
 /* Returns the status of a CGI response (RFC 3875 section 6.3.3), or 0. */
-static int read_status(const char *answer)
+static int read_status(const char *response)
 {
     static const char status[] = "Status: ";
 
-    return strncmp(answer, status, strlen(status)) == 0 ? atoi(answer + strlen(status)) : 0;
+    return strncmp(response, status, strlen(status)) == 0 ? atoi(response + strlen(status)) : 0;
 }
 
-static bool send_probe(const struct link *link, const char *path, struct buffer *answer)
+static bool send_probe(const struct probe *probe, const char *path, struct buffer *response)
 {
     struct buffer request = {0};
-    bool answered;
+    bool received;
 
     build_request(&request, path);
-    answered = send_request(link, &request) && receive_answer(link, answer);
+    received = send_request(probe, &request) && receive_response(probe, response);
     buffer_free(&request);
-    return answered;
+    return received;
 }
 
 bool http_probe(const char *address, const char *path, int timeout_ms, int *ret_status, struct error *err)
 {
-    const struct link link = {fastcgi_connect(address, err), clock_monotonic_ms() + timeout_ms};
-    struct buffer answer = {0};
+    const struct probe probe = {fastcgi_connect(address, err), clock_monotonic_ms() + timeout_ms};
+    struct buffer response = {0};
     int status = 0;
 
-    if (link.socket < 0)
+    if (probe.socket < 0)
         return false;
-    if (send_probe(&link, path, &answer))
-        status = read_status(buffer_text(&answer));
-    buffer_free(&answer);
-    close(link.socket);
+    if (send_probe(&probe, path, &response))
+        status = read_status(buffer_text(&response));
+    buffer_free(&response);
+    close(probe.socket);
     if (status == 0)
-        return error_set(err, ERROR_UNAVAILABLE, "%s sends no FastCGI response", address);
+        return error_set(err, ERROR_UNAVAILABLE, "no valid FastCGI response from %s", address);
     *ret_status = status;
     return true;
 }

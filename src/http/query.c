@@ -20,7 +20,7 @@ static bool add_pair(struct http_query *query, char *pair, struct error *err)
         return error_set(err, ERROR_PARAMETER, "the query must be percent-encoded UTF-8 without U+0000, got %s",
                          excerpt);
     if (http_query_find(query, pair) != NULL)
-        return error_set(err, ERROR_PARAMETER, "query parameter %s must occur only once, got it twice",
+        return error_set(err, ERROR_PARAMETER, "query parameter %s must not occur more than once",
                          text_excerpt(excerpt, pair, strlen(pair)));
     if (query->count == HTTP_QUERY_MAX_PAIRS)
         return error_set(err, ERROR_PARAMETER, "the query must have at most %d parameters, got more",

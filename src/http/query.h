@@ -13,9 +13,9 @@ struct http_query {
     size_t count;
     struct {
         const char *name;
-        const char *value; /* "" without a = */
+        const char *value; /* "" if there is no = */
     } pairs[HTTP_QUERY_MAX_PAIRS];
-    char *text; /* what they point into */
+    char *text; /* the decoded text, which names and values point into */
 };
 
 /*

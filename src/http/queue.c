@@ -59,7 +59,7 @@ void queue_put(struct queue *queue, struct connection *connection)
     account_locked(queue, connection, connection->params.length + connection->input.length);
     connection_list_append(&queue->ready, connection);
     pthread_mutex_unlock(&queue->lock);
-    pthread_cond_signal(&queue->changed); /* after the unlock, because the thread that wakes locks first */
+    pthread_cond_signal(&queue->changed); /* after the unlock, because the thread that wakes up locks first */
 }
 
 struct connection *queue_take(struct queue *queue)

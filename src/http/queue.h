@@ -37,10 +37,12 @@ bool queue_has_room(struct queue *queue);
 /* Adds a request, and counts the bytes that are held for it. */
 void queue_put(struct queue *queue, struct connection *connection);
 
-/* Waits for a request, which is no longer counted. Returns NULL once the queue has ended and is empty. */
+/*
+ * Removes a request and its count, after waiting for one if necessary. Returns NULL once the queue is empty and ended.
+ */
 struct connection *queue_take(struct queue *queue);
 
-/* No more requests will be added. */
+/* Marks the end of the queue: no more requests will be added. */
 void queue_end(struct queue *queue);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Headers of the request; NULL for an absent one. */
+/* The headers of the request; NULL if absent. */
 struct http_conditions {
     const char *if_none_match;
     const char *if_modified_since;

@@ -43,7 +43,7 @@ static bool is_management(const struct record_reader *reader)
     return read_uint16(reader->header + 2) == 0;
 }
 
-/* Whether the content is collected until it is complete, and not passed on in pieces. */
+/* Whether the content is collected until it is complete, instead of passed on in pieces. */
 static bool is_gathered(const struct record_reader *reader)
 {
     return is_management(reader) || type_of(reader) == TYPE_BEGIN_REQUEST;
@@ -56,20 +56,20 @@ static const char *check_order(const struct record_reader *reader)
 
     if (type == TYPE_BEGIN_REQUEST) {
         if (reader->phase != RECORD_PHASE_BEGIN)
-            return "a second request begins";
-        return reader->content_left == 8 ? NULL : "a BEGIN_REQUEST of a wrong length";
+            return "unexpected second BEGIN_REQUEST record";
+        return reader->content_left == 8 ? NULL : "BEGIN_REQUEST record of an invalid length";
     }
     if (reader->phase == RECORD_PHASE_BEGIN)
-        return "no BEGIN_REQUEST at the start";
+        return "the request does not start with BEGIN_REQUEST";
     if ((int) read_uint16(reader->header + 2) != reader->request_id)
-        return "a record of another request";
+        return "record with an unexpected request ID";
     if (type == TYPE_ABORT_REQUEST || (type == TYPE_PARAMS && reader->phase == RECORD_PHASE_PARAMS)
         || (type == TYPE_STDIN && reader->phase == RECORD_PHASE_STDIN))
         return NULL;
-    return "a record of an unexpected type";
+    return "record of an unexpected type";
 }
 
-/* The header is complete. */
+/* Checks a complete header. */
 static enum record_event begin_record(struct record_reader *reader)
 {
     const char *problem = NULL;
@@ -79,26 +79,26 @@ static enum record_event begin_record(struct record_reader *reader)
     reader->gathered_length = 0;
     reader->is_open = true;
     if (reader->header[0] != FCGI_VERSION)
-        problem = "another version, or not FastCGI";
+        problem = "unsupported protocol version, or not FastCGI";
     else if (!is_management(reader))
         problem = check_order(reader);
     else if (type_of(reader) == TYPE_BEGIN_REQUEST)
-        problem = "a request with the id 0";
+        problem = "BEGIN_REQUEST record with request ID 0";
     else if (reader->content_left > RECORD_GATHERED_MAX)
-        problem = "a management record that is too long";
+        problem = "management record is too long";
     return problem == NULL ? NO_EVENT : reject_record(reader, problem);
 }
 
 static enum record_event begin_request(struct record_reader *reader)
 {
     if (read_uint16(reader->gathered) != ROLE_RESPONDER)
-        return reject_record(reader, "a role other than responder");
+        return reject_record(reader, "unsupported role: must be responder");
     reader->request_id = (int) read_uint16(reader->header + 2);
     reader->phase = RECORD_PHASE_PARAMS;
     return NO_EVENT;
 }
 
-/* The content is complete. */
+/* Handles the end of the content of a record. */
 static enum record_event end_record(struct record_reader *reader)
 {
     reader->is_open = false;
@@ -139,7 +139,7 @@ static enum record_event read_record_header(struct record_reader *reader, struct
 }
 
 static enum record_event read_record_content(struct record_reader *reader, struct record_bytes *bytes,
-                                      struct record_bytes *ret_content)
+                                              struct record_bytes *ret_content)
 {
     struct record_bytes part = take_bytes(bytes, reader->content_left);
 
@@ -211,7 +211,7 @@ static bool take_pair(struct record_bytes *bytes, struct record_bytes *ret_name)
     return ret_name->length == name_length && take_bytes(bytes, value_length).length == value_length;
 }
 
-size_t record_whole_params(const char *data, size_t length, int *ret_pairs)
+size_t record_complete_params(const char *data, size_t length, int *ret_pairs)
 {
     struct record_bytes left = {data, length};
     struct record_bytes name;
@@ -234,7 +234,7 @@ static void append_record(struct buffer *out, int type, int request_id, const ch
     buffer_append(out, content, length);
 }
 
-/* Appends the pair that answers a name, if it is one of the three known names. */
+/* Appends the name with its value, if it is one of the three known names. */
 static void append_value(struct buffer *out, struct record_bytes name)
 {
     static const struct {
@@ -253,7 +253,7 @@ static void append_value(struct buffer *out, struct record_bytes name)
     }
 }
 
-void record_answer(const struct record_reader *reader, struct buffer *out)
+void record_append_response(const struct record_reader *reader, struct buffer *out)
 {
     struct record_bytes left = {(const char *) reader->gathered, reader->gathered_length};
     const char unknown[8] = {(char) type_of(reader)};

@@ -26,7 +26,7 @@ enum record_event {
     RECORD_NEEDS_MORE, /* all bytes are consumed; more must follow */
     RECORD_CONTENT,    /* content of PARAMS or, after its end, of STDIN */
     RECORD_STREAM_END, /* the end of PARAMS or STDIN; after STDIN no more bytes are consumed */
-    RECORD_MANAGEMENT, /* a management record; record_answer answers it */
+    RECORD_MANAGEMENT, /* a management record; respond with record_append_response */
     RECORD_ABORT,      /* the web server aborts the request; no more bytes are consumed */
     RECORD_INVALID,    /* an invalid request, see `problem`; no more bytes are consumed */
 };
@@ -44,7 +44,7 @@ struct record_reader {
     enum record_phase phase;
     unsigned char header[RECORD_HEADER_SIZE];
     unsigned header_length; /* bytes of the header received */
-    bool is_open;           /* the end of the record was not reported yet */
+    bool is_open;           /* the end of its content has not been handled yet */
     unsigned content_left;
     unsigned padding_left;
     int request_id; /* known after RECORD_PHASE_BEGIN */
@@ -59,14 +59,15 @@ struct record_reader {
 enum record_event record_read(struct record_reader *reader, struct record_bytes *bytes,
                               struct record_bytes *ret_content);
 
-/* Appends the record that answers the last management record. */
-void record_answer(const struct record_reader *reader, struct buffer *out);
+/* Appends the record that responds to the last management record. */
+void record_append_response(const struct record_reader *reader, struct buffer *out);
 
 /*
- * Returns how many bytes of the content of PARAMS consist of whole pairs, at most RECORD_MAX_PAIRS of them; *ret_pairs
- * is their number. libfcgi must get no others: it trusts the lengths, and exits if it cannot allocate the memory.
+ * Returns how many bytes of the content of PARAMS consist of complete pairs, at most RECORD_MAX_PAIRS of them;
+ * *ret_pairs is their number. Pass only these bytes to libfcgi, which trusts the lengths and exits if it cannot
+ * allocate the memory.
  */
-size_t record_whole_params(const char *data, size_t length, int *ret_pairs);
+size_t record_complete_params(const char *data, size_t length, int *ret_pairs);
 
 /* Appends the records of a head: BEGIN_REQUEST, PARAMS with this content, and the end of PARAMS. */
 void record_append_head(struct buffer *out, int request_id, const char *params, size_t length);

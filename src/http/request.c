@@ -126,13 +126,15 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct e
     struct buffer *body = &request->body;
     const char *text = http_request_header(request, "Content-Length");
     int64_t announced = -1; /* unknown if the web server passes on a chunked body */
+    char excerpt[TEXT_EXCERPT_SIZE];
     size_t wanted;
     ssize_t got;
 
     if (request->has_body)
         return true;
     if (text != NULL && *text != '\0' && !text_parse_digits(text, 18, &announced))
-        return error_set(err, ERROR_BODY, "the body cannot be read: Content-Length is not a number");
+        return error_set(err, ERROR_BODY, "Content-Length must be a number of at most 18 digits, got %s",
+                         text_excerpt(excerpt, text, strlen(text)));
     if (announced > (int64_t) limit)
         return error_set(err, ERROR_TOO_LARGE, "the body must have at most %zu bytes, got %" PRId64, limit, announced);
 
@@ -146,7 +148,8 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct e
         buffer_reserve(body, room);
         got = fastcgi_read(request->exchange, body->data + body->length, room);
         if (got < 0)
-            return error_set(err, ERROR_UNAVAILABLE, "too many requests send their bodies slowly; try again");
+            return error_set(err, ERROR_UNAVAILABLE,
+                             "the service is busy: too many requests send their bodies slowly; try again later");
         body->length += (size_t) got;
     } while (got > 0 && body->length < wanted);
     body->data[body->length] = '\0';
@@ -154,7 +157,8 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct e
     if (body->length > limit)
         return error_set(err, ERROR_TOO_LARGE, "the body must have at most %zu bytes, got more", limit);
     if (announced >= 0 && (int64_t) body->length < announced)
-        return error_set(err, ERROR_BODY, "the body ended at offset %zu of %" PRId64, body->length, announced);
+        return error_set(err, ERROR_BODY, "the body must have %" PRId64 " bytes as in Content-Length, got %zu",
+                         announced, body->length);
     request->has_body = true;
     return true;
 }

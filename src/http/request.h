@@ -17,7 +17,7 @@ enum http_method {
     HTTP_HEAD,
     HTTP_POST,
     HTTP_DELETE,
-    HTTP_OTHER, /* no route has it */
+    HTTP_OTHER, /* not used by any route */
 };
 
 struct http_request {
@@ -29,7 +29,7 @@ struct http_request {
     char *query;  /* likewise, without the ?; "" if absent */
     int64_t started; /* monotonic */
     struct buffer body; /* empty until http_request_read_body */
-    bool has_body;      /* the body was read */
+    bool has_body;      /* the body has been read */
 };
 
 /* Reads everything but the body. */
@@ -47,13 +47,14 @@ const char *http_request_header(const struct http_request *request, const char *
 /* Whether the web server has this name, such as "Apache" (RFC 3875 section 4.1.17). */
 bool http_request_is_from_server(const struct http_request *request, const char *server);
 
-/* Checks that Content-Type is JSON. A missing Content-Type is accepted. ERROR_MEDIA_TYPE. */
+/* Checks that Content-Type is JSON. A missing Content-Type is accepted. Fails with ERROR_MEDIA_TYPE. */
 MUST_CHECK bool http_request_is_json(const struct http_request *request, struct error *err);
 
 /*
  * Reads the body, of at most `limit` bytes, into request->body, with a NUL after it. Once the body has been read, a
- * further call returns true at once. ERROR_TOO_LARGE if the body is larger, ERROR_BODY if it ends before its
- * Content-Length, ERROR_UNAVAILABLE if it does not arrive at once and too many requests wait for theirs already.
+ * further call returns true at once. Fails with ERROR_TOO_LARGE if the body is larger, ERROR_BODY if it is shorter than
+ * its Content-Length or if that header is invalid, and ERROR_UNAVAILABLE if the body does not arrive at once and too
+ * many other requests are already waiting for theirs.
  */
 MUST_CHECK bool http_request_read_body(struct http_request *request, size_t limit, struct error *err);
 

@@ -11,8 +11,8 @@
 
 #define CHUNK (128 * 1024)
 #define SMALL (64 * 1024)        /* size of a body that fits into the buffer of the socket */
-#define SLOWEST_RATE (16 * 1024) /* bytes per second: a slower reader is disconnected */
-#define SLOWEST_START_MS 60000   /* in addition */
+#define MIN_RATE (16 * 1024)     /* bytes per second; a client that reads more slowly is disconnected */
+#define EXTRA_MS 60000           /* added to the time limit that follows from MIN_RATE */
 
 void http_response_begin(struct http_response *response)
 {
@@ -155,14 +155,14 @@ static bool send_response(struct http_response *response, const struct http_requ
     return fastcgi_write(exchange, buffer_text(&response->body), response->body.length);
 }
 
-/* Replaces the response by an error: too many responses are sent slowly. */
-static void replace_by_busy_error(struct http_response *response, const struct http_request *request)
+/* Replaces the response with an error: too many clients are reading responses. */
+static void replace_with_busy_error(struct http_response *response, const struct http_request *request)
 {
     struct error err;
 
     http_response_end(response);
     http_response_begin(response);
-    error_set(&err, ERROR_UNAVAILABLE, "too many responses are read slowly; try again");
+    error_set(&err, ERROR_UNAVAILABLE, "the service is busy: too many responses are read slowly; try again later");
     http_response_error(response, &err, request);
 }
 
@@ -173,7 +173,7 @@ bool http_response_send(struct http_response *response, const struct http_reques
 
     /* The pause lasts until libfcgi has written the end as well, which may block on a slow reader too. */
     if (is_large && !fastcgi_pause(exchange, FASTCGI_TRANSFER))
-        replace_by_busy_error(response, request);
-    fastcgi_allow(exchange, SLOWEST_START_MS + response->length * 1000 / SLOWEST_RATE);
+        replace_with_busy_error(response, request);
+    fastcgi_set_time_limit(exchange, EXTRA_MS + response->length * 1000 / MIN_RATE);
     return send_response(response, request);
 }

@@ -1,4 +1,4 @@
-/* A response, and how it is sent to the web server. */
+/* Builds a response and sends it to the web server. */
 #ifndef WAYBILL_HTTP_RESPONSE_H
 #define WAYBILL_HTTP_RESPONSE_H
 
@@ -14,7 +14,7 @@ struct http_response {
     int status;
     struct buffer headers; /* complete lines */
     struct buffer body;
-    int file; /* a descriptor: `length` bytes from `offset` are sent; -1: the body above is sent */
+    int file; /* a descriptor, of which `length` bytes from `offset` are sent; -1: `body` is sent */
     int64_t offset;
     int64_t length;
     bool offloaded; /* the web server sends the body and its Content-Length */
@@ -45,7 +45,7 @@ void http_response_error_with(struct http_response *response, const struct error
 /* Sets a part of a file as the body. The response takes over the descriptor. */
 void http_response_file(struct http_response *response, int status, int file, int64_t offset, int64_t length);
 
-/* Lets the web server send the file: the header has the path of the file in the directory. */
+/* Lets the web server send the file: the header contains the path of the file in the directory. */
 void http_response_offload(struct http_response *response, const char *header, const char *directory,
                            const char *file);
 

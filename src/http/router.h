@@ -10,7 +10,7 @@
 
 #define HTTP_ROUTE_MAX_CAPTURES 2
 
-/* The part of a route that the router knows. It is the first member of a row of the table. */
+/* The part of a route that the router uses. It must be the first member of a row of the table. */
 struct http_route {
     enum http_method method;
     const char *path; /* /fixed/{captured}/segments, at most HTTP_ROUTE_MAX_CAPTURES; no captured segment is empty */

@@ -59,7 +59,7 @@ static int create_memory_file(void)
 
 /*
  * Removes the calling thread from the pool if more threads serve than wanted, or unconditionally. The decision and the
- * count are one critical section: otherwise two threads could leave when one is surplus.
+ * count are one critical section: otherwise two threads could leave when only one is surplus.
  */
 static bool leave_pool(struct thread *thread, bool unconditionally)
 {
@@ -148,7 +148,10 @@ bool thread_pool_start(struct thread_pool *pool)
     return started;
 }
 
-/* Called with the lock held. Returns whether any thread serves afterwards: if none can start, the others go on. */
+/*
+ * Starts threads in place of paused ones. If none can start, the other threads continue. Returns whether any thread
+ * serves afterwards. Called with the lock held.
+ */
 static bool replace_paused(struct thread_pool *pool)
 {
     while (!pool->is_closed && count_serving(pool) < pool->wanted) {

@@ -1,6 +1,6 @@
 /*
- * The threads that serve requests. A fixed number of them serves at any time. Threads that wait for something else
- * pause, each for a reason of its request, and are replaced meanwhile.
+ * The threads that serve requests. A fixed number of threads serve at any time. A thread that is going to wait pauses,
+ * and another thread replaces it meanwhile. Each reason to pause (enum fastcgi_pause) has its own limit.
  */
 #ifndef WAYBILL_HTTP_THREAD_POOL_H
 #define WAYBILL_HTTP_THREAD_POOL_H
@@ -16,14 +16,14 @@
 struct thread_pool;
 
 /*
- * Serves the request of the connection, and then frees the connection or hands it to the intake. *memory is the
+ * Serves the request of the connection, and then frees the connection or passes it to the intake. *memory is the
  * descriptor of the memory file of the thread. The function may close it and set it to -1.
  */
 typedef void (*thread_pool_serve)(void *context, struct connection *connection, int *memory);
 
 /*
- * Creates a pool without threads, for the requests of this intake. `wanted` threads serve; may_pause is the largest
- * number of threads that pause at once, for each reason.
+ * Creates a pool without threads, for the requests of this intake. `wanted` threads serve; may_pause is the maximum
+ * number of threads that pause at the same time, for each reason.
  */
 struct thread_pool *thread_pool_new(struct intake *intake, int wanted, const int may_pause[THREAD_POOL_REASONS],
                                     thread_pool_serve serve, void *context) __attribute__((returns_nonnull));
@@ -37,7 +37,7 @@ MUST_CHECK bool thread_pool_start(struct thread_pool *pool);
 MUST_CHECK bool thread_pool_pause(struct thread_pool *pool, enum fastcgi_pause reason);
 void thread_pool_resume(struct thread_pool *pool, enum fastcgi_pause reason);
 
-/* From now on, threads that pause are not replaced. */
+/* After this call, threads that pause are not replaced. */
 void thread_pool_close(struct thread_pool *pool);
 
 /*

@@ -22,8 +22,8 @@ void counters_end(void)
     pthread_mutex_unlock(&lock);
 }
 
-/* The place of the name, or the place where it belongs. Called with the lock held. */
-static size_t find_place(const char *name)
+/* Returns the index of the name, or the index at which to insert it. Called with the lock held. */
+static size_t find_position(const char *name)
 {
     size_t low = 0, high = count;
 
@@ -43,7 +43,7 @@ static void add_amount(double amount, const char *name)
     size_t at;
 
     pthread_mutex_lock(&lock);
-    at = find_place(name);
+    at = find_position(name);
     if (at < count && strcmp(counters[at].name, name) == 0) {
         counters[at].amount += amount;
     } else if (count < COUNTERS_MAX) {

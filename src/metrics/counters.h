@@ -1,7 +1,7 @@
 /*
  * Counters in the memory of this process; totals.h adds them to those of all processes. A counter has the name of its
  * Prometheus sample, labels included: waybill_exports_total{outcome="success"}. exposition.c has the table of families;
- * a new one needs a row there. Labels hold no text of a caller.
+ * a new one needs a row there. Labels must not contain text from callers.
  */
 #ifndef WAYBILL_METRICS_COUNTERS_H
 #define WAYBILL_METRICS_COUNTERS_H
@@ -10,10 +10,10 @@
 
 #include "base/compiler.h"
 
-#define COUNTERS_MAX 1024      /* different names; any further name is not counted */
-#define COUNTERS_NAME_SIZE 128 /* of a name, with the NUL; a longer one is cut */
+#define COUNTERS_MAX 1024      /* number of different names; further names are not counted */
+#define COUNTERS_NAME_SIZE 128 /* of a name, including the NUL; a longer name is cut */
 
-/* counters_take takes all that a thread adds between these two, or none of it. They may be nested. */
+/* One call of counters_take returns everything that a thread adds between these two calls. They may be nested. */
 void counters_begin(void);
 void counters_end(void);
 

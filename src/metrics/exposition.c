@@ -12,17 +12,17 @@ static const struct family {
     const char *type;
     const char *help;
 } families[] = {
-    {"waybill_build_info", "gauge", "The version, as a label."},
+    {"waybill_build_info", "gauge", "The version of Waybill, as a label."},
     {"waybill_http_requests_total", "counter", "Requests served, by operation and HTTP status."},
-    {"waybill_http_request_duration_seconds", "histogram", "How long requests took, waiting for an export included."},
-    {"waybill_exports_total", "counter", "Attempts at an export, by how they ended."},
+    {"waybill_http_request_duration_seconds", "histogram", "Duration of requests, including waits for exports."},
+    {"waybill_exports_total", "counter", "Export attempts, by outcome."},
     {"waybill_exported_rows_total", "counter", "Rows in the files of successful exports."},
     {"waybill_exported_bytes_total", "counter", "Bytes in the files of successful exports."},
-    {"waybill_database_errors_total", "counter", "Statements and connections that failed, by reason."},
+    {"waybill_database_errors_total", "counter", "Failed statements and connection attempts, by reason."},
     {"waybill_tasks", "gauge", "Tasks in the database, by state."},
-    {"waybill_queue_oldest_seconds", "gauge", "How long the oldest queued task has waited."},
-    {"waybill_files_bytes", "gauge", "Bytes of all files that can be downloaded."},
-    {"waybill_database_up", "gauge", "Whether the database answers."},
+    {"waybill_queue_oldest_seconds", "gauge", "Age of the oldest queued task."},
+    {"waybill_files_bytes", "gauge", "Total size of all files that can be downloaded."},
+    {"waybill_database_up", "gauge", "Whether the database responds."},
 };
 
 /* The sample lines of each family. */
@@ -48,7 +48,7 @@ static bool is_sample_of(const struct family *family, const char *name)
     return false;
 }
 
-/* Adds a line to the family of the name. A name of no family, such as one of a newer version, is left out. */
+/* Adds a line to the family of the name. Ignores a name that has no family, such as one of a newer version. */
 static void add_sample(struct samples *samples, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
 
 static void add_sample(struct samples *samples, const char *name, const char *format, ...)
@@ -81,7 +81,7 @@ static void add_gauges(struct samples *samples, const struct totals_gauges *gaug
     add_sample(samples, "waybill_files_bytes", "%" PRId64, gauges->files_bytes);
 }
 
-/* Adds the samples of all processes: all of them, or none if the database fails. */
+/* Adds the totals of all processes and the gauges. Adds nothing if the database fails. */
 static bool add_shared_samples(struct samples *samples, struct db *db)
 {
     struct totals_gauges gauges;

@@ -8,7 +8,7 @@
 #include "db/query.h"
 #include "metrics/counters.h"
 
-/* src/db is below this directory: it counts its failures itself. */
+/* Adds the failures that src/db has counted. src/db must not depend on the counters of this directory. */
 static void count_database_failures(void)
 {
     for (int code = 0; code < ERROR_CODE_COUNT; code++) {
@@ -78,7 +78,9 @@ bool totals_read(struct db *db, void (*each)(void *context, const char *name, co
 bool totals_read_gauges(struct db *db, struct totals_gauges *ret_gauges, struct error *err)
 {
     static const char sql[] =
-        /* A tally holds the ended tasks, and small indexes the others: a scrape does not read the whole history. */
+        /*
+         * A scrape must not read the history: ended_tally counts the ended tasks, and small indexes cover the others.
+         */
         "SELECT queued.tasks AS queued, running.tasks AS running, ended.success, ended.failure, queued.oldest,"
         "       ended.file_bytes"
         " FROM (SELECT count(*) AS tasks, coalesce(extract(epoch FROM now() - min(create_time)), 0) AS oldest"

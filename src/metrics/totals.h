@@ -1,6 +1,6 @@
 /*
- * The totals of all processes, in waybill.counter: every process on every host reads the same numbers, and they survive
- * a restart. The gauges come from the tables themselves.
+ * The totals of all processes, in the table waybill.counter. Every process on every host reads the same numbers, which
+ * survive a restart. The gauges are computed from the tables of tasks.
  */
 #ifndef WAYBILL_METRICS_TOTALS_H
 #define WAYBILL_METRICS_TOTALS_H
@@ -21,13 +21,13 @@ MUST_CHECK bool totals_flush(struct db *db, struct error *err);
 MUST_CHECK bool totals_read(struct db *db, void (*each)(void *context, const char *name, const char *value),
                             void *context, struct error *err);
 
-/* The present state of the tasks and their files. */
+/* The current state of the tasks and their files. */
 struct totals_gauges {
     int64_t queued;
     int64_t running;
     int64_t success;
     int64_t failure;
-    double oldest_queued; /* seconds that the oldest queued task has waited; 0 if there is none */
+    double oldest_queued; /* seconds since the oldest queued task was created; 0 if there is none */
     int64_t files_bytes;
 };
 

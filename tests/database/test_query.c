@@ -139,7 +139,7 @@ static void the_client_waits_longer_than_the_server(void)
     struct db *db = server_open(SERVER_PATIENT_MS);
     int64_t now = clock_monotonic_ms();
 
-    assert_true(db_answer_deadline(db) > now + db->query_timeout_ms);
+    assert_true(db_response_deadline(db) > now + db->query_timeout_ms);
     db_close(db);
 }
 

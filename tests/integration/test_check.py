@@ -190,4 +190,4 @@ def test_a_socket_that_speaks_something_else(site):
         directory = re.search("host=(\\S+)", site.postgres.conninfo(site.database, "waybill_service"))[1]
     path = next(os.path.join(directory, name) for name in os.listdir(directory) if name.startswith(".s.PGSQL")
                 and not name.endswith(".lock"))
-    expect(check(site, "--socket", path, status=1), "failed", "socket", "no FastCGI response")
+    expect(check(site, "--socket", path, status=1), "failed", "socket", "no valid FastCGI response")

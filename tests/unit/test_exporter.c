@@ -33,15 +33,15 @@ int64_t __wrap_clock_monotonic_ms(void)
     return now;
 }
 
-struct db *__wrap_db_pool_take(struct db_pool *pool, struct error *err);
-struct db *__wrap_db_pool_take(struct db_pool *pool, struct error *err)
+struct db *__wrap_db_pool_acquire(struct db_pool *pool, struct error *err);
+struct db *__wrap_db_pool_acquire(struct db_pool *pool, struct error *err)
 {
     (void) err;
     return (struct db *) pool;
 }
 
-void __wrap_db_pool_give(struct db_pool *pool, struct db *db);
-void __wrap_db_pool_give(struct db_pool *pool, struct db *db)
+void __wrap_db_pool_release(struct db_pool *pool, struct db *db);
+void __wrap_db_pool_release(struct db_pool *pool, struct db *db)
 {
     assert_ptr_equal(pool, db);
 }

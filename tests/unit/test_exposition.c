@@ -68,7 +68,7 @@ static void check_text(struct db *db, const char *expected)
 }
 
 #define INFO                                                    \
-    "# HELP waybill_build_info The version, as a label.\n"      \
+    "# HELP waybill_build_info The version of Waybill, as a label.\n"      \
     "# TYPE waybill_build_info gauge\n"                         \
     "waybill_build_info{version=\"" WAYBILL_VERSION "\"} 1\n"
 #define GAUGES                                                                              \
@@ -78,14 +78,14 @@ static void check_text(struct db *db, const char *expected)
     "waybill_tasks{state=\"running\"} 2\n"                                                  \
     "waybill_tasks{state=\"success\"} 30000000000\n"                                        \
     "waybill_tasks{state=\"failure\"} 4\n"                                                  \
-    "# HELP waybill_queue_oldest_seconds How long the oldest queued task has waited.\n"     \
+    "# HELP waybill_queue_oldest_seconds Age of the oldest queued task.\n"     \
     "# TYPE waybill_queue_oldest_seconds gauge\n"                                           \
     "waybill_queue_oldest_seconds 5.250\n"                                                  \
-    "# HELP waybill_files_bytes Bytes of all files that can be downloaded.\n"               \
+    "# HELP waybill_files_bytes Total size of all files that can be downloaded.\n"               \
     "# TYPE waybill_files_bytes gauge\n"                                                    \
     "waybill_files_bytes 60000000000\n"
 #define UP(number)                                              \
-    "# HELP waybill_database_up Whether the database answers.\n" \
+    "# HELP waybill_database_up Whether the database responds.\n" \
     "# TYPE waybill_database_up gauge\n"                        \
     "waybill_database_up " number "\n"
 
@@ -116,12 +116,12 @@ static void writes_families(void)
                "# HELP waybill_http_requests_total Requests served, by operation and HTTP status.\n"
                "# TYPE waybill_http_requests_total counter\n"
                "waybill_http_requests_total{operation=\"list\",status=\"200\"} 10\n"
-               "# HELP waybill_http_request_duration_seconds How long requests took, waiting for an export included.\n"
+               "# HELP waybill_http_request_duration_seconds Duration of requests, including waits for exports.\n"
                "# TYPE waybill_http_request_duration_seconds histogram\n"
                "waybill_http_request_duration_seconds_bucket{operation=\"list\",le=\"+Inf\"} 7\n"
                "waybill_http_request_duration_seconds_count{operation=\"list\"} 8\n"
                "waybill_http_request_duration_seconds_sum{operation=\"list\"} 9.5\n"
-               "# HELP waybill_exports_total Attempts at an export, by how they ended.\n"
+               "# HELP waybill_exports_total Export attempts, by outcome.\n"
                "# TYPE waybill_exports_total counter\n"
                "waybill_exports_total 0.3\n"
                "waybill_exports_total{outcome=\"failure\"} 12345678901234567890\n"

@@ -96,7 +96,7 @@ static const struct message_case {
 } message_cases[] = {
     {"57P01", "the database cannot be reached; try again later"},
     {"57014", "the database did not respond in time"},
-    {"23505", "internal error; the log of the service has the details under the request_id"},
+    {"23505", "internal error; for details, search the log of the service for the request_id"},
 };
 
 static void messages(const void *row)

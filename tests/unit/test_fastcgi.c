@@ -106,7 +106,7 @@ static void write_much(struct fastcgi_exchange *exchange, int64_t ms)
     bool written = true;
 
     if (ms > 0)
-        fastcgi_allow(exchange, ms);
+        fastcgi_set_time_limit(exchange, ms);
     for (int i = 0; i < 256 && written; i++)
         written = fastcgi_write(exchange, piece, sizeof(piece));
     fprintf(stderr, "%s\n", written ? "all was written" : "it broke off");

@@ -38,8 +38,8 @@ enum outcome __wrap_exporter_run(const struct exporter *exporter, struct db *inv
 struct db *__wrap_db_open(const struct db_settings *settings, struct error *err);
 void __wrap_db_close(struct db *db);
 bool __wrap_db_is_usable(struct db *db);
-struct db *__wrap_db_pool_take(struct db_pool *pool, struct error *err);
-void __wrap_db_pool_give(struct db_pool *pool, struct db *db);
+struct db *__wrap_db_pool_acquire(struct db_pool *pool, struct error *err);
+void __wrap_db_pool_release(struct db_pool *pool, struct db *db);
 
 bool __wrap_claim_next(struct db *db, const char *task_id, const struct claim_terms *terms, struct claim **ret_claim,
                        struct error *err)
@@ -95,13 +95,13 @@ bool __wrap_db_is_usable(struct db *db)
     return true;
 }
 
-struct db *__wrap_db_pool_take(struct db_pool *pool, struct error *err)
+struct db *__wrap_db_pool_acquire(struct db_pool *pool, struct error *err)
 {
     (void) pool, (void) err;
     return (struct db *) &connection;
 }
 
-void __wrap_db_pool_give(struct db_pool *pool, struct db *db)
+void __wrap_db_pool_release(struct db_pool *pool, struct db *db)
 {
     (void) pool, (void) db;
 }

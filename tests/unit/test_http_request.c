@@ -267,12 +267,13 @@ static const struct body_case {
     {"a megabyte", "1048576", 1048576, 1048576, ERROR_NONE, NULL},
     {"a megabyte and a byte", "1048577", 1048577, 1048576, ERROR_TOO_LARGE, "at most 1048576 bytes, got 1048577"},
     {"a megabyte and a byte, no Content-Length", NULL, 1048577, 1048576, ERROR_TOO_LARGE, "at most 1048576 bytes"},
-    {"incomplete", "50", 49, 100, ERROR_BODY, "ended at offset 49 of 50"},
-    {"empty but announced", "50", 0, 100, ERROR_BODY, "ended at offset 0 of 50"},
+    {"incomplete", "50", 49, 100, ERROR_BODY, "must have 50 bytes as in Content-Length, got 49"},
+    {"empty but announced", "50", 0, 100, ERROR_BODY, "must have 50 bytes as in Content-Length, got 0"},
     {"a Content-Length of text", "ten", 10, 100, ERROR_BODY, "Content-Length"},
     {"a negative Content-Length", "-1", 1, 100, ERROR_BODY, "Content-Length"},
     {"a list as Content-Length", "1, 1", 1, 100, ERROR_BODY, "Content-Length"},
-    {"a Content-Length beyond 64 bits", "18446744073709551617", 1, 100, ERROR_BODY, "Content-Length"},
+    {"a Content-Length beyond 64 bits", "18446744073709551617", 1, 100, ERROR_BODY,
+     "Content-Length must be a number of at most 18 digits, got \"18446744073709551617\""},
 };
 
 static void bodies(const void *row)

@@ -203,7 +203,7 @@ static void bounds_what_heads_hold(void)
     peer_expect_end(peers[0]);
     expect_service(&setting, "AFTERWARDS");
     assert_true(peer_is_open(peers[1]) && peer_is_open(peers[2]));
-    assert_int_equal(peer_count_log("the heads of all requests are too large"), 1);
+    assert_int_equal(peer_count_log("the headers of all pending requests are too large"), 1);
 
     /* Heads that were taken or closed no longer count. */
     for (int i = 1; i < 3; i++) {
@@ -314,14 +314,14 @@ static void refuses_what_is_no_request(void)
     int peer;
 
     begin(&setting, &wide);
-    expect_refusal(peer_connect(setting.path), "another version, or not FastCGI");
+    expect_refusal(peer_connect(setting.path), "unsupported protocol version, or not FastCGI");
     peer = connect_silently(&setting);
-    expect_refusal(peer, "another version, or not FastCGI");
+    expect_refusal(peer, "unsupported protocol version, or not FastCGI");
 
     peer = peer_connect(setting.path);
     PEER_SEND(peer, PEER_BEGIN "\1\4\0\1\0\12\0\0" "\377\377\377\377\377\377\377\377ab" PEER_PARAMS_END);
     peer_expect_end(peer);
-    assert_int_equal(peer_count_log("a parameter is longer than the head"), 1);
+    assert_int_equal(peer_count_log("a parameter extends beyond the end of PARAMS"), 1);
     close(peer);
 
     peer = peer_connect(setting.path);
@@ -332,7 +332,7 @@ static void refuses_what_is_no_request(void)
 
     close(connect_silently(&setting));
     expect_service(&setting, "AFTERWARDS");
-    while (peer_count_log("closed by the other side") < 1)
+    while (peer_count_log("closed by the peer") < 1)
         expect_service(&setting, "AFTERWARDS");
     end(&setting);
 }
@@ -416,8 +416,8 @@ static void accepts_only_with_a_thread_at_hand(void)
     /* The intake has noticed the waiting connection when it has read from two others, one after the other. */
     left = peer_connect(setting.path);
     peer_send_head(left, "LEFT", "x");
-    expect_refusal(first, "another version");
-    expect_refusal(second, "another version");
+    expect_refusal(first, "unsupported protocol version");
+    expect_refusal(second, "unsupported protocol version");
     other = accept4(setting.listener, NULL, NULL, SOCK_CLOEXEC);
     assert_true(other >= 0);
     close(other);
@@ -499,7 +499,7 @@ static void pauses_without_descriptors(void)
     nanosleep(&some_pauses, NULL);
     end_shortage(&shortage);
     connection_free(taken(&setting));
-    lines = peer_count_log("no descriptor or memory for a connection");
+    lines = peer_count_log("cannot accept a connection: out of file descriptors or memory");
     assert_in_range(lines, 1, (clock_monotonic_ms() - begun) / 100 + 1);
     close(peer);
     end(&setting);
@@ -520,7 +520,7 @@ static void takes_the_descriptor_of_a_silent_one(void)
     connection_free(taken(&setting));
     end_shortage(&shortage);
     peer_expect_end(silent);
-    assert_int_equal(peer_count_log("its descriptor is needed"), 1);
+    assert_int_equal(peer_count_log("its file descriptor is needed for a new connection"), 1);
     close(silent);
     close(peer);
     end(&setting);

@@ -266,12 +266,13 @@ static const struct levels_case {
     const char *message;
 } levels_cases[] = {
     {"one level", {.subject = "the list", .max_levels = 1}, "[1]", "[[1]]",
-     "the list is not JSON: at offset 1: more than 1 levels of arrays and objects"},
+     "the list is not valid JSON at offset 1: arrays and objects are nested more than 1 levels deep"},
     {"no array at all", {.subject = "a number", .max_levels = 0}, "1", "[]",
-     "a number is not JSON: at offset 0: more than 0 levels of arrays and objects"},
+     "a number is not valid JSON at offset 0: arrays and objects are nested more than 0 levels deep"},
     {"more than the body may have", {.subject = "the plan", .max_levels = 10}, "[[[[[[[[[[0]]]]]]]]]]",
-     "[[[[[[[[[[{\"a\":0}]]]]]]]]]]", "the plan is not JSON: at offset 10: more than 10 levels of arrays and objects"},
-    {"the subject alone", {.subject = "line 7", .max_levels = 10}, "{}", "{", "line 7 is not JSON: at offset 1: "},
+     "[[[[[[[[[[{\"a\":0}]]]]]]]]]]",
+     "the plan is not valid JSON at offset 10: arrays and objects are nested more than 10 levels deep"},
+    {"the subject alone", {.subject = "line 7", .max_levels = 10}, "{}", "{", "line 7 is not valid JSON at offset 1: "},
 };
 
 static void rules_of_other_documents(const void *row)

@@ -334,11 +334,11 @@ static void handle_and_watch(void *context, struct fastcgi_exchange *exchange)
     struct watching *watching = context;
     char byte = 'x';
 
-    watching->gone_at_first = fastcgi_is_gone(exchange);
+    watching->gone_at_first = fastcgi_is_disconnected(exchange);
     if (write(watching->handler_end, &byte, 1) != 1 || read(watching->handler_end, &byte, 1) != 1)
         return;
     for (int i = 0; i < 10000 && !watching->gone_in_the_end; i++) {
-        watching->gone_in_the_end = fastcgi_is_gone(exchange);
+        watching->gone_in_the_end = fastcgi_is_disconnected(exchange);
         nanosleep(&pause, NULL);
     }
 }
@@ -380,7 +380,7 @@ static void notices_that_the_web_server_has_gone(const void *row)
 
 static void handle_cgi(void *context, struct fastcgi_exchange *exchange)
 {
-    *(bool *) context = fastcgi_is_gone(exchange);
+    *(bool *) context = fastcgi_is_disconnected(exchange);
 }
 
 /* A CGI program cannot notice it, and continues. */

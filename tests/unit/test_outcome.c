@@ -38,8 +38,8 @@ static bool answer(char letter, enum claim_fate *ret_fate, struct error *err)
     return true;
 }
 
-struct db *__wrap_db_pool_take(struct db_pool *pool, struct error *err);
-struct db *__wrap_db_pool_take(struct db_pool *pool, struct error *err)
+struct db *__wrap_db_pool_acquire(struct db_pool *pool, struct error *err);
+struct db *__wrap_db_pool_acquire(struct db_pool *pool, struct error *err)
 {
     if (pool_is_empty) {
         error_set(err, ERROR_UNAVAILABLE, "no connection");
@@ -49,8 +49,8 @@ struct db *__wrap_db_pool_take(struct db_pool *pool, struct error *err)
     return (struct db *) pool;
 }
 
-void __wrap_db_pool_give(struct db_pool *pool, struct db *db);
-void __wrap_db_pool_give(struct db_pool *pool, struct db *db)
+void __wrap_db_pool_release(struct db_pool *pool, struct db *db);
+void __wrap_db_pool_release(struct db_pool *pool, struct db *db)
 {
     assert_ptr_equal(pool, db);
     connections--;

@@ -76,7 +76,7 @@ static struct db_pool *make(int size)
 static struct db *take(struct db_pool *pool)
 {
     struct error err;
-    struct db *db = db_pool_take(pool, &err);
+    struct db *db = db_pool_acquire(pool, &err);
 
     check_good(db != NULL, &err);
     return db;
@@ -97,12 +97,12 @@ static void *take_and_give(void *argument)
 {
     struct taker *taker = argument;
 
-    taker->db = db_pool_take(taker->pool, &taker->err);
+    taker->db = db_pool_acquire(taker->pool, &taker->err);
     atomic_store(&taker->place, atomic_fetch_add(taker->places, 1) + 1);
     pthread_mutex_lock(&taker->hold);
     pthread_mutex_unlock(&taker->hold);
     if (taker->db != NULL)
-        db_pool_give(taker->pool, taker->db);
+        db_pool_release(taker->pool, taker->db);
     return NULL;
 }
 
@@ -142,7 +142,7 @@ static void serves_in_the_order_of_asking(void)
 
     for (int i = 0; i < THREADS; i++)
         start(&takers[i], pool, &places);
-    db_pool_give(pool, first);
+    db_pool_release(pool, first);
     for (int i = 0; i < THREADS; i++) {
         until(&takers[i].place, 1);
         assert_int_equal(takers[i].place, i + 1);
@@ -164,13 +164,13 @@ static void a_newcomer_does_not_overtake(void)
     for (int i = 0; i < 50; i++) {
         start(&taker, pool, &places);
         pthread_mutex_unlock(&taker.hold);
-        db_pool_give(pool, db);
+        db_pool_release(pool, db);
         db = take(pool);
         assert_int_equal(taker.place, i + 1);
         pthread_join(taker.thread, NULL);
         pthread_mutex_destroy(&taker.hold);
     }
-    db_pool_give(pool, db);
+    db_pool_release(pool, db);
     db_pool_free(pool);
 }
 
@@ -195,12 +195,12 @@ static void a_waiter_that_times_out_leaves_the_queue(const void *row)
     }
     until(&takers[c->place].place, 1);
     assert_null(takers[c->place].db);
-    check_refusal(&takers[c->place].err, ERROR_UNAVAILABLE, "all its database connections are in use");
+    check_refusal(&takers[c->place].err, ERROR_UNAVAILABLE, "all database connections are in use");
     let_go(&takers[c->place]);
 
     settings.connect_timeout_ms = PATIENT_MS;
     start(&takers[3], pool, &places);
-    db_pool_give(pool, first);
+    db_pool_release(pool, first);
     for (int i = 0; i < THREADS; i++) {
         if (i == c->place)
             continue;
@@ -219,15 +219,15 @@ static void keeps_to_its_size(void)
     struct error err;
 
     settings.connect_timeout_ms = 10;
-    assert_null(db_pool_take(pool, &err));
-    check_refusal(&err, ERROR_UNAVAILABLE, "all its database connections are in use");
-    db_pool_give(pool, a);
-    db_pool_give(pool, b);
+    assert_null(db_pool_acquire(pool, &err));
+    check_refusal(&err, ERROR_UNAVAILABLE, "all database connections are in use");
+    db_pool_release(pool, a);
+    db_pool_release(pool, b);
     assert_ptr_equal(take(pool), b);
     assert_ptr_equal(take(pool), a);
-    assert_null(db_pool_take(pool, &err));
-    db_pool_give(pool, a);
-    db_pool_give(pool, b);
+    assert_null(db_pool_acquire(pool, &err));
+    db_pool_release(pool, a);
+    db_pool_release(pool, b);
     db_pool_free(pool);
     assert_int_equal(opened, 2);
     assert_int_equal(closed, 2);
@@ -243,7 +243,7 @@ static void opens_lost_ones_anew(void)
 
     start(&taker, pool, &places);
     db->is_lost = true;
-    db_pool_give(pool, db);
+    db_pool_release(pool, db);
     until(&taker.place, 1);
     assert_int_equal(opened, 2);
     assert_int_equal(closed, 1);
@@ -254,7 +254,7 @@ static void opens_lost_ones_anew(void)
     db = take(pool);
     assert_int_equal(opened, 3);
     assert_int_equal(closed, 2);
-    db_pool_give(pool, db);
+    db_pool_release(pool, db);
     db_pool_free(pool);
     assert_int_equal(closed, 3);
 }
@@ -271,14 +271,14 @@ static void passes_a_failure_on(void)
         start(&takers[i], pool, &places);
     atomic_store(&can_open, false);
     db->is_lost = true;
-    db_pool_give(pool, db);
+    db_pool_release(pool, db);
     for (int i = 0; i < THREADS; i++) {
         let_go(&takers[i]);
         assert_null(takers[i].db);
         check_refusal(&takers[i].err, ERROR_UNAVAILABLE, "no connection");
     }
     atomic_store(&can_open, true);
-    db_pool_give(pool, take(pool));
+    db_pool_release(pool, take(pool));
     db_pool_free(pool);
     assert_int_equal(opened, closed);
 }

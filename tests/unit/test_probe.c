@@ -102,7 +102,7 @@ static void understands(const void *row)
         assert_int_equal(status, server.answer->status);
     } else {
         assert_false(answered);
-        check_refusal(&err, ERROR_UNAVAILABLE, "no FastCGI response");
+        check_refusal(&err, ERROR_UNAVAILABLE, "no valid FastCGI response");
         assert_int_equal(status, -1);
     }
     buffer_free(&server.request);
@@ -163,7 +163,7 @@ static void does_not_wait_for_drops(void)
 
     assert_int_equal(pthread_create(&thread, NULL, drip, &listener), 0);
     assert_false(http_probe(path, "/healthz/ready", 1000, &status, &err));
-    check_refusal(&err, ERROR_UNAVAILABLE, "no FastCGI response");
+    check_refusal(&err, ERROR_UNAVAILABLE, "no valid FastCGI response");
     pthread_join(thread, NULL);
     fastcgi_unlisten(listener, path);
     free(path);
@@ -208,9 +208,9 @@ static const struct address_case {
     const char *fragment;
 } address_cases[] = {
     {"/no/such/directory/socket", "No such file"},
-    {"nonsense", "neither a path"},
-    {"localhost:", "neither a path"},
-    {":80", "neither a path"},
+    {"nonsense", "must be HOST:PORT or a path"},
+    {"localhost:", "must be HOST:PORT or a path"},
+    {":80", "must be HOST:PORT or a path"},
     {"127.0.0.1:no-such-service", ""},
 };
 

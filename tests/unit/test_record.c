@@ -78,24 +78,24 @@ static const struct stream_case {
     {"an abort in the parameters", BYTES(BEGIN "\1\4\0\1\0\1\0\0a" "\1\2\0\1\0\0\0\0"), "a!"},
     {"an abort in the body", BYTES(BEGIN PARAMS_END "\1\5\0\1\0\1\0\0a" "\1\2\0\1\0\1\0\0x"), "/a!"},
     {"a part of a header", BYTES(BEGIN "\1\4\0"), ""},
-    {"another version", BYTES("\2\1\0\1\0\10\0\0"), "?another version, or not FastCGI"},
-    {"a later version", BYTES(BEGIN PARAMS_END "\0\5\0\1\0\0\0\0"), "/?another version, or not FastCGI"},
-    {"an authorizer", BYTES("\1\1\0\1\0\10\0\0" "\0\2\0\0\0\0\0\0"), "?a role other than responder"},
-    {"a role of two bytes", BYTES("\1\1\0\1\0\10\0\0" "\1\1\0\0\0\0\0\0"), "?a role other than responder"},
-    {"a short begin", BYTES("\1\1\0\1\0\7\0\0"), "?a BEGIN_REQUEST of a wrong length"},
-    {"a long begin", BYTES("\1\1\0\1\1\10\0\0"), "?a BEGIN_REQUEST of a wrong length"},
-    {"a begin without a request", BYTES("\1\1\0\0\0\10\0\0"), "?a request with the id 0"},
-    {"two begins", BYTES(BEGIN BEGIN), "?a second request begins"},
-    {"a second request", BYTES(BEGIN PARAMS_END "\1\1\0\2\0\10\0\0"), "/?a second request begins"},
-    {"parameters first", BYTES(PARAMS_END), "?no BEGIN_REQUEST at the start"},
-    {"an abort first", BYTES("\1\2\0\1\0\0\0\0"), "?no BEGIN_REQUEST at the start"},
-    {"another request", BYTES(BEGIN "\1\4\0\2\0\0\0\0"), "?a record of another request"},
-    {"another request's high byte", BYTES(BEGIN "\1\4\1\1\0\0\0\0"), "?a record of another request"},
-    {"a body first", BYTES(BEGIN STDIN_END), "?a record of an unexpected type"},
-    {"parameters twice", BYTES(BEGIN PARAMS_END PARAMS_END), "/?a record of an unexpected type"},
-    {"a filter's data", BYTES(BEGIN PARAMS_END "\1\10\0\1\0\0\0\0"), "/?a record of an unexpected type"},
-    {"an answer", BYTES(BEGIN "\1\6\0\1\0\0\0\0"), "?a record of an unexpected type"},
-    {"a long management record", BYTES("\1\11\0\0\1\1\0\0"), "?a management record that is too long"},
+    {"another version", BYTES("\2\1\0\1\0\10\0\0"), "?unsupported protocol version, or not FastCGI"},
+    {"a later version", BYTES(BEGIN PARAMS_END "\0\5\0\1\0\0\0\0"), "/?unsupported protocol version, or not FastCGI"},
+    {"an authorizer", BYTES("\1\1\0\1\0\10\0\0" "\0\2\0\0\0\0\0\0"), "?unsupported role: must be responder"},
+    {"a role of two bytes", BYTES("\1\1\0\1\0\10\0\0" "\1\1\0\0\0\0\0\0"), "?unsupported role: must be responder"},
+    {"a short begin", BYTES("\1\1\0\1\0\7\0\0"), "?BEGIN_REQUEST record of an invalid length"},
+    {"a long begin", BYTES("\1\1\0\1\1\10\0\0"), "?BEGIN_REQUEST record of an invalid length"},
+    {"a begin without a request", BYTES("\1\1\0\0\0\10\0\0"), "?BEGIN_REQUEST record with request ID 0"},
+    {"two begins", BYTES(BEGIN BEGIN), "?unexpected second BEGIN_REQUEST record"},
+    {"a second request", BYTES(BEGIN PARAMS_END "\1\1\0\2\0\10\0\0"), "/?unexpected second BEGIN_REQUEST record"},
+    {"parameters first", BYTES(PARAMS_END), "?the request does not start with BEGIN_REQUEST"},
+    {"an abort first", BYTES("\1\2\0\1\0\0\0\0"), "?the request does not start with BEGIN_REQUEST"},
+    {"another request", BYTES(BEGIN "\1\4\0\2\0\0\0\0"), "?record with an unexpected request ID"},
+    {"another request's high byte", BYTES(BEGIN "\1\4\1\1\0\0\0\0"), "?record with an unexpected request ID"},
+    {"a body first", BYTES(BEGIN STDIN_END), "?record of an unexpected type"},
+    {"parameters twice", BYTES(BEGIN PARAMS_END PARAMS_END), "/?record of an unexpected type"},
+    {"a filter's data", BYTES(BEGIN PARAMS_END "\1\10\0\1\0\0\0\0"), "/?record of an unexpected type"},
+    {"an answer", BYTES(BEGIN "\1\6\0\1\0\0\0\0"), "?record of an unexpected type"},
+    {"a long management record", BYTES("\1\11\0\0\1\1\0\0"), "?management record is too long"},
 };
 
 /* The result does not depend on how the bytes are split into pieces. */
@@ -204,7 +204,7 @@ static void finds_whole_params(const void *row)
     char *copy = memory_resize(memory_copy_bytes(c->data, c->length), c->length + (c->length == 0));
     int pairs;
 
-    assert_int_equal(record_whole_params(copy, c->length, &pairs), c->whole);
+    assert_int_equal(record_complete_params(copy, c->length, &pairs), c->whole);
     assert_int_equal(pairs, c->pairs);
     free(copy);
 }
@@ -214,7 +214,7 @@ static void bounds_the_number_of_params(void)
     static const char empty[2 * (RECORD_MAX_PAIRS + 1)];
     int pairs;
 
-    assert_int_equal(record_whole_params(empty, sizeof(empty), &pairs), 2 * RECORD_MAX_PAIRS);
+    assert_int_equal(record_complete_params(empty, sizeof(empty), &pairs), 2 * RECORD_MAX_PAIRS);
     assert_int_equal(pairs, RECORD_MAX_PAIRS);
 }
 
@@ -241,7 +241,7 @@ static void answers(const void *row)
     struct buffer out = {0};
 
     feed(&reading, c->data, c->length);
-    record_answer(&reading.reader, &out);
+    record_append_response(&reading.reader, &out);
     assert_int_equal(out.length, c->answer_length);
     assert_memory_equal(out.data, c->answer, c->answer_length);
     buffer_free(&out);

@@ -1,4 +1,4 @@
-#include "db/notice.h"
+#include "db/notification.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -20,25 +20,26 @@ bool db_listen(struct db *db, const char *channel, struct error *err)
     return done;
 }
 
-enum db_notice db_next_notice(struct db *db, int wake, int timeout_ms, char payload[DB_NOTICE_SIZE], struct error *err)
+enum db_notification db_next_notification(struct db *db, int wake, int timeout_ms, char payload[DB_NOTIFICATION_SIZE],
+                                          struct error *err)
 {
     struct pollfd events[] = {{.fd = PQsocket(db->connection), .events = POLLIN}, {.fd = wake, .events = POLLIN}};
     int64_t deadline = clock_monotonic_ms() + timeout_ms;
-    PGnotify *notice;
+    PGnotify *notification;
 
-    while ((notice = PQnotifies(db->connection)) == NULL) {
+    while ((notification = PQnotifies(db->connection)) == NULL) {
         int ready = poll(events, 2, clock_remaining_ms(deadline));
 
         if (ready < 0 && errno == EINTR)
             continue;
         if (ready <= 0 || events[1].revents != 0)
-            return DB_NOTICE_NONE;
+            return DB_NOTIFICATION_NONE;
         if (PQconsumeInput(db->connection) == 0) {
             db_fail(db, NULL, err);
-            return DB_NOTICE_FAILED;
+            return DB_NOTIFICATION_FAILED;
         }
     }
-    snprintf(payload, DB_NOTICE_SIZE, "%s", notice->extra);
-    PQfreemem(notice);
-    return DB_NOTICE;
+    snprintf(payload, DB_NOTIFICATION_SIZE, "%s", notification->extra);
+    PQfreemem(notification);
+    return DB_NOTIFICATION;
 }

@@ -1,0 +1,26 @@
+/* Receives notifications (LISTEN/NOTIFY). The errors are those of db/connection.h. */
+#ifndef WAYBILL_DB_NOTIFICATION_H
+#define WAYBILL_DB_NOTIFICATION_H
+
+#include <stdbool.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "db/connection.h"
+
+#define DB_NOTIFICATION_SIZE 64
+
+/* Subscribes the connection to a channel. `channel` is an SQL identifier. */
+MUST_CHECK bool db_listen(struct db *db, const char *channel, struct error *err);
+
+enum db_notification {
+    DB_NOTIFICATION,        /* the payload was filled in, cut if too long */
+    DB_NOTIFICATION_NONE,   /* none within the time limit, or the descriptor became readable */
+    DB_NOTIFICATION_FAILED, /* the connection is lost, see err */
+};
+
+/* Waits for a notification, for at most timeout_ms or until `wake` is readable. */
+MUST_CHECK enum db_notification db_next_notification(struct db *db, int wake, int timeout_ms,
+                                                     char payload[DB_NOTIFICATION_SIZE], struct error *err);
+
+#endif
