@@ -20,27 +20,12 @@ struct db_copy_in *db_copy_in_begin(struct db *db, const char *target, struct er
 {
     struct db_copy_in *copy = NULL;
     struct buffer sql = {0};
-    PGresult *result = NULL;
-    bool failed;
 
     buffer_printf(&sql, "COPY %s FROM STDIN", target);
-    if (PQsendQuery(db->connection, buffer_text(&sql)) == 0) {
-        db_fail(db, NULL, err);
-        goto done;
+    if (db_begin_copy(db, buffer_text(&sql), PGRES_COPY_IN, db_response_deadline(db), err)) {
+        copy = memory_zeroed(1, sizeof(*copy));
+        copy->db = db;
     }
-    result = db_next_result(db, db_response_deadline(db), &failed, err);
-    if (failed)
-        goto done;
-    if (PQresultStatus(result) != PGRES_COPY_IN) {
-        db_fail(db, result, err);
-        db_discard_results(db);
-        goto done;
-    }
-    copy = memory_zeroed(1, sizeof(*copy));
-    copy->db = db;
-
-done:
-    PQclear(result);
     buffer_free(&sql);
     return copy;
 }

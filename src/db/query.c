@@ -113,6 +113,25 @@ bool db_run_script(struct db *db, const char *script, struct error *err)
     return result != NULL;
 }
 
+bool db_begin_copy(struct db *db, const char *sql, ExecStatusType status, int64_t deadline, struct error *err)
+{
+    PGresult *result;
+    bool failed, begun;
+
+    if (PQsendQuery(db->connection, sql) == 0)
+        return db_fail(db, NULL, err);
+    result = db_next_result(db, deadline, &failed, err);
+    if (failed)
+        return false;
+    begun = PQresultStatus(result) == status;
+    if (!begun) {
+        db_fail(db, result, err);
+        db_discard_results(db);
+    }
+    PQclear(result);
+    return begun;
+}
+
 bool db_begin_locked(struct db *db, int64_t lock, struct error *err)
 {
     struct buffer script = {0};

@@ -47,31 +47,15 @@ struct db_stream *db_stream_begin(struct db *db, const struct statement *query, 
     int64_t deadline = clock_monotonic_ms() + db->query_timeout_ms;
     struct db_stream *stream = NULL;
     struct buffer sql = {0};
-    PGresult *result = NULL;
-    bool failed;
 
     buffer_append_text(&sql, "COPY (");
-    if (!quote_values(db, query, &sql, err))
-        goto done;
-    buffer_append_text(&sql, ") TO STDOUT (FORMAT binary)");
-
-    if (PQsendQuery(db->connection, buffer_text(&sql)) == 0) {
-        db_fail(db, NULL, err);
-        goto done;
+    if (quote_values(db, query, &sql, err)) {
+        buffer_append_text(&sql, ") TO STDOUT (FORMAT binary)");
+        if (db_begin_copy(db, buffer_text(&sql), PGRES_COPY_OUT, deadline, err)) {
+            stream = memory_zeroed(1, sizeof(*stream));
+            stream->db = db;
+        }
     }
-    result = db_next_result(db, deadline, &failed, err);
-    if (failed)
-        goto done;
-    if (PQresultStatus(result) != PGRES_COPY_OUT) {
-        db_fail(db, result, err);
-        db_discard_results(db);
-        goto done;
-    }
-    stream = memory_zeroed(1, sizeof(*stream));
-    stream->db = db;
-
-done:
-    PQclear(result);
     buffer_free(&sql);
     return stream;
 }
