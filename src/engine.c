@@ -11,7 +11,7 @@
 #include "export/listener.h"
 #include "metrics/totals.h"
 
-#define LAST_MS 1000         /* minimum time for the last flush of the counters */
+#define LAST_MS 1000 /* minimum time for the last flush of the counters */
 
 struct engine {
     struct db_settings tasks;

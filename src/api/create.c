@@ -2,8 +2,8 @@
 #include <stdlib.h>
 
 #include "api/api.h"
-#include "inventory/selection.h"
 #include "http/prefer.h"
+#include "inventory/selection.h"
 
 static bool create_task(struct api_call *call, const struct selection *selection, const char *scope,
                         struct error *err)

@@ -64,6 +64,16 @@ static void add_file_headers(struct http_response *response, const struct task *
     http_response_header(response, "X-Content-Type-Options", "nosniff");
 }
 
+static struct http_conditions read_conditions(const struct http_request *request)
+{
+    return (struct http_conditions) {
+        .if_none_match = http_request_header(request, "If-None-Match"),
+        .if_modified_since = http_request_header(request, "If-Modified-Since"),
+        .if_range = http_request_header(request, "If-Range"),
+        .range = request->method == HTTP_GET ? http_request_header(request, "Range") : NULL,
+    };
+}
+
 /* Whether the web server would send exactly what was selected. */
 static bool can_offload(const struct api_call *call, enum http_selection selection)
 {
@@ -88,7 +98,7 @@ static void offload(struct api_call *call, const struct task *task, const struct
     char name[EXPORT_FILE_NAME_SIZE];
 
     export_file_name(name, task->file_id, variant->form);
-    switch ((enum config_offload) config->offload) {
+    switch (config->offload) {
     case CONFIG_OFFLOAD_X_SENDFILE:
         http_response_offload(call->response, "X-Sendfile", config->directory, name);
         break;
@@ -100,15 +110,25 @@ static void offload(struct api_call *call, const struct task *task, const struct
     }
 }
 
+/* A Range that the file cannot satisfy: the response says how long the file is. */
+static void refuse_range(struct api_call *call, int64_t size, struct error *err)
+{
+    error_set(err, ERROR_RANGE, "Range must begin within the %" PRId64 " bytes of the file", size);
+    http_response_error(call->response, err, call->request);
+    http_response_header(call->response, "Content-Range", "bytes */%" PRId64, size);
+}
+
+/* Sends a part of the open file, from `first` to `last`. */
+static void send_part(struct http_response *response, int fd, int64_t first, int64_t last, int64_t size)
+{
+    http_response_header(response, "Content-Range", "bytes %" PRId64 "-%" PRId64 "/%" PRId64, first, last, size);
+    http_response_file(response, 206, fd, first, last - first + 1);
+}
+
 bool api_download(struct api_call *call, struct error *err)
 {
     struct http_response *response = call->response;
-    const struct http_conditions conditions = {
-        .if_none_match = http_request_header(call->request, "If-None-Match"),
-        .if_modified_since = http_request_header(call->request, "If-Modified-Since"),
-        .if_range = http_request_header(call->request, "If-Range"),
-        .range = call->request->method == HTTP_GET ? http_request_header(call->request, "Range") : NULL,
-    };
+    const struct http_conditions conditions = read_conditions(call->request);
     struct http_representation file;
     enum http_selection selection;
     int64_t first = 0, last = 0;
@@ -129,21 +149,16 @@ bool api_download(struct api_call *call, struct error *err)
     http_response_file(response, 200, fd, 0, file.size);
     switch (selection) {
     case HTTP_NOT_SATISFIABLE:
-        error_set(err, ERROR_RANGE, "Range must begin within the %" PRId64 " bytes of the file", file.size);
-        http_response_error(response, err, call->request);
-        http_response_header(response, "Content-Range", "bytes */%" PRId64, file.size);
+        refuse_range(call, file.size, err);
         return true;
     case HTTP_NOT_MODIFIED:
         response->status = 304;
         break;
     case HTTP_SEND_PART:
-        if (can_offload(call, selection)) {
+        if (can_offload(call, selection))
             offload(call, &task, &variant);
-            break;
-        }
-        http_response_header(response, "Content-Range", "bytes %" PRId64 "-%" PRId64 "/%" PRId64, first, last,
-                             file.size);
-        http_response_file(response, 206, fd, first, last - first + 1);
+        else
+            send_part(response, fd, first, last, file.size);
         break;
     case HTTP_SEND_ALL:
         if (can_offload(call, selection))

@@ -117,7 +117,7 @@ static void flush_last(struct housekeeper *housekeeper)
     flush_counters(housekeeper);
 }
 
-/* Waits for a wake-up or until `until`. Returns false if the thread must end. */
+/* Waits for a wake-up, up to timeout_ms. Returns false if the thread must end. */
 static bool wait_until_woken(struct housekeeper *housekeeper, int timeout_ms, bool *ret_woken)
 {
     struct timespec until = clock_timespec_after(timeout_ms);

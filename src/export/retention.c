@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buffer.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/text.h"
 #include "db/query.h"
 #include "export/export_file.h"

@@ -2,7 +2,8 @@
 
 #include "base/clock.h"
 
-void drains_close(struct drains *drains, struct connection *connection)
+/* Closes a connection, whether its request has ended or not. */
+static void close_drain(struct drains *drains, struct connection *connection)
 {
     connection_list_remove(&drains->list, connection);
     connection_free(connection);
@@ -14,7 +15,7 @@ void drains_receive(struct drains *drains, struct connection *connection)
 
     connection->drained += connection->input.length;
     if (connection_skip(connection) || result == CONNECTION_LOST || connection->drained > drains->limits.size)
-        drains_close(drains, connection);
+        close_drain(drains, connection);
 }
 
 void drains_add(struct drains *drains, struct connection *connection)
@@ -23,11 +24,11 @@ void drains_add(struct drains *drains, struct connection *connection)
     connection->deadline = clock_monotonic_ms() + drains->limits.ms;
     connection_list_append(&drains->list, connection);
     if (drains->list.count > drains->limits.connections)
-        drains_close(drains, drains->list.first);
+        close_drain(drains, drains->list.first);
 }
 
 void drains_close_expired(struct drains *drains, int64_t now)
 {
     while (drains->list.first != NULL && drains->list.first->deadline <= now)
-        drains_close(drains, drains->list.first);
+        close_drain(drains, drains->list.first);
 }

@@ -29,9 +29,6 @@ void drains_add(struct drains *drains, struct connection *connection);
 /* Receives once. Frees the connection when the request has ended or a limit is reached. */
 void drains_receive(struct drains *drains, struct connection *connection);
 
-/* Closes a connection before its request has ended. */
-void drains_close(struct drains *drains, struct connection *connection);
-
 /* Closes the connections whose time limit has passed. `now` is monotonic. */
 void drains_close_expired(struct drains *drains, int64_t now);
 

@@ -14,9 +14,9 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "http/connection.h"
-#include "http/thread_pool.h"
 #include "http/deadlines.h"
 #include "http/intake.h"
+#include "http/thread_pool.h"
 
 #define MAX_TRANSFERS 256
 #define BODY_MS 60000           /* time limit of an entire body */

@@ -139,7 +139,7 @@ static enum record_event read_record_header(struct record_reader *reader, struct
 }
 
 static enum record_event read_record_content(struct record_reader *reader, struct record_bytes *bytes,
-                                              struct record_bytes *ret_content)
+                                             struct record_bytes *ret_content)
 {
     struct record_bytes part = take_bytes(bytes, reader->content_left);
 

@@ -147,26 +147,18 @@ static bool read_filter(struct json_object *value, const struct filter *filter, 
     return false;
 }
 
-/* Reads a pair [key, header name] of export_headers. `index` counts from 0, as in messages. */
-static bool read_header_pair(struct json_object *pair, size_t index, struct selection *selection, struct error *err)
+/* Reads the key of pair `index`, which no earlier pair may have. */
+static bool read_header_key(struct json_object *value, size_t index, struct selection *selection, struct error *err)
 {
     struct selection_header *header = &selection->headers[index];
     char excerpt[TEXT_EXCERPT_SIZE];
     char field[48];
     const char *text;
 
-    snprintf(field, sizeof(field), "export_headers[%zu]", index);
-    if (!json_object_is_type(pair, json_type_array))
-        return refuse_value(err, field, "must be an array [key, header name]", pair);
-    if (json_object_array_length(pair) != 2)
-        return error_set(err, ERROR_PARAMETER,
-                         "%s must be an array of two strings [key, header name], got %zu elements", field,
-                         json_object_array_length(pair));
-
     snprintf(field, sizeof(field), "export_headers[%zu][0]", index);
-    if (!json_object_is_type(json_object_array_get_idx(pair, 0), json_type_string))
-        return refuse_value(err, field, "must be a string, the key of a column", json_object_array_get_idx(pair, 0));
-    text = json_object_get_string(json_object_array_get_idx(pair, 0));
+    if (!json_object_is_type(value, json_type_string))
+        return refuse_value(err, field, "must be a string, the key of a column", value);
+    text = json_object_get_string(value);
     header->column = column_find(text);
     if (header->column == NULL) {
         struct buffer keys = {0};
@@ -182,9 +174,17 @@ static bool read_header_pair(struct json_object *pair, size_t index, struct sele
         if (selection->headers[i].column == header->column)
             return error_set(err, ERROR_PARAMETER, "%s must not repeat a key, got \"%s\" twice", field, text);
     }
+    return true;
+}
+
+/* Reads the header name of pair `index`. */
+static bool read_header_name(struct json_object *value, size_t index, struct selection *selection, struct error *err)
+{
+    char field[48];
+    const char *text;
 
     snprintf(field, sizeof(field), "export_headers[%zu][1]", index);
-    if (!read_text(json_object_array_get_idx(pair, 1), field, 1, MAX_HEADER_NAME, &text, err))
+    if (!read_text(value, field, 1, MAX_HEADER_NAME, &text, err))
         return false;
     for (size_t at = 0, length = strlen(text); at < length;) {
         uint32_t code_point = 0;
@@ -195,7 +195,25 @@ static bool read_header_pair(struct json_object *pair, size_t index, struct sele
                              code_point);
         at += size;
     }
-    header->name = memory_copy_text(text);
+    selection->headers[index].name = memory_copy_text(text);
+    return true;
+}
+
+/* Reads a pair [key, header name] of export_headers. `index` counts from 0, as in messages. */
+static bool read_header_pair(struct json_object *pair, size_t index, struct selection *selection, struct error *err)
+{
+    char field[48];
+
+    snprintf(field, sizeof(field), "export_headers[%zu]", index);
+    if (!json_object_is_type(pair, json_type_array))
+        return refuse_value(err, field, "must be an array [key, header name]", pair);
+    if (json_object_array_length(pair) != 2)
+        return error_set(err, ERROR_PARAMETER,
+                         "%s must be an array of two strings [key, header name], got %zu elements", field,
+                         json_object_array_length(pair));
+    if (!read_header_key(json_object_array_get_idx(pair, 0), index, selection, err)
+        || !read_header_name(json_object_array_get_idx(pair, 1), index, selection, err))
+        return false;
     selection->header_count = index + 1;
     return true;
 }

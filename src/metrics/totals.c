@@ -46,6 +46,15 @@ static bool add_to_totals(struct db *db, const struct counter *counters, size_t 
     return added;
 }
 
+/* Adds the counters to those in memory again, all at once. */
+static void put_back(const struct counter *counters, size_t count)
+{
+    counters_begin();
+    for (size_t i = 0; i < count; i++)
+        counters_add(counters[i].amount, "%s", counters[i].name);
+    counters_end();
+}
+
 bool totals_flush(struct db *db, struct error *err)
 {
     struct counter *counters;
@@ -55,8 +64,8 @@ bool totals_flush(struct db *db, struct error *err)
     count_database_failures();
     counters = counters_take(&count);
     added = count == 0 || add_to_totals(db, counters, count, err);
-    for (size_t i = 0; !added && i < count; i++)
-        counters_add(counters[i].amount, "%s", counters[i].name);
+    if (!added)
+        put_back(counters, count);
     free(counters);
     return added;
 }

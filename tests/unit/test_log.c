@@ -43,6 +43,29 @@ static int capture_end(char line[8192])
     return writes;
 }
 
+/* How standard error takes lines, as far as the linker lets this file decide it (--wrap). */
+static struct {
+    size_t most;            /* bytes that one write takes; 0: all */
+    bool fails;             /* each write */
+    int calls;              /* of write */
+    struct buffer received; /* while `most` is set */
+} output;
+
+ssize_t __real_write(int fd, const void *data, size_t length);
+ssize_t __wrap_write(int fd, const void *data, size_t length);
+
+ssize_t __wrap_write(int fd, const void *data, size_t length)
+{
+    output.calls++;
+    if (output.fails)
+        return -1;
+    if (output.most == 0)
+        return __real_write(fd, data, length);
+    length = length < output.most ? length : output.most;
+    buffer_append(&output.received, data, length);
+    return (ssize_t) length;
+}
+
 /* Restores the format that a program starts with. */
 static void as_text(void)
 {
@@ -652,6 +675,27 @@ static void a_full_line_drops_members(void)
     }
 }
 
+/* A pipe that is nearly full takes a part of a line at a time. */
+static void a_line_is_written_in_parts(void)
+{
+    output.most = 7;
+    log_event(LOG_INFO, "started");
+    output.most = 0;
+    assert_non_null(strstr(buffer_text(&output.received), " info event=started\n"));
+    assert_string_equal(strchr(buffer_text(&output.received), '\n'), "\n");
+    buffer_free(&output.received);
+}
+
+/* Nothing reads standard error any more: the process goes on. */
+static void a_line_that_cannot_be_written_is_dropped(void)
+{
+    output.calls = 0;
+    output.fails = true;
+    log_event(LOG_INFO, "started");
+    output.fails = false;
+    assert_int_equal(output.calls, 1);
+}
+
 int main(void)
 {
     CHECK(debug_is_not_logged_unless_asked_for);
@@ -668,5 +712,7 @@ int main(void)
     CHECK_EACH(cuts_in_json, cut_cases, label);
     CHECK(a_full_line_drops_fields);
     CHECK(a_full_line_drops_members);
+    CHECK(a_line_is_written_in_parts);
+    CHECK(a_line_that_cannot_be_written_is_dropped);
     return check_run("base/log");
 }

@@ -1,8 +1,11 @@
 /* Counts reach the database exactly once, or are kept. The linker replaces the database (--wrap). */
 #include "metrics/totals.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/memory.h"
 #include "check.h"
@@ -41,6 +44,44 @@ bool __wrap_db_execute(struct db *db, const char *sql, size_t count, const char 
     database.amounts = memory_copy_text(values[1]);
     database.calls++;
     return database.fails ? error_set(err, ERROR_UNAVAILABLE, "no database") : true;
+}
+
+/* Another thread that takes the counters while a flush puts its counters back. */
+static struct {
+    int starts_at; /* the number of the call of counters_add at which it starts; 0: never */
+    pthread_t thread;
+    size_t taken;
+} rival;
+
+static void *take_as_rival(void *argument)
+{
+    (void) argument;
+    free(counters_take(&rival.taken));
+    return NULL;
+}
+
+static void start_rival(void)
+{
+    const struct timespec pause = {.tv_nsec = 100 * 1000000L};
+
+    assert_int_equal(pthread_create(&rival.thread, NULL, take_as_rival, NULL), 0);
+    nanosleep(&pause, NULL); /* it takes them now, unless it must wait */
+}
+
+void __real_counters_add(double amount, const char *name, ...) PRINTF_LIKE(2, 3);
+void __wrap_counters_add(double amount, const char *name, ...) PRINTF_LIKE(2, 3);
+
+void __wrap_counters_add(double amount, const char *name, ...)
+{
+    char full_name[COUNTERS_NAME_SIZE];
+    va_list arguments;
+
+    va_start(arguments, name);
+    vsnprintf(full_name, sizeof(full_name), name, arguments);
+    va_end(arguments);
+    if (rival.starts_at > 0 && --rival.starts_at == 0)
+        start_rival();
+    __real_counters_add(amount, "%s", full_name);
 }
 
 static void begin(bool fails)
@@ -101,6 +142,22 @@ static void keeps_what_is_not_flushed(void)
     assert_true(amount_of("two") == 0);
 }
 
+/* A histogram stays whole: while a flush that failed puts its counters back, no other flush takes a part of them. */
+static void keeps_all_or_nothing(void)
+{
+    struct error err;
+
+    begin(true);
+    counters_add(1, "one");
+    counters_add(1, "three");
+    counters_add(1, "two");
+    rival.starts_at = 2;
+    assert_false(totals_flush(NULL, &err));
+    assert_int_equal(rival.starts_at, 0);
+    pthread_join(rival.thread, NULL);
+    assert_int_equal(rival.taken, 3);
+}
+
 /* Each reason is a counter of its own, and one without failures is none. */
 static void adds_the_failures_of_the_database(void)
 {
@@ -139,6 +196,7 @@ int main(void)
 
     CHECK(flushes_once);
     CHECK(keeps_what_is_not_flushed);
+    CHECK(keeps_all_or_nothing);
     CHECK(adds_the_failures_of_the_database);
     CHECK(keeps_the_failures_of_the_database);
     status = check_run("metrics/totals");
