@@ -1,0 +1,189 @@
+/* What the listener does with its connection and with each notification. The linker replaces the database (--wrap). */
+#include "export/listener.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "db/notification.h"
+#include "db/query.h"
+
+#define TASK "01234567-89ab-4cde-8f01-23456789abcd"
+
+/*
+ * The waits for a notification, in order: q a task was queued, t TASK changed, n nothing, x nothing, and then no
+ * response to the ping, f the connection fails. After the last, nothing more arrives.
+ */
+static struct {
+    pthread_mutex_t lock; /* for all below */
+    pthread_cond_t changed;
+    const char *waits;
+    bool is_done;  /* nothing more arrives */
+    bool is_heard; /* the watch has been told that the process hears */
+    bool ping_fails;
+    int failing_opens;
+    char trace[64]; /* o open, l LISTEN, p ping, c close, w one worker woken, W all woken, H open while hearing */
+    struct watches *watches;
+    struct watch watch; /* of TASK */
+} server = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void trace(char call)
+{
+    size_t length;
+
+    pthread_mutex_lock(&server.lock);
+    length = strlen(server.trace);
+    if (length < sizeof(server.trace) - 1)
+        server.trace[length] = call;
+    pthread_mutex_unlock(&server.lock);
+}
+
+static int connection; /* any connection */
+
+struct db *__wrap_db_open(const struct db_settings *settings, struct error *err);
+void __wrap_db_close(struct db *db);
+bool __wrap_db_listen(struct db *db, const char *channel, struct error *err);
+bool __wrap_db_ping(struct db *db, struct error *err);
+enum db_notification __wrap_db_next_notification(struct db *db, int wake, int timeout_ms,
+                                                 char payload[DB_NOTIFICATION_SIZE], struct error *err);
+void __wrap_workers_wake(struct workers *workers);
+void __wrap_workers_wake_all(struct workers *workers);
+int __real_poll(struct pollfd *events, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *events, nfds_t count, int timeout_ms);
+
+struct db *__wrap_db_open(const struct db_settings *settings, struct error *err)
+{
+    (void) settings;
+    trace(watches_is_hearing(server.watches) ? 'H' : 'o');
+    if (server.failing_opens > 0) {
+        server.failing_opens--;
+        error_set(err, ERROR_UNAVAILABLE, "no database");
+        return NULL;
+    }
+    return (struct db *) &connection;
+}
+
+void __wrap_db_close(struct db *db)
+{
+    if (db != NULL)
+        trace('c');
+}
+
+bool __wrap_db_listen(struct db *db, const char *channel, struct error *err)
+{
+    (void) db, (void) err;
+    assert_string_equal(channel, "waybill_task");
+    trace('l');
+    return true;
+}
+
+bool __wrap_db_ping(struct db *db, struct error *err)
+{
+    (void) db;
+    trace('p');
+    return server.ping_fails ? error_set(err, ERROR_TIMEOUT, "no response") : true;
+}
+
+enum db_notification __wrap_db_next_notification(struct db *db, int wake, int timeout_ms,
+                                                 char payload[DB_NOTIFICATION_SIZE], struct error *err)
+{
+    struct pollfd stop = {.fd = wake, .events = POLLIN};
+    char wait;
+
+    (void) db, (void) timeout_ms;
+    pthread_mutex_lock(&server.lock);
+    if (!server.is_heard)
+        server.is_heard = watch_wait(&server.watch, 0) == WATCH_CHANGED;
+    wait = *server.waits;
+    if (wait != '\0')
+        server.waits++;
+    server.is_done = wait == '\0';
+    pthread_cond_signal(&server.changed);
+    server.ping_fails = wait == 'x';
+    pthread_mutex_unlock(&server.lock);
+    switch (wait) {
+    case 'q':
+    case 't':
+        snprintf(payload, DB_NOTIFICATION_SIZE, "%s", wait == 'q' ? "" : TASK);
+        return DB_NOTIFICATION;
+    case 'f':
+        error_set(err, ERROR_UNAVAILABLE, "the connection is lost");
+        return DB_NOTIFICATION_FAILED;
+    case '\0':
+        (void) __real_poll(&stop, 1, -1);
+        return DB_NOTIFICATION_NONE;
+    default:
+        return DB_NOTIFICATION_NONE;
+    }
+}
+
+void __wrap_workers_wake(struct workers *workers)
+{
+    (void) workers;
+    trace('w');
+}
+
+void __wrap_workers_wake_all(struct workers *workers)
+{
+    (void) workers;
+    trace('W');
+}
+
+/* The pause between attempts to connect takes no time. */
+int __wrap_poll(struct pollfd *events, nfds_t count, int timeout_ms)
+{
+    (void) timeout_ms;
+    return __real_poll(events, count, 0);
+}
+
+static const struct listening_case {
+    const char *label;
+    const char *waits;
+    int failing_opens;
+    const char *trace;
+    enum watch_news news; /* of the watch, after the change when the process began to hear */
+} listening_cases[] = {
+    {"nothing arrives", "", 0, "olWc", WATCH_QUIET},
+    {"a task is queued", "qq", 0, "olWwwc", WATCH_QUIET},
+    {"a task changes", "t", 0, "olWc", WATCH_CHANGED},
+    {"a quiet connection is pinged and kept", "nnq", 0, "olWppwc", WATCH_QUIET},
+    {"a quiet connection does not respond", "nx", 0, "olWppcolWc", WATCH_CHANGED},
+    {"the connection fails", "qf", 0, "olWwcolWc", WATCH_CHANGED},
+    {"the server is not there at first", "", 2, "ooolWc", WATCH_QUIET},
+};
+
+static void listens(const void *row)
+{
+    static const struct db_settings settings;
+    const struct listening_case *c = row;
+    struct listener *listener;
+
+    server.waits = c->waits;
+    server.failing_opens = c->failing_opens;
+    server.is_done = server.is_heard = false;
+    memset(server.trace, 0, sizeof(server.trace));
+    server.watches = watches_new();
+    watch_begin(server.watches, &server.watch, TASK, false);
+    pthread_mutex_lock(&server.lock);
+    listener = listener_start(&settings, NULL, server.watches);
+    assert_non_null(listener);
+    while (!server.is_done)
+        pthread_cond_wait(&server.changed, &server.lock);
+    pthread_mutex_unlock(&server.lock);
+    assert_true(watches_is_hearing(server.watches));
+    listener_stop(listener);
+    assert_false(watches_is_hearing(server.watches));
+    assert_string_equal(server.trace, c->trace);
+    assert_true(server.is_heard);
+    assert_int_equal(watch_wait(&server.watch, 0), c->news);
+    watch_end(&server.watch);
+    watches_free(server.watches);
+}
+
+int main(void)
+{
+    CHECK_EACH(listens, listening_cases, label);
+    return check_run("export/listener");
+}
