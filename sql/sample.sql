@@ -38,7 +38,7 @@ WITH cluster (cluster_no, cluster_name, cluster_type, registry) AS (
         (11, 'k8s-ecs-ci',           'self_built_hw',  'swr.eu-west-101.myhuaweicloud.com/ci'),
         (12, 'aks-sandbox',          'azure',          'retailsandbox.azurecr.io')
 ),
--- The random draws. Each uses its own bytes of the hash, but not the first bytes, which determine the order of the
+-- The random values. Each uses its own bytes of the hash, but not the first bytes, which determine the order of the
 -- container ids. OFFSET 0 makes PostgreSQL compute the hash once for each row.
 draw AS (
     SELECT
@@ -63,8 +63,8 @@ draw AS (
         SELECT n, :hash AS h FROM generate_series(1, :rows) AS n OFFSET 0
     ) AS hashed
 ),
--- The meaning of the draws. A squared share favours low numbers: most containers are in the first clusters, belong to
--- the first applications, and are young.
+-- The properties that follow from the random values. A squared share favours low numbers: most containers are in the
+-- first clusters, belong to the first applications, and are young.
 chosen AS (
     SELECT
         n,
@@ -104,7 +104,7 @@ chosen AS (
             WHEN restart < 248              THEN restart % 6
             ELSE restart % 8 * 17
         END AS restart_count,
-        -- Up to 180 days before April 2026.
+        -- At most 180 days before 1 April 2026.
         timestamptz '2026-04-01 00:00:00+00'
             - (floor(15552000 * age_share * age_share) * 1000 + ms % 1000) * interval '1 millisecond'
             AS create_time,
@@ -125,7 +125,7 @@ placed AS (
                'support', 'suppliers', 'returns'])[1 + app_no] AS app,
         -- An application has one release in a cluster. A few pods still have the previous one.
         3 + (app_no * 5 + coalesce(chosen.cluster_no, 0) * 3) % 7 - is_behind::integer AS release,
-        -- The notation of the limits of an application in a cluster.
+        -- Selects the notation of the limits, which depends on application, role and cluster.
         app_no * 2 + length(role) + coalesce(chosen.cluster_no, 0) * 3 AS limits_no
     FROM chosen
     LEFT JOIN cluster USING (cluster_no)
@@ -171,7 +171,7 @@ SELECT
     fatal_risk,
     restart_count,
     create_time,
-    -- Limits as people write them: one size in several notations, and often no limit.
+    -- Limits as in real manifests: the same size in several notations, and often no limit.
     CASE
         WHEN NOT is_limited THEN NULL
         WHEN is_daemon THEN '100m'

@@ -28,9 +28,9 @@ CREATE TABLE waybill.container (
 
 COMMENT ON TABLE waybill.container IS 'The inventory that Waybill exports, one row for each container';
 
--- Quantities are equal if their keys are: 'q' and the plain number for a decimal number with an
--- optional suffix, 't' and the text itself for anything else. For example, quantity_key('1Gi') =
--- quantity_key('1024 Mi'). A text never equals a number.
+-- Returns the key of a quantity. Two quantities are equal if their keys are equal: quantity_key('1Gi') =
+-- quantity_key('1024 Mi'). The key of a decimal number with an optional suffix is 'q' and the plain number. The key of
+-- any other text is 't' and the text, so it never equals the key of a number.
 CREATE FUNCTION waybill.quantity_key(value text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE

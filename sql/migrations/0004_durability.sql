@@ -22,7 +22,7 @@ CREATE INDEX export_task_file ON waybill.export_task (expire_time) INCLUDE (file
 CREATE INDEX export_task_ended ON waybill.export_task (finish_time) INCLUDE (state)
     WHERE state IN ('success', 'failure');
 
--- Names in the directory that no task holds any more. The transaction that ends a claim or removes a task also inserts
+-- Names of files that no longer belong to a task. The transaction that ends a claim or removes a task also inserts
 -- the name here, and housekeeping removes the file. The process of an abandoned claim may still be writing (a stopped
 -- process, a disconnected host), so the name is kept for a while.
 CREATE TABLE waybill.discarded_file (

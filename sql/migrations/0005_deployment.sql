@@ -1,5 +1,5 @@
--- The gzip variant of a file: its name is that of the file and .gz, and it is removed with the file. Privileges for
--- `waybill check`.
+-- The gzip variant of a file. It has the name of the file with .gz appended, and is removed with the file. Also grants
+-- the privilege that `waybill check` needs.
 
 ALTER TABLE waybill.export_task
     ADD gzip_size bigint,

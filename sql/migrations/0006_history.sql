@@ -1,8 +1,8 @@
 -- The cost of lists, metrics and housekeeping must not depend on the number of old tasks.
 
 -- Tallies replace counting the tasks. The sum over all rows of a tally is exact in every snapshot: each change of a
--- task inserts its difference as a row in the same transaction, and waits for no lock. Housekeeping folds these rows
--- (src/export/retention.c).
+-- task inserts its difference as a row in the same transaction, without waiting for a lock. Housekeeping consolidates
+-- these rows (src/export/retention.c); `folded` marks a consolidated row.
 CREATE TABLE waybill.task_tally (
     project_id            text COLLATE "C" NOT NULL,
     enterprise_project_id text COLLATE "C" NOT NULL,
@@ -28,7 +28,7 @@ CREATE FUNCTION waybill.file_bytes(task waybill.export_task) RETURNS bigint LANG
 RETURN CASE WHEN task.state = 'success' AND NOT task.file_removed
             THEN coalesce(task.file_size, 0) + coalesce(task.gzip_size, 0) ELSE 0 END;
 
--- For one row. A claim and the renewal of a lease do not change what is tallied, and do not call it.
+-- Called for each row that changes a tally. Claiming a task or renewing a lease changes no tally.
 CREATE FUNCTION waybill.tally_task() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
     IF TG_OP = 'UPDATE' THEN
@@ -51,7 +51,7 @@ BEGIN
 END
 $$;
 
--- For all rows that a statement deletes: a purge deletes many.
+-- Called once for all rows that a statement deletes, because a purge deletes many.
 CREATE FUNCTION waybill.tally_deleted() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
     INSERT INTO waybill.task_tally (project_id, enterprise_project_id, enterprise_projects, tasks)
@@ -96,13 +96,13 @@ SELECT count(*) FILTER (WHERE state = 'success'), count(*) FILTER (WHERE state =
        coalesce(sum(waybill.file_bytes(task)), 0)
 FROM waybill.export_task task;
 
--- For a page of a list, in its order: of a whole project, or of one enterprise project.
+-- For one page of a list, in its order. The list is that of a project or of one enterprise project.
 DROP INDEX waybill.export_task_of_project;
 CREATE INDEX export_task_of_project ON waybill.export_task (project_id, create_time DESC, task_id);
 CREATE INDEX export_task_of_enterprise_project
     ON waybill.export_task (project_id, enterprise_project_id, create_time DESC, task_id);
 
--- For housekeeping: files in the order in which they expire or make room for newer ones, and tasks without a file.
+-- For housekeeping: files in the order in which they expire or are removed to free space, and tasks without a file.
 DROP INDEX waybill.export_task_file;
 CREATE INDEX export_task_file ON waybill.export_task (expire_time) WHERE state = 'success' AND NOT file_removed;
 CREATE INDEX export_task_file_age ON waybill.export_task (finish_time, task_id)

@@ -11,17 +11,17 @@
 #include "base/error.h"
 #include "db/connection.h"
 
-/* The texts belong to the request. */
+/* The request owns the strings. */
 struct credentials {
     const char *token; /* of X-Auth-Token; NULL if absent */
 };
 
-/* Checks what needs no database: that there are credentials, and that they are well-formed. ERROR_IDENTITY if not. */
+/* Checks, without the database, that credentials are present and well-formed. Fails with ERROR_IDENTITY if not. */
 MUST_CHECK bool credentials_check(const struct credentials *credentials, struct error *err);
 
 /*
- * Identifies the caller by credentials that have passed credentials_check. ERROR_IDENTITY if they are not valid. Free
- * the identity with identity_clear.
+ * Identifies the caller by credentials that have passed credentials_check. Fails with ERROR_IDENTITY if they are not
+ * valid. Free the identity with identity_clear.
  */
 MUST_CHECK bool credentials_identify(struct db *db, const struct credentials *credentials,
                                      struct identity *ret_identity, struct error *err);

@@ -1,4 +1,4 @@
-/* The identity of a caller, and what it may see. */
+/* The identity of a caller, and the projects that it may access. */
 #ifndef WAYBILL_ACCESS_IDENTITY_H
 #define WAYBILL_ACCESS_IDENTITY_H
 
@@ -10,7 +10,7 @@
 struct identity {
     char *project_id;
     bool all;                   /* all enterprise projects of the project */
-    size_t count;               /* otherwise only these */
+    size_t count;               /* of enterprise_projects; unless `all` is set, the caller may see only these */
     char **enterprise_projects;
 };
 
@@ -20,12 +20,13 @@ void identity_clear(struct identity *identity);
 /* Whether the caller may use the project. */
 MUST_CHECK bool identity_may_use_project(const struct identity *identity, const char *project_id);
 
-/* Whether the caller may see the enterprise project. NULL is all that are granted, which is always allowed. */
+/* Whether the caller may see the enterprise project. NULL means all that are granted, and is always allowed. */
 MUST_CHECK bool identity_may_see(const struct identity *identity, const char *enterprise_project_id);
 
 /*
- * The scope of an enterprise project that identity_may_see allows, or of all that are granted (NULL): text[] in
- * PostgreSQL's input form. Free it with free(). The result is NULL if the scope is the whole project.
+ * Returns the enterprise projects that a query is limited to, as text[] in PostgreSQL's input format: the given one,
+ * which identity_may_see must allow, or all that are granted if it is NULL. Returns NULL for the whole project. Free
+ * the result with free().
  */
 char *identity_scope(const struct identity *identity, const char *enterprise_project_id);
 

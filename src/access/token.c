@@ -11,7 +11,7 @@
 #include "db/query.h"
 
 #define RANDOM_SIZE 32
-#define PREFIX "wbt_" /* lets scanners for leaked secrets recognize it */
+#define PREFIX "wbt_" /* scanners for leaked secrets can recognize it */
 
 static void hash_token(const char *token, char out[2 * SHA256_SIZE + 1])
 {
@@ -21,7 +21,7 @@ static void hash_token(const char *token, char out[2 * SHA256_SIZE + 1])
     text_hex(out, sha256, sizeof(sha256));
 }
 
-/* Reads one row for each enterprise project, or one with NULL for all. */
+/* Reads the rows of a token: one for each enterprise project, or a single row with NULL for all. */
 static void read_identity(const struct db_result *rows, struct identity *identity)
 {
     identity->project_id = memory_copy_text(db_text(rows, 0, "project_id"));
@@ -77,14 +77,14 @@ bool token_create(struct db *db, const char *name, const char *project_id, const
         " VALUES (decode($1, 'hex'), $2, $3, $4::text[], now() + $5::bigint * interval '1 millisecond')";
     unsigned char secret[RANDOM_SIZE];
     char hash[2 * SHA256_SIZE + 1];
-    char span[24];
-    const char *const values[] = {hash, name, project_id, enterprise_projects, lifetime == 0 ? NULL : span};
+    char lifetime_text[24];
+    const char *const values[] = {hash, name, project_id, enterprise_projects, lifetime == 0 ? NULL : lifetime_text};
 
     random_bytes(secret, sizeof(secret));
     memcpy(ret_token, PREFIX, strlen(PREFIX));
     text_hex(ret_token + strlen(PREFIX), secret, sizeof(secret));
     hash_token(ret_token, hash);
-    snprintf(span, sizeof(span), "%" PRId64, lifetime);
+    snprintf(lifetime_text, sizeof(lifetime_text), "%" PRId64, lifetime);
     return db_execute(db, sql, ARRAY_SIZE(values), values, NULL, err);
 }
 

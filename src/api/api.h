@@ -22,7 +22,7 @@
 #include "http/response.h"
 #include "http/router.h"
 
-#define API_ALL_GRANTED "all_granted_eps" /* enterprise_project_id: all that are granted to the caller */
+#define API_ALL_GRANTED "all_granted_eps" /* as enterprise_project_id: all that are granted to the caller */
 #define API_MAX_BODY (1024 * 1024) /* bytes, for every route that reads a body */
 
 /* The parts of the process that operations use. */
@@ -68,7 +68,7 @@ struct api_parameter {
     const char *name;
     const char *default_value; /* NULL: none */
     /* Checks the value and stores it in the call. */
-    bool (*take)(struct api_call *call, const char *value, struct error *err);
+    bool (*parse)(struct api_call *call, const char *value, struct error *err);
 };
 
 #define API_MAX_PARAMETERS 4
@@ -79,8 +79,8 @@ struct api_route {
     const char *operation; /* its name in the log */
     api_operation run;
     bool open; /* needs no token */
-    size_t max_body; /* bytes of JSON that dispatch.c reads before `run`; 0: it ignores the body and its type */
-    const struct api_parameter *parameters[API_MAX_PARAMETERS]; /* ended by NULL */
+    size_t max_body; /* limit of the JSON body, which dispatch.c reads before `run`; 0: the body is ignored */
+    const struct api_parameter *parameters[API_MAX_PARAMETERS]; /* terminated by NULL */
 };
 
 extern const struct api_route api_routes[];
@@ -90,35 +90,36 @@ extern const size_t api_route_count;
 void api_serve(void *context, struct fastcgi_exchange *exchange);
 
 /*
- * view.c: the enterprise project that the call is limited to. NULL is all that are granted to the caller: the query has
- * API_ALL_GRANTED, or it has no enterprise_project_id and the route no default.
+ * view.c: returns the enterprise project that the call is limited to, or NULL for all that are granted to the caller.
+ * It is NULL if enterprise_project_id is API_ALL_GRANTED, or if it is absent and the route has no default for it.
  */
 const char *api_enterprise_project(const struct api_call *call);
 
-/* view.c: takes a connection from the pool of the process for the calling thread, and returns it. */
-MUST_CHECK struct db *api_take_db(struct api_call *call, struct error *err);
-void api_give_db(struct api_call *call, struct db *db);
+/* view.c: acquires a connection from the pool of the process for the calling thread, and releases it. */
+MUST_CHECK struct db *api_acquire_db(struct api_call *call, struct error *err);
+void api_release_db(struct api_call *call, struct db *db);
 
-/* What a query of tasks needs: a connection, and the caller as a viewer. */
+/* A connection for queries of tasks, and the viewer: the tasks that the caller may see. */
 struct api_view {
     struct db *db;
     struct task_viewer viewer;
-    char *scope; /* memory of the viewer */
+    char *scope; /* viewer.enterprise_projects, to be freed */
 };
 
-/* Call api_view_end after a success. */
+/* Acquires the connection and fills in the viewer. If it succeeds, call api_view_end later. */
 MUST_CHECK bool api_view_begin(struct api_call *call, struct api_view *view, struct error *err);
 void api_view_end(struct api_call *call, struct api_view *view);
 
 /* How long to wait for the end of a task. */
 struct api_wait {
     int ms;
-    bool until_busy; /* only while an export thread of this process is free or runs the task (workers_may_run) */
+    bool until_busy; /* wait only while an export thread of this process is free or runs the task (workers_may_run) */
 };
 
 /*
- * Waits until the task has ended, the wait has ended or the client has disconnected, and returns the task as it was
- * read last. Other requests are served meanwhile. A CGI program runs the task itself, whatever the wait is.
+ * Waits until the task has ended, and returns it. Returns it unfinished, as last read, if the wait expires, the client
+ * disconnects, the process stops, or too many requests wait already. Other requests are served meanwhile. A CGI program
+ * runs the task itself, regardless of the wait.
  */
 MUST_CHECK bool api_await_task(struct api_call *call, const char *task_id, struct api_wait wait, struct task *ret_task,
                                struct error *err);

@@ -1,4 +1,4 @@
-/* POST /v5/{project_id}/container/export-task: creates a task, and may wait for it. */
+/* POST /v5/{project_id}/container/export-task: creates a task, and may wait until it has ended. */
 #include <stdlib.h>
 
 #include "api/api.h"
@@ -16,17 +16,17 @@ static bool create_task(struct api_call *call, const struct selection *selection
         .request = selection->json,
         .request_id = call->request->id,
     };
-    struct db *db = api_take_db(call, err);
+    struct db *db = api_acquire_db(call, err);
     bool created;
 
     if (db == NULL)
         return false;
     created = task_create(db, &order, call->api->config->unfinished_tasks, call->task_id, err);
-    api_give_db(call, db);
+    api_release_db(call, db);
     return created;
 }
 
-/* How long to delay the response: as the client prefers, else as configured while a thread can run the task. */
+/* Returns how long to delay the response: as Prefer requests, or as configured while a thread can run the task. */
 static struct api_wait choose_wait(const struct api_call *call)
 {
     const struct http_prefer prefer = http_prefer_parse(http_request_header(call->request, "Prefer"));
@@ -40,7 +40,7 @@ static struct api_wait choose_wait(const struct api_call *call)
     return (struct api_wait) {.ms = call->api->config->wait_ms, .until_busy = true};
 }
 
-/* The task is committed: the response has its id even if this fails. */
+/* Runs the task or waits for it. Ignores errors, because the task is committed: the response must have its id. */
 static void run_or_wait(struct api_call *call)
 {
     const struct api_wait wait = choose_wait(call);
@@ -55,11 +55,11 @@ bool api_create(struct api_call *call, struct error *err)
 {
     struct buffer *body = &call->request->body;
     struct selection *selection = selection_parse(body->data, body->length, err);
-    struct json_object *answer;
+    struct json_object *result;
     char *scope;
     bool created;
 
-    buffer_free(body); /* the request may wait a minute for its task */
+    buffer_free(body); /* frees the memory before the wait */
     if (selection == NULL)
         return false;
     scope = identity_scope(&call->identity, api_enterprise_project(call));
@@ -71,8 +71,8 @@ bool api_create(struct api_call *call, struct error *err)
 
     workers_wake(call->api->workers);
     run_or_wait(call);
-    answer = json_object_new_object();
-    json_object_object_add(answer, "task_id", json_object_new_string(call->task_id));
-    http_response_json(call->response, 200, answer);
+    result = json_object_new_object();
+    json_object_object_add(result, "task_id", json_object_new_string(call->task_id));
+    http_response_json(call->response, 200, result);
     return true;
 }

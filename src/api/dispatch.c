@@ -1,6 +1,6 @@
 /*
- * Takes a request through its checks, in the order of the contract: route and method, identity, path and query
- * parameters, grants, type and size of the body; then runs its operation.
+ * Checks a request in the order of the contract (route and method, identity, path and query parameters, grants, type
+ * and size of the body), then runs its operation.
  */
 #include <string.h>
 
@@ -25,15 +25,15 @@ static bool check_identity(struct api_call *call, struct error *err)
 
     if (!credentials_check(&credentials, err))
         return false;
-    db = api_take_db(call, err);
+    db = api_acquire_db(call, err);
     if (db == NULL)
         return false;
     known = credentials_identify(db, &credentials, &call->identity, err);
-    api_give_db(call, db);
+    api_release_db(call, db);
     return known;
 }
 
-/* Decodes the segments of the path in place. An invalid id needs no check here: its task is not found. */
+/* Decodes the segments of the path in place, and checks project_id. An invalid id needs no check: it finds no task. */
 static bool check_path(struct api_call *call, struct http_match *match, struct error *err)
 {
     size_t count = 0;
@@ -75,7 +75,7 @@ static bool check_query(struct api_call *call, const struct api_route *route, st
 
         if (value == NULL)
             value = parameters[k]->default_value;
-        if (value != NULL && !parameters[k]->take(call, value, err))
+        if (value != NULL && !parameters[k]->parse(call, value, err))
             return false;
     }
     return true;
@@ -97,7 +97,7 @@ static bool check_grants(struct api_call *call, struct error *err)
     return true;
 }
 
-/* Reads the body. If the caller signs it, it must be read before check_identity, which needs its bytes. */
+/* Reads the body. Credentials that sign the body would require a call before check_identity. */
 static bool check_body(struct api_call *call, const struct api_route *route, struct error *err)
 {
     return route->max_body == 0
@@ -110,7 +110,7 @@ static bool check_and_run(struct api_call *call, struct http_match *match, struc
 
     if (fastcgi_is_oversized(call->request->exchange))
         return error_set(err, ERROR_HEADERS,
-                         "the request must have at most %d headers and variables, of %d bytes in all, got more",
+                         "the request must have at most %d headers and variables, and %d bytes in total, got more",
                          FASTCGI_MAX_VARIABLES, FASTCGI_MAX_BYTES);
     if (!http_match(match, api_routes, api_route_count, sizeof(api_routes[0]), call->request, err))
         return false;
@@ -125,7 +125,7 @@ static bool check_and_run(struct api_call *call, struct http_match *match, struc
            && route->run(call, err);
 }
 
-static void log_served(const struct api_call *call, const char *operation, int64_t ms, bool sent)
+static void log_request(const struct api_call *call, const char *operation, int64_t ms, bool sent)
 {
     const struct error *err = &call->response->error;
     struct log_line line;
@@ -144,7 +144,7 @@ static void log_served(const struct api_call *call, const char *operation, int64
     log_end(&line);
 }
 
-static void count_served(const struct api_call *call, const char *operation, int64_t ms)
+static void count_request(const struct api_call *call, const char *operation, int64_t ms)
 {
     counters_begin();
     counters_add(1, "waybill_http_requests_total{operation=\"%s\",status=\"%d\"}", operation, call->response->status);
@@ -175,8 +175,8 @@ void api_serve(void *context, struct fastcgi_exchange *exchange)
     sent = http_response_send(&response, &request);
     operation = match.route == NULL ? "none" : ((const struct api_route *) match.route)->operation;
     ms = clock_monotonic_ms() - request.started;
-    log_served(&call, operation, ms, sent);
-    count_served(&call, operation, ms);
+    log_request(&call, operation, ms, sent);
+    count_request(&call, operation, ms);
 
     http_query_end(&call.query);
     identity_clear(&call.identity);

@@ -1,4 +1,4 @@
-/* GET and HEAD /v5/{project_id}/download/{file_id}: the file, whole or in part. */
+/* GET and HEAD /v5/{project_id}/download/{file_id}: sends the file, whole or in part. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +32,7 @@ static bool find_file(struct api_call *call, struct task *ret_task, struct error
     return found;
 }
 
-static struct variant choose(const struct task *task, const char *accept_encoding)
+static struct variant choose_variant(const struct task *task, const char *accept_encoding)
 {
     struct variant variant = {.form = EXPORT_FILE_PLAIN, .size = task->file_size};
 
@@ -43,7 +43,7 @@ static struct variant choose(const struct task *task, const char *accept_encodin
     return variant;
 }
 
-/* The headers that all answers with this file share, a 304 included (RFC 9110 section 15.4.5). */
+/* Adds the headers that every response for the file has, including a 304 (RFC 9110 section 15.4.5). */
 static void add_file_headers(struct http_response *response, const struct task *task, const struct variant *variant)
 {
     char name[TASK_NAME_SIZE];
@@ -74,7 +74,7 @@ static struct http_conditions read_conditions(const struct http_request *request
     };
 }
 
-/* Whether the web server would send exactly what was selected. */
+/* Whether the web server would send exactly the selected part of the file. */
 static bool can_offload(const struct api_call *call, enum http_selection selection)
 {
     const struct http_request *request = call->request;
@@ -110,7 +110,7 @@ static void offload(struct api_call *call, const struct task *task, const struct
     }
 }
 
-/* A Range that the file cannot satisfy: the response says how long the file is. */
+/* Refuses a Range that the file cannot satisfy. Content-Range contains the size of the file. */
 static void refuse_range(struct api_call *call, int64_t size, struct error *err)
 {
     error_set(err, ERROR_RANGE, "Range must begin within the %" PRId64 " bytes of the file", size);
@@ -138,7 +138,7 @@ bool api_download(struct api_call *call, struct error *err)
 
     if (!find_file(call, &task, err))
         return false;
-    variant = choose(&task, http_request_header(call->request, "Accept-Encoding"));
+    variant = choose_variant(&task, http_request_header(call->request, "Accept-Encoding"));
     fd = export_file_open(call->api->config->directory, task.file_id, variant.form, err);
     if (fd < 0)
         return false;

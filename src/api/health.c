@@ -1,6 +1,7 @@
 /*
- * GET /healthz/live shows that the process responds; if it does not, restart it. GET /healthz/ready and /healthz show
- * whether it can work: it needs the database and space for a file. If it is not ready, wait.
+ * GET /healthz/live shows that the process responds. If there is no response, restart the process. GET /healthz/ready
+ * and /healthz show whether it can serve requests, for which it needs the database and space for a file. If it is not
+ * ready, wait.
  */
 #include "api/api.h"
 #include "db/query.h"
@@ -11,56 +12,56 @@ static void add_string(struct json_object *object, const char *key, const char *
     json_object_object_add(object, key, json_object_new_string(text));
 }
 
-static struct json_object *state(const char *status, bool ready)
+static struct json_object *readiness_json(const char *status, bool ready)
 {
-    struct json_object *answer = json_object_new_object();
+    struct json_object *body = json_object_new_object();
 
-    add_string(answer, "status", status);
-    json_object_object_add(answer, "live", json_object_new_boolean(true));
-    json_object_object_add(answer, "ready", json_object_new_boolean(ready));
-    return answer;
+    add_string(body, "status", status);
+    json_object_object_add(body, "live", json_object_new_boolean(true));
+    json_object_object_add(body, "ready", json_object_new_boolean(ready));
+    return body;
 }
 
-static bool database_answers(struct api_call *call, struct error *err)
+static bool ping_database(struct api_call *call, struct error *err)
 {
-    struct db *db = api_take_db(call, err);
-    bool answers;
+    struct db *db = api_acquire_db(call, err);
+    bool responds;
 
     if (db == NULL)
         return false;
-    answers = db_ping(db, err);
-    api_give_db(call, db);
-    return answers;
+    responds = db_ping(db, err);
+    api_release_db(call, db);
+    return responds;
 }
 
 bool api_live(struct api_call *call, struct error *err)
 {
-    struct json_object *answer = json_object_new_object();
+    struct json_object *body = json_object_new_object();
 
     (void) err; /* it cannot fail */
-    add_string(answer, "status", "live");
-    json_object_object_add(answer, "live", json_object_new_boolean(true));
-    http_response_json(call->response, 200, answer);
+    add_string(body, "status", "live");
+    json_object_object_add(body, "live", json_object_new_boolean(true));
+    http_response_json(call->response, 200, body);
     return true;
 }
 
 bool api_ready(struct api_call *call, struct error *err)
 {
     struct error files_error = {0};
-    bool database = database_answers(call, err);
+    bool database = ping_database(call, err);
     bool files = export_file_probe(call->api->config->directory, &files_error);
-    struct json_object *answer = state(database && files ? "ready" : "live", database && files);
+    struct json_object *body = readiness_json(database && files ? "ready" : "live", database && files);
 
-    add_string(answer, "database", database ? "ok" : "unavailable");
-    add_string(answer, "files", files ? "ok" : "unavailable");
+    add_string(body, "database", database ? "ok" : "unavailable");
+    add_string(body, "files", files ? "ok" : "unavailable");
     if (database && files) {
-        http_response_json(call->response, 200, answer);
+        http_response_json(call->response, 200, body);
         return true;
     }
     if (database)
         *err = files_error;
-    http_response_error_with(call->response, err, call->request, answer);
-    /* The problem may be temporary. */
+    http_response_error_with(call->response, err, call->request, body);
+    /* Every error is reported as transient, so that the client retries. */
     call->response->status = error_info(ERROR_UNAVAILABLE)->http_status;
     if (error_info(err->code)->retry_after == 0)
         http_response_header(call->response, "Retry-After", "%d", error_info(ERROR_UNAVAILABLE)->retry_after);

@@ -17,18 +17,18 @@ static bool find_page(struct api_call *call, struct task_page *ret_page, struct 
 
 bool api_list(struct api_call *call, struct error *err)
 {
-    struct json_object *answer, *list;
+    struct json_object *result, *list;
     struct task_page page;
 
     if (!find_page(call, &page, err))
         return false;
-    answer = json_object_new_object();
+    result = json_object_new_object();
     list = json_object_new_array();
     for (size_t i = 0; i < page.count; i++)
         json_object_array_add(list, api_status_json(&page.tasks[i]));
     free(page.tasks);
-    json_object_object_add(answer, "total_num", json_object_new_int64(page.total));
-    json_object_object_add(answer, "data_list", list);
-    http_response_json(call->response, 200, answer);
+    json_object_object_add(result, "total_num", json_object_new_int64(page.total));
+    json_object_object_add(result, "data_list", list);
+    http_response_json(call->response, 200, result);
     return true;
 }

@@ -1,4 +1,4 @@
-/* DELETE /v5/{project_id}/export-task/{task_id}: cancels the task if it is unfinished, removes its row and its file. */
+/* DELETE /v5/{project_id}/export-task/{task_id}: cancels the task if it is unfinished, and deletes its row and file. */
 #include <stdio.h>
 
 #include "api/api.h"
@@ -17,7 +17,7 @@ static bool remove_row(struct api_call *call, char ret_file_id[TEXT_UUID_LENGTH 
     return removed;
 }
 
-/* The task is deleted, and the database has recorded its file for removal: if this fails, housekeeping retries. */
+/* Removes the file of the deleted task. On failure, housekeeping retries: the database has recorded the file. */
 static void remove_task_file(struct api_call *call, const char *file_id)
 {
     struct log_line line;

@@ -5,8 +5,8 @@
 #include "base/text.h"
 #include "export/task.h"
 
-/* The API page allows 1 to 256 characters. */
-static bool take_enterprise_project_id(struct api_call *call, const char *value, struct error *err)
+/* The original API allows 1 to 256 characters. */
+static bool parse_enterprise_project_id(struct api_call *call, const char *value, struct error *err)
 {
     size_t count = 0;
 
@@ -16,7 +16,7 @@ static bool take_enterprise_project_id(struct api_call *call, const char *value,
     return true;
 }
 
-static bool take_export_size(struct api_call *call, const char *value, struct error *err)
+static bool parse_export_size(struct api_call *call, const char *value, struct error *err)
 {
     char excerpt[TEXT_EXCERPT_SIZE];
     int64_t size = 0;
@@ -29,7 +29,7 @@ static bool take_export_size(struct api_call *call, const char *value, struct er
 }
 
 /* Accepts only digits, and a number within the bounds. */
-static bool take_number(const char *name, const char *value, int min, int max, int *ret_number, struct error *err)
+static bool parse_number(const char *name, const char *value, int min, int max, int *ret_number, struct error *err)
 {
     char excerpt[TEXT_EXCERPT_SIZE];
     int64_t number = 0;
@@ -41,22 +41,22 @@ static bool take_number(const char *name, const char *value, int min, int max, i
     return true;
 }
 
-static bool take_limit(struct api_call *call, const char *value, struct error *err)
+static bool parse_limit(struct api_call *call, const char *value, struct error *err)
 {
-    return take_number("limit", value, 1, 200, &call->limit, err);
+    return parse_number("limit", value, 1, 200, &call->limit, err);
 }
 
-static bool take_offset(struct api_call *call, const char *value, struct error *err)
+static bool parse_offset(struct api_call *call, const char *value, struct error *err)
 {
-    return take_number("offset", value, 0, 2000000, &call->offset, err);
+    return parse_number("offset", value, 0, 2000000, &call->offset, err);
 }
 
-static const struct api_parameter enterprise_project_id = {"enterprise_project_id", "0", take_enterprise_project_id};
+static const struct api_parameter enterprise_project_id = {"enterprise_project_id", "0", parse_enterprise_project_id};
 static const struct api_parameter optional_enterprise_project_id = {"enterprise_project_id", NULL,
-                                                                    take_enterprise_project_id};
-static const struct api_parameter export_size = {"export_size", "100000", take_export_size};
-static const struct api_parameter limit = {"limit", "10", take_limit};
-static const struct api_parameter offset = {"offset", "0", take_offset};
+                                                                    parse_enterprise_project_id};
+static const struct api_parameter export_size = {"export_size", "100000", parse_export_size};
+static const struct api_parameter limit = {"limit", "10", parse_limit};
+static const struct api_parameter offset = {"offset", "0", parse_offset};
 
 const struct api_route api_routes[] = {
     {{HTTP_POST, "/v5/{project_id}/container/export-task"}, "create", api_create, false, API_MAX_BODY,

@@ -1,4 +1,4 @@
-/* GET /v5/{project_id}/export-task/{task_id}: the status of a task. */
+/* GET /v5/{project_id}/export-task/{task_id}: returns the status of a task. */
 #include <string.h>
 
 #include "api/api.h"
@@ -17,7 +17,7 @@ static void add_number_member(struct json_object *object, const char *key, int64
 struct json_object *api_status_json(const struct task *task)
 {
     static const char *const names[] = {
-        [TASK_QUEUED] = "running", /* the API has no other name for it */
+        [TASK_QUEUED] = "running", /* the API has no separate name for it */
         [TASK_RUNNING] = "running",
         [TASK_SUCCESS] = "success",
         [TASK_FAILURE] = "failure",

@@ -1,4 +1,4 @@
-/* The database connections of operations, and what a caller may see of the tasks. */
+/* The database connections of operations, and the limits of what a caller may see. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,19 +11,19 @@ const char *api_enterprise_project(const struct api_call *call)
     return given == NULL || strcmp(given, API_ALL_GRANTED) == 0 ? NULL : given;
 }
 
-struct db *api_take_db(struct api_call *call, struct error *err)
+struct db *api_acquire_db(struct api_call *call, struct error *err)
 {
     return db_pool_acquire(call->api->pool, err);
 }
 
-void api_give_db(struct api_call *call, struct db *db)
+void api_release_db(struct api_call *call, struct db *db)
 {
     db_pool_release(call->api->pool, db);
 }
 
 bool api_view_begin(struct api_call *call, struct api_view *view, struct error *err)
 {
-    view->db = api_take_db(call, err);
+    view->db = api_acquire_db(call, err);
     if (view->db == NULL)
         return false;
     view->scope = identity_scope(&call->identity, NULL);
@@ -37,6 +37,6 @@ bool api_view_begin(struct api_call *call, struct api_view *view, struct error *
 
 void api_view_end(struct api_call *call, struct api_view *view)
 {
-    api_give_db(call, view->db);
+    api_release_db(call, view->db);
     free(view->scope);
 }

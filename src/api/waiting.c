@@ -4,9 +4,9 @@
 #include "api/api.h"
 #include "base/clock.h"
 
-#define RECHECK_MS 10000     /* between reads of a task without a notification, in case one was lost */
-#define DEAF_RECHECK_MS 1000 /* the same while this process receives no notifications */
-#define CLIENT_CHECK_MS 250  /* between checks that the client is still connected */
+#define RECHECK_MS 10000           /* between reads of a task without a notification, in case one was lost */
+#define UNNOTIFIED_RECHECK_MS 1000 /* the same, while this process receives no notifications */
+#define CLIENT_CHECK_MS 250        /* between checks that the client is still connected */
 
 static bool find_awaited(struct api_call *call, const char *task_id, struct task *ret_task, struct error *err)
 {
@@ -21,10 +21,10 @@ static bool find_awaited(struct api_call *call, const char *task_id, struct task
 }
 
 /* Waits until the task should be read again, or until the deadline. Returns false if the wait must end now. */
-static bool wait_for_news(struct api_call *call, struct watch *watch, int64_t deadline)
+static bool wait_for_change(struct api_call *call, struct watch *watch, int64_t deadline)
 {
     int64_t began = clock_monotonic_ms();
-    enum watch_news news;
+    enum watch_news event;
     int64_t next_recheck;
     int left;
 
@@ -33,16 +33,16 @@ static bool wait_for_news(struct api_call *call, struct watch *watch, int64_t de
             return false;
         if (watch->until_busy && !workers_may_run(call->api->workers, watch->task_id))
             return false;
-        next_recheck = began + (watches_is_hearing(call->api->watches) ? RECHECK_MS : DEAF_RECHECK_MS);
+        next_recheck = began + (watches_is_hearing(call->api->watches) ? RECHECK_MS : UNNOTIFIED_RECHECK_MS);
         if (next_recheck > deadline)
             next_recheck = deadline;
         left = clock_remaining_ms(next_recheck);
-        news = watch_wait(watch, left < CLIENT_CHECK_MS ? left : CLIENT_CHECK_MS);
-    } while (news == WATCH_BUSY || (news == WATCH_QUIET && left > 0));
-    return news != WATCH_STOPPING;
+        event = watch_wait(watch, left < CLIENT_CHECK_MS ? left : CLIENT_CHECK_MS);
+    } while (event == WATCH_BUSY || (event == WATCH_QUIET && left > 0));
+    return event != WATCH_STOPPING;
 }
 
-/* Waits for a task that export threads run. If the wait ends before the task, *ret_task is as it was read last. */
+/* Waits for a task that export threads run. If the wait ends first, *ret_task is as last read. */
 static bool await_threads(struct api_call *call, const char *task_id, struct api_wait wait, struct task *ret_task,
                           struct error *err)
 {
@@ -56,7 +56,7 @@ static bool await_threads(struct api_call *call, const char *task_id, struct api
         found = find_awaited(call, task_id, ret_task, err);
         if (!found || task_has_ended(ret_task) || clock_remaining_ms(deadline) == 0)
             break;
-        if (!paused || !wait_for_news(call, &watch, deadline))
+        if (!paused || !wait_for_change(call, &watch, deadline))
             break; /* not paused: the limit of waiting requests is reached */
     }
     if (paused)

@@ -204,7 +204,7 @@ static bool assign_choice(void *member, const struct option *option, const char 
     for (int i = 0; option->choices[i] != NULL; i++) {
         size_t used = strlen(reason);
 
-        snprintf(reason + used, size - used, " %s", option->choices[i]);
+        snprintf(reason + used, size - used, "%s %s", i == 0 ? "" : ",", option->choices[i]);
     }
     return false;
 }

@@ -15,9 +15,10 @@
 #include "http/probe.h"
 
 #define PROBE_TIMEOUT_MS 10000
-#define LITTLE_ROOM (INT64_C(1024) * 1024 * 1024) /* bytes */
+#define GIB (INT64_C(1024) * 1024 * 1024)
+#define LOW_SPACE GIB /* bytes; less free space is a warning */
 
-/* Checks the permissions of the file, which may hold a password. */
+/* Checks the permissions of the configuration file, which may contain a password. */
 static void check_configuration(struct checkup *checkup)
 {
     const struct config *config = checkup->config;
@@ -34,7 +35,7 @@ static void check_configuration(struct checkup *checkup)
         checkup_add(checkup, FINDING_OK, "configuration", "%s", config->path);
 }
 
-/* Writes user:group and mode, as ls does. */
+/* Writes the owner, the group and the octal mode, as in "waybill:waybill 750". */
 static void describe_owner(char *out, size_t size, const struct stat *status)
 {
     const struct passwd *user = getpwuid(status->st_uid);
@@ -51,7 +52,7 @@ static void check_files(struct checkup *checkup)
     struct stat status;
     char owner[160];
     struct error err;
-    int64_t room;
+    int64_t available;
 
     if (stat(directory, &status) != 0) {
         checkup_add(checkup, FINDING_FAILED, "files", "%s: %s: create the directory, owned by the user of the service",
@@ -60,21 +61,21 @@ static void check_files(struct checkup *checkup)
     }
     describe_owner(owner, sizeof(owner), &status);
     if (access(directory, R_OK | W_OK | X_OK) != 0 || !export_file_probe(directory, &err)) {
-        checkup_add(checkup, FINDING_FAILED, "files", "%s (%s) is not writable for user %u: make the user of the"
+        checkup_add(checkup, FINDING_FAILED, "files", "%s (%s) is not writable by user %u: make the user of the"
                     " service its owner, run this command as that user, and check that the disk is not"
                     " full", directory, owner, (unsigned) geteuid());
         return;
     }
-    room = statvfs(directory, &space) == 0 ? (int64_t) (space.f_bavail * space.f_frsize) : INT64_MAX;
+    available = statvfs(directory, &space) == 0 ? (int64_t) (space.f_bavail * space.f_frsize) : INT64_MAX;
     if ((status.st_mode & S_IRWXO) != 0)
         checkup_add(checkup, FINDING_WARNING, "files", "%s (%s) is accessible to all users: run chmod o-rwx", directory,
                     owner);
-    else if (room < LITTLE_ROOM)
+    else if (available < LOW_SPACE)
         checkup_add(checkup, FINDING_WARNING, "files", "%s has %.1f GiB left: free space, or set [files] max_total_mib",
-                    directory, (double) room / (double) LITTLE_ROOM);
+                    directory, (double) available / (double) GIB);
     else
         checkup_add(checkup, FINDING_OK, "files", "%s (%s), %.1f GiB left", directory, owner,
-                    (double) room / (double) LITTLE_ROOM);
+                    (double) available / (double) GIB);
 }
 
 static void check_socket(struct checkup *checkup)
@@ -82,7 +83,7 @@ static void check_socket(struct checkup *checkup)
     struct stat status;
     char owner[160] = "";
     struct error err;
-    int answer;
+    int http_status;
 
     if (checkup->socket[0] == '\0') {
         checkup_add(checkup, FINDING_SKIPPED, "socket",
@@ -91,12 +92,12 @@ static void check_socket(struct checkup *checkup)
     }
     if (stat(checkup->socket, &status) == 0)
         describe_owner(owner, sizeof(owner), &status);
-    if (!http_probe(checkup->socket, "/healthz/ready", PROBE_TIMEOUT_MS, &answer, &err))
+    if (!http_probe(checkup->socket, "/healthz/ready", PROBE_TIMEOUT_MS, &http_status, &err))
         checkup_add_error(checkup, FINDING_FAILED, "socket", &err,
                           "start waybill.fcgi, and check the permissions of the socket");
-    else if (answer != 200)
+    else if (http_status != 200)
         checkup_add(checkup, FINDING_FAILED, "socket", "%s responds, but is not ready (%d): see its log",
-                    checkup->socket, answer);
+                    checkup->socket, http_status);
     else
         checkup_add(checkup, FINDING_OK, "socket", "%s%s%s is ready", checkup->socket, owner[0] == '\0' ? "" : " ",
                     owner);

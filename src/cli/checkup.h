@@ -1,4 +1,4 @@
-/* The findings of `waybill check`, and the parts of it that need PostgreSQL. check.c runs the parts in their order. */
+/* The findings of `waybill check`, and its checks that need PostgreSQL. check.c runs all checks in order. */
 #ifndef WAYBILL_CLI_CHECKUP_H
 #define WAYBILL_CLI_CHECKUP_H
 
@@ -12,7 +12,7 @@ enum finding {
     FINDING_OK,
     FINDING_WARNING, /* it works, but should be changed */
     FINDING_FAILED,
-    FINDING_SKIPPED, /* another prerequisite is missing */
+    FINDING_SKIPPED, /* not checked, because another prerequisite is missing */
 };
 
 struct checkup {

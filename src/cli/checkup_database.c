@@ -8,8 +8,8 @@
 #include "db/migrations.h"
 #include "db/query.h"
 
-#define OLDEST_SERVER 150000
-#define CLOCK_MS 2000
+#define OLDEST_SERVER 150000 /* server_version_num */
+#define CLOCK_MS 2000        /* a larger difference is a warning */
 
 static struct db_result *query_row(struct db *db, const char *sql, struct error *err)
 {
@@ -51,13 +51,13 @@ static void check_schema_version(struct checkup *checkup)
     else if (difference.missing[0] != '\0')
         checkup_add(checkup, FINDING_FAILED, "schema", "%s is not applied: run `waybill migrate`", difference.missing);
     else if (difference.unknown[0] != '\0')
-        checkup_add(checkup, FINDING_WARNING, "schema", "%s is applied, which is unknown to this version: install the"
+        checkup_add(checkup, FINDING_WARNING, "schema", "%s is applied, but unknown to this version: install the"
                     " newer version on this host", difference.unknown);
     else
         checkup_add(checkup, FINDING_OK, "schema", "up to date: %s", difference.newest);
 }
 
-/* Checks that the role has the privileges that the service needs, and no others. */
+/* Checks that the role has the privileges that the service needs. Warns if it has more. */
 static void check_privileges(struct checkup *checkup)
 {
     static const char sql[] =

@@ -1,4 +1,4 @@
-/* The inventory: whether exports can read its relation, and how far a standby is behind. */
+/* The inventory: whether exports can read its relation, and how far a standby lags behind the primary. */
 #include <inttypes.h>
 
 #include "base/buffer.h"
@@ -39,7 +39,7 @@ static struct selection *selection_of_all(struct error *err)
     return selection;
 }
 
-/* Lets the server plan an export with all columns and filters, which fails unless all exist and can be read. */
+/* Plans an export with all columns and filters, without running it. Fails unless all columns exist and are readable. */
 static bool try_inventory(struct db *db, const char *relation, struct error *err)
 {
     struct selection *selection = selection_of_all(err);
@@ -93,8 +93,8 @@ void checkup_inventory(struct checkup *checkup)
     if (db == NULL)
         checkup_add_error(checkup, FINDING_FAILED, "inventory", &err, "see [inventory] conninfo");
     else if (!try_inventory(db, checkup->config->relation, &err))
-        checkup_add_error(checkup, FINDING_FAILED, "inventory", &err, "[inventory] relation needs the columns of"
-                          " waybill.container, and the role of the service the privilege to read it");
+        checkup_add_error(checkup, FINDING_FAILED, "inventory", &err, "[inventory] relation must have the columns of"
+                          " waybill.container, and the role of the service needs SELECT on it");
     else
         report_inventory(checkup, db);
     db_close(db);

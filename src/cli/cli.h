@@ -8,8 +8,8 @@
 #include "db/connection.h"
 
 /*
- * Runs a subcommand. argv[0] is its name. Returns false and fills err on failure; the usage is printed for ERROR_USAGE.
- * Standard output gets only the result of the subcommand.
+ * Runs a subcommand. argv[0] is its name. On failure, fills err and returns false; the caller prints the usage for
+ * ERROR_USAGE. Only the result of the subcommand is printed to standard output.
  */
 typedef bool (*cli_run)(int argc, char **argv, const struct config *config, struct error *err);
 
@@ -18,7 +18,7 @@ bool cli_migrate(int argc, char **argv, const struct config *config, struct erro
 bool cli_task(int argc, char **argv, const struct config *config, struct error *err);
 bool cli_token(int argc, char **argv, const struct config *config, struct error *err);
 
-/* Open a connection as the owner of the schema, or as the service. Close it with db_close. NULL on failure. */
+/* Open a connection as the owner of the schema, or as the service. Close it with db_close. Return NULL on failure. */
 MUST_CHECK struct db *cli_open_owner(const struct config *config, struct error *err);
 MUST_CHECK struct db *cli_open_service(const struct config *config, struct error *err);
 
@@ -28,7 +28,7 @@ struct cli_action {
     cli_run run;
 };
 
-/* Runs the action argv[1]. ERROR_USAGE if it is not in the table. */
+/* Runs the action argv[1]. Fails with ERROR_USAGE if it is not in the table. */
 MUST_CHECK bool cli_run_action(const struct cli_action *actions, int argc, char **argv, const struct config *config,
                                struct error *err);
 

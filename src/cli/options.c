@@ -16,7 +16,7 @@ static bool is_argument(const struct cli_option *option)
     return option->name[0] != '-';
 }
 
-/* Fills in the table for getopt_long: names without dashes, and the number of each row. */
+/* Fills in the table for getopt_long: the name of each option without dashes, and a value that identifies its row. */
 static void list_options(const struct cli_option *options, struct option known[CLI_MAX_OPTIONS + 1])
 {
     int row;

@@ -40,7 +40,7 @@ struct cli_option {
 /*
  * Parses argv from argv[1] on. Every message begins with `command`, such as "token create". Arguments fill the rows
  * without dashes, in their order. Returns false with ERROR_USAGE if an option or argument is unknown, lacks its value,
- * breaks its rule, or is required and missing. Then some targets may have been set.
+ * breaks its rule, or is required and missing. Some targets may be set even then.
  */
 MUST_CHECK bool cli_parse_options(const char *command, int argc, char **argv, const struct cli_option *options,
                                   struct error *err);

@@ -75,7 +75,7 @@ static bool print_task(struct db *db, const char *task_id, struct error *err)
     return task_admin_show(db, task_id, print_task_column, err);
 }
 
-/* Runs `act` with the task that the only argument names. */
+/* Parses the ID of a task as the only argument, and runs `act` on the task. */
 static bool with_task(const char *command, int argc, char **argv, const struct config *config,
                       bool (*act)(struct db *db, const char *task_id, struct error *err), struct error *err)
 {

@@ -1,4 +1,4 @@
-/* The table of columns: the key of each in a request, and its type in the CSV. */
+/* The table of columns: the key of each column in a request, and its type in the CSV file. */
 #ifndef WAYBILL_INVENTORY_COLUMNS_H
 #define WAYBILL_INVENTORY_COLUMNS_H
 

@@ -14,15 +14,15 @@ void csv_writer_begin(struct csv_writer *writer, const struct csv_options *optio
 }
 
 /*
- * Appends the field with the quoting of libcsv. libcsv truncates its output if the buffer is too small, so this
- * reserves room for the worst case, in which every byte is a quote to double. libcsv writes no NUL.
+ * Appends the field, quoted by libcsv. libcsv truncates its output if the buffer is too small, so this function
+ * reserves memory for the worst case: a field of quotes, each of which is doubled. libcsv writes no NUL.
  */
 static void append_quoted(struct buffer *buffer, const char *data, size_t length)
 {
-    size_t room = 2 * length + 2;
+    size_t worst_case = 2 * length + 2;
 
-    buffer_reserve(buffer, room);
-    buffer->length += csv_write(buffer->data + buffer->length, room, data, length);
+    buffer_reserve(buffer, worst_case);
+    buffer->length += csv_write(buffer->data + buffer->length, worst_case, data, length);
 }
 
 /*
@@ -119,11 +119,11 @@ bool csv_writer_header(struct csv_writer *writer, const struct selection *select
 
 bool csv_writer_flush(struct csv_writer *writer, struct error *err)
 {
-    bool taken = writer->buffer.length == 0
-                 || writer->output.write(writer->output.context, writer->buffer.data, writer->buffer.length, err);
+    bool written = writer->buffer.length == 0
+                   || writer->output.write(writer->output.context, writer->buffer.data, writer->buffer.length, err);
 
     buffer_clear(&writer->buffer);
-    return taken;
+    return written;
 }
 
 void csv_writer_end(struct csv_writer *writer)

@@ -1,6 +1,6 @@
 /*
  * The CSV format: RFC 4180 in UTF-8 with CRLF. Every field is quoted, except NULL, which is empty and unquoted. Fields
- * are written one by one to a buffer, which is passed to the output whenever it is full.
+ * are written to a buffer, which is passed to the output at the end of a line, once it is large enough.
  */
 #ifndef WAYBILL_INVENTORY_CSV_WRITER_H
 #define WAYBILL_INVENTORY_CSV_WRITER_H
@@ -34,7 +34,7 @@ struct csv_writer {
     bool in_line; /* a field of the current line has been written */
 };
 
-/* Begins a file. Call csv_writer_end in any case. */
+/* Begins a file. Call csv_writer_end afterwards, even if another function fails. */
 void csv_writer_begin(struct csv_writer *writer, const struct csv_options *options, const struct csv_output *output);
 
 /*

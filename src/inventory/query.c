@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-/* The schema of a relation defaults to public. */
+/* Appends the quoted name of a relation. The default schema is public. */
 static void append_relation(struct statement *statement, const char *relation)
 {
     const char *dot = strchr(relation, '.');
@@ -22,15 +22,15 @@ static void append_relation(struct statement *statement, const char *relation)
 }
 
 /*
- * Appends a text column for comparison and sorting by bytes. The view of a site may have other types and collations.
- * For waybill.container the casts have no effect, and its indexes stay usable.
+ * Appends a text column for comparison and sorting by bytes. The inventory may be a view with other types and
+ * collations. For waybill.container, the casts have no effect, and its indexes stay usable.
  */
 static void append_text_column(struct statement *statement, const char *name)
 {
     statement_append(statement, "c.%s::text COLLATE \"C\"", name);
 }
 
-/* Binds a pattern of LIKE: `*` becomes %, and all other characters are literal. */
+/* Binds the text as a pattern of LIKE: `*` becomes %, and all other characters are literal. */
 static void bind_pattern(struct statement *statement, const char *text)
 {
     struct buffer pattern = {0};
@@ -62,7 +62,7 @@ static void append_time_bound(struct statement *statement, const char *name, con
 
 /*
  * Appends a time range. Both ends are included, with the precision of a file: a row at .1239 is in a range that ends at
- * .123. A bound above the maximum of timestamptz restricts nothing as the end, and excludes all rows as the start.
+ * .123. An end of CLOCK_MAX_MS or later excludes only NULL. A later start is replaced by CLOCK_MAX_MS.
  */
 static void append_time_range(struct statement *statement, const char *name, const struct filter_value *value)
 {

@@ -1,4 +1,4 @@
-/* The query of a selection: translates every filter to SQL. */
+/* Builds the SQL query of a selection. */
 #ifndef WAYBILL_INVENTORY_QUERY_H
 #define WAYBILL_INVENTORY_QUERY_H
 
@@ -7,7 +7,7 @@
 #include "db/statement.h"
 #include "inventory/selection.h"
 
-/* Which rows of the inventory to read, and which of their columns. */
+/* The rows and columns of the inventory to read. */
 struct inventory_query {
     const char *relation;            /* [inventory] relation: schema.name or name */
     const char *project_id;

@@ -1,6 +1,6 @@
 /*
- * Sends the rows of a query, one by one, from a connection to a sink. All readers of the inventory share this code. It
- * needs no task, no lease and no pool.
+ * Sends the rows of a query, one by one, from a connection to a sink. All readers of the inventory use this code. It
+ * does not depend on tasks, leases or the connection pool.
  */
 #ifndef WAYBILL_INVENTORY_ROWS_H
 #define WAYBILL_INVENTORY_ROWS_H
@@ -18,7 +18,7 @@ struct inventory_progress {
     int64_t expected; /* the planner's estimate of the number of rows; 0 until it is known */
     int64_t rows;     /* number of rows that the sink has accepted */
     bool truncated;   /* more rows match than the limit of the query */
-    bool answered;    /* false if the connection was lost before any response of the server */
+    bool answered;    /* false if the connection was lost before the server responded */
 };
 
 struct inventory_sink {

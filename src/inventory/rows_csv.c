@@ -1,6 +1,6 @@
 #include "inventory/rows_csv.h"
 
-/* The file that rows are written to. */
+/* A CSV file that is being written. */
 struct csv_file {
     struct csv_writer writer;
     const struct selection *selection;

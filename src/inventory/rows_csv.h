@@ -1,4 +1,4 @@
-/* Writes the rows of a query as a CSV file, for exports and the shell. */
+/* Writes the rows of a query as a CSV file. */
 #ifndef WAYBILL_INVENTORY_ROWS_CSV_H
 #define WAYBILL_INVENTORY_ROWS_CSV_H
 

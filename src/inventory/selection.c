@@ -14,7 +14,10 @@
 
 static const struct json_rules body_rules = {.subject = "the body", .max_levels = 8};
 
-/* Reports the value, as in "got 7" or "got an array": scalars as in the body, shortened; others by their type. */
+/*
+ * Sets an error with the field, the rule and the value, as in "got 7" or "got an array": a string (shortened), an
+ * integer or a boolean as in the body, any other value by its type. Returns false.
+ */
 static bool refuse_value(struct error *err, const char *field, const char *rule, struct json_object *got)
 {
     enum json_type type = json_object_get_type(got);
@@ -73,7 +76,7 @@ static bool read_choice(struct json_object *value, const struct filter *filter, 
             *ret_text = memory_copy_text(text);
             return true;
         }
-        buffer_printf(&rule, " %s", filter->choices[i]);
+        buffer_printf(&rule, "%s %s", i == 0 ? "" : ",", filter->choices[i]);
     }
     refuse_value(err, filter->name, buffer_text(&rule), value);
     buffer_free(&rule);
@@ -103,7 +106,7 @@ static bool read_time_range(struct json_object *value, const struct filter *filt
         char excerpt[TEXT_EXCERPT_SIZE];
 
         if (!is_start && strcmp(key, "end_time") != 0)
-            return error_set(err, ERROR_PARAMETER, "%s has only start_time and end_time, got unknown field %s",
+            return error_set(err, ERROR_PARAMETER, "%s may contain only start_time and end_time, got unknown field %s",
                              filter->name, text_excerpt(excerpt, key, strlen(key)));
         if (json_object_is_type(member, json_type_null))
             continue;
@@ -147,7 +150,7 @@ static bool read_filter(struct json_object *value, const struct filter *filter, 
     return false;
 }
 
-/* Reads the key of pair `index`, which no earlier pair may have. */
+/* Reads the key of pair `index`, and refuses a key that an earlier pair has. */
 static bool read_header_key(struct json_object *value, size_t index, struct selection *selection, struct error *err)
 {
     struct selection_header *header = &selection->headers[index];
@@ -164,8 +167,8 @@ static bool read_header_key(struct json_object *value, size_t index, struct sele
         struct buffer keys = {0};
 
         for (size_t i = 0; i < COLUMN_COUNT; i++)
-            buffer_printf(&keys, " %s", columns[i].key);
-        error_set(err, ERROR_PARAMETER, "%s must be one of%s, got %s", field, buffer_text(&keys),
+            buffer_printf(&keys, "%s%s", i == 0 ? "" : ", ", columns[i].key);
+        error_set(err, ERROR_PARAMETER, "%s must be one of %s, got %s", field, buffer_text(&keys),
                   text_excerpt(excerpt, text, strlen(text)));
         buffer_free(&keys);
         return false;

@@ -1,7 +1,7 @@
 /*
- * What to select from the inventory: the filters on its rows, and the columns with their header names. It is read from
- * the JSON body of "create a container export task" and validated by the rules of the API page (docs/openapi.yaml).
- * Neither HTTP nor a database is needed.
+ * A selection from the inventory: filters on its rows, and columns with their header names. It is parsed from the JSON
+ * body of "create a container export task" and validated by the rules in docs/openapi.yaml. This code needs neither
+ * HTTP nor a database.
  */
 #ifndef WAYBILL_INVENTORY_SELECTION_H
 #define WAYBILL_INVENTORY_SELECTION_H
@@ -22,7 +22,7 @@ struct selection {
     struct filter_value filters[FILTER_COUNT]; /* indexed like the table */
     size_t header_count;                       /* 1 to COLUMN_COUNT */
     struct selection_header headers[COLUMN_COUNT];
-    char *json; /* the body as accepted, without whitespace: it parses to an equal selection */
+    char *json; /* the accepted body without whitespace; parsing it returns an equal selection */
 };
 
 /*

@@ -228,7 +228,7 @@ static void names_the_choices(void)
     struct error err;
 
     assert_null(read_option("log.level", "loud", NULL, &err));
-    check_refusal(&err, ERROR_CONFIG, "[log] level must be one of error warning info debug, got \"loud\"");
+    check_refusal(&err, ERROR_CONFIG, "[log] level must be one of error, warning, info, debug, got \"loud\"");
 }
 
 #define ONLY_WITH_ZONES 2

@@ -177,11 +177,11 @@ static void export_sizes(const void *row)
     struct error err;
 
     if (c->size > 0) {
-        check_good(parameter_of(api_create, "export_size")->take(&call, c->value, &err), &err);
+        check_good(parameter_of(api_create, "export_size")->parse(&call, c->value, &err), &err);
         assert_int_equal(call.export_size, c->size);
         return;
     }
-    assert_false(parameter_of(api_create, "export_size")->take(&call, c->value, &err));
+    assert_false(parameter_of(api_create, "export_size")->parse(&call, c->value, &err));
     check_refusal(&err, ERROR_PARAMETER, "export_size must be an integer from 1 to 100000");
     check_refusal(&err, ERROR_PARAMETER, text_excerpt(excerpt, c->value, strlen(c->value)));
 }
@@ -213,12 +213,12 @@ static void pages(const void *row)
     struct error err;
 
     if (c->number >= 0) {
-        check_good(parameter->take(&call, c->value, &err), &err);
+        check_good(parameter->parse(&call, c->value, &err), &err);
         assert_int_equal(call.limit, is_limit ? c->number : -7);
         assert_int_equal(call.offset, is_limit ? -7 : c->number);
         return;
     }
-    assert_false(parameter->take(&call, c->value, &err));
+    assert_false(parameter->parse(&call, c->value, &err));
     check_refusal(&err, ERROR_PARAMETER, is_limit ? "limit must be an integer from 1 to 200"
                                                   : "offset must be an integer from 0 to 2000000");
     check_refusal(&err, ERROR_PARAMETER, text_excerpt(excerpt, c->value, strlen(c->value)));
@@ -234,7 +234,7 @@ static void defaults_are_good(void)
             struct error err;
 
             if (parameter->default_value != NULL)
-                check_good(parameter->take(&call, parameter->default_value, &err), &err);
+                check_good(parameter->parse(&call, parameter->default_value, &err), &err);
         }
     }
 }
@@ -255,7 +255,7 @@ static void enterprise_project_ids(const void *row)
 
             for (size_t n = 0; n < lengths[k]; n++)
                 buffer_append_text(&value, units[i]);
-            good = parameter_of(route->run, "enterprise_project_id")->take(&call, buffer_text(&value), &err);
+            good = parameter_of(route->run, "enterprise_project_id")->parse(&call, buffer_text(&value), &err);
             if (lengths[k] == 0 || lengths[k] > 256) {
                 assert_false(good);
                 check_refusal(&err, ERROR_PARAMETER, "enterprise_project_id must have 1 to 256 characters");
@@ -285,7 +285,7 @@ static void limits_to_an_enterprise_project(const void *row)
     struct error err;
 
     if (c->given != NULL) {
-        check_good(parameter_of(api_create, "enterprise_project_id")->take(&call, c->given, &err), &err);
+        check_good(parameter_of(api_create, "enterprise_project_id")->parse(&call, c->given, &err), &err);
         assert_string_equal(call.enterprise_project_id, c->given);
     }
     if (c->limit == NULL)
