@@ -24,7 +24,7 @@ static bool find_awaited(struct api_call *call, const char *task_id, struct task
 static bool wait_for_change(struct api_call *call, struct watch *watch, int64_t deadline)
 {
     int64_t began = clock_monotonic_ms();
-    enum watch_news event;
+    enum watch_event event;
     int64_t next_recheck;
     int left;
 
@@ -33,7 +33,7 @@ static bool wait_for_change(struct api_call *call, struct watch *watch, int64_t 
             return false;
         if (watch->until_busy && !workers_may_run(call->api->workers, watch->task_id))
             return false;
-        next_recheck = began + (watches_is_hearing(call->api->watches) ? RECHECK_MS : UNNOTIFIED_RECHECK_MS);
+        next_recheck = began + (watches_is_receiving(call->api->watches) ? RECHECK_MS : UNNOTIFIED_RECHECK_MS);
         if (next_recheck > deadline)
             next_recheck = deadline;
         left = clock_remaining_ms(next_recheck);

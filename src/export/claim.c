@@ -73,7 +73,7 @@ static struct db_result *rank_projects(struct db *db, struct error *err)
     return db_query(db, DB_ROWS, sql, ARRAY_SIZE(values), values, err);
 }
 
-/* Checks whether one more export may run. */
+/* Checks whether another export may run. */
 static bool has_room(struct db *db, const struct claim_terms *terms, bool *ret_room, struct error *err)
 {
     static const char sql[] = "SELECT count(*) AS running FROM waybill.export_task WHERE" IS_LIVE;
@@ -90,7 +90,7 @@ static bool has_room(struct db *db, const struct claim_terms *terms, bool *ret_r
     return true;
 }
 
-/* Claims the task that a subquery selects. now() would be the time before the wait for the lock. */
+/* Claims the task that a subquery selects. Uses clock_timestamp(): now() is the time before the wait for the lock. */
 #define TAKE(which)                                                                                                    \
     "UPDATE waybill.export_task"                                                                                       \
     " SET state = 'running', lease = gen_random_uuid(),"                                                               \

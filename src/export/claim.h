@@ -53,7 +53,7 @@ MUST_CHECK bool claim_next(struct db *db, const char *task_id, const struct clai
 void claim_free(struct claim *claim);
 
 /*
- * The calls of the holder. Each fails with ERROR_LEASE, without effect, if the lease is no longer held. After
+ * Calls for the holder of the lease. Each fails with ERROR_LEASE, without effect, if the lease is no longer held. After
  * ERROR_UNAVAILABLE or ERROR_TIMEOUT, its change may still be committed, now or later; see claim_find_fate.
  */
 
@@ -78,7 +78,7 @@ MUST_CHECK bool claim_fail(struct db *db, const struct claim *claim, const struc
 /* Requeues the task. `attempted` tells whether this attempt counts. */
 MUST_CHECK bool claim_requeue(struct db *db, const struct claim *claim, bool attempted, struct error *err);
 
-/* The state of a claim in the database. All but CLAIM_HELD are final, because an ended lease never returns. */
+/* The state of a claim in the database. All but CLAIM_HELD are final, because a lease is never acquired again. */
 enum claim_fate {
     CLAIM_HELD,      /* the lease is held; a change may still be committed */
     CLAIM_SUCCEEDED, /* the task has the file of the claim */

@@ -62,7 +62,7 @@ static bool housekeeper_has_time(void *context, struct error *err)
     return expired ? error_set(err, ERROR_UNAVAILABLE, "the process is stopping") : true;
 }
 
-/* Takes a connection whose statements end with the time of the housekeeper. NULL on failure. */
+/* Acquires a connection whose statements end before the deadline of the housekeeper. Returns NULL on failure. */
 static struct db *take_connection(struct housekeeper *housekeeper, struct error *err)
 {
     struct db *db = db_pool_acquire(housekeeper->pool, err);
@@ -105,7 +105,7 @@ static void flush_counters(struct housekeeper *housekeeper)
     give_connection(housekeeper, db);
 }
 
-/* Adds the last counters of the process. It has LAST_MS for this in any case. */
+/* Adds the last counters of the process. It has at least LAST_MS for this. */
 static void flush_last(struct housekeeper *housekeeper)
 {
     int64_t least = clock_monotonic_ms() + LAST_MS;

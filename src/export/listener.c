@@ -15,7 +15,7 @@
 #include "export/task.h"
 
 #define RETRY_MS 1000  /* between attempts to connect */
-#define QUIET_MS 30000 /* without a notification, until the server is pinged */
+#define QUIET_MS 30000 /* time without a notification after which the server is pinged */
 
 struct listener {
     const struct db_settings *settings;
@@ -61,10 +61,10 @@ static void *listener_main(void *argument)
 
         if (db != NULL && db_listen(db, TASK_CHANNEL, &err)) {
             troubled = false;
-            watches_set_hearing(listener->watches, true);
+            watches_set_receiving(listener->watches, true);
             workers_wake_all(listener->workers);
             receive_notices(listener, db, &err);
-            watches_set_hearing(listener->watches, false);
+            watches_set_receiving(listener->watches, false);
         }
         db_close(db);
         if (err.code != ERROR_NONE && !troubled) {

@@ -30,7 +30,7 @@ static bool will_be_requeued(const struct attempt *attempt, const struct error *
     return reason->code == ERROR_CANCELLED;
 }
 
-/* How the attempt ends unless the database refuses that: `reason` is NULL for success. */
+/* Returns the intended outcome of the attempt: `reason` is NULL for success. */
 static enum outcome decide_end(const struct attempt *attempt, const struct error *reason)
 {
     if (reason == NULL)
@@ -40,13 +40,13 @@ static enum outcome decide_end(const struct attempt *attempt, const struct error
     return will_be_requeued(attempt, reason) ? OUTCOME_REQUEUED : OUTCOME_FAILURE;
 }
 
-/* Whether a requeued task has one attempt less. */
+/* Whether the attempt of a requeued task counts. */
 static bool attempt_counts(const struct attempt *attempt, const struct error *reason)
 {
     return reason->code == ERROR_UNAVAILABLE && !attempt->connection_was_dead;
 }
 
-/* Commits an end. */
+/* Commits an outcome. */
 static bool commit_end(const struct attempt *attempt, enum outcome end, const struct error *reason, struct error *err)
 {
     struct db *db = db_pool_acquire(attempt->tasks, err);
@@ -65,7 +65,7 @@ static bool commit_end(const struct attempt *attempt, enum outcome end, const st
     return done;
 }
 
-/* Asks the database how the export ended, after the answer to `sent` was lost. False if it does not know. */
+/* Asks the database how the export ended, after the response to `sent` was lost. Returns false if it cannot tell. */
 static bool find_recorded_end(const struct attempt *attempt, enum outcome sent, enum outcome *ret_end,
                               struct error *err)
 {
@@ -152,7 +152,7 @@ static void report_end(const struct attempt *attempt, enum outcome end, const st
     log_end(&line);
 }
 
-/* Replaces the message when the database was lost in every attempt. */
+/* Replaces the message if the database was lost in every attempt. */
 static void explain_last_attempt(struct error *reason)
 {
     struct error last = *reason;

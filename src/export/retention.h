@@ -1,7 +1,7 @@
 /*
- * Retention: expires files, removes the oldest files above the limit of all, deletes old tasks, and removes the files
- * that no task needs any more. It is safe to interrupt at any time and to run in several processes: the database first
- * records that a file is no longer needed, then the file is removed, then the record.
+ * Retention: expires files, removes the oldest files when all exceed the limit, deletes old tasks, and removes the
+ * files that no task needs any more. It is safe to interrupt at any time and to run in several processes: the database
+ * first records that a file is no longer needed, then the file is removed, then the record.
  */
 #ifndef WAYBILL_EXPORT_RETENTION_H
 #define WAYBILL_EXPORT_RETENTION_H

@@ -50,7 +50,7 @@ struct task_order {
     const char *request_id;
 };
 
-/* The caller who looks for tasks. It sees a task of its project if everything the task exports is granted to it. */
+/* The caller of a query. It sees a task of its project if everything that the task exports is granted to it. */
 struct task_viewer {
     const char *project_id;
     const char *enterprise_projects;   /* granted: text[] in its input format; NULL: all */

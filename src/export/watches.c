@@ -10,7 +10,7 @@
 struct watches {
     pthread_mutex_t lock; /* for all below, and for the members of each watch */
     struct watch *first;
-    bool hearing; /* the process receives notifications of others */
+    bool receiving; /* the process receives notifications of others */
     bool stopping;
 };
 
@@ -59,23 +59,23 @@ void watches_notify_busy(struct watches *watches)
     pthread_mutex_unlock(&watches->lock);
 }
 
-void watches_set_hearing(struct watches *watches, bool hearing)
+void watches_set_receiving(struct watches *watches, bool receiving)
 {
     pthread_mutex_lock(&watches->lock);
-    watches->hearing = hearing;
-    for (struct watch *watch = hearing ? watches->first : NULL; watch != NULL; watch = watch->next)
+    watches->receiving = receiving;
+    for (struct watch *watch = receiving ? watches->first : NULL; watch != NULL; watch = watch->next)
         notify_watch(watch);
     pthread_mutex_unlock(&watches->lock);
 }
 
-bool watches_is_hearing(struct watches *watches)
+bool watches_is_receiving(struct watches *watches)
 {
-    bool hearing;
+    bool receiving;
 
     pthread_mutex_lock(&watches->lock);
-    hearing = watches->hearing;
+    receiving = watches->receiving;
     pthread_mutex_unlock(&watches->lock);
-    return hearing;
+    return receiving;
 }
 
 void watches_stop(struct watches *watches)
@@ -98,8 +98,8 @@ void watch_begin(struct watches *watches, struct watch *watch, const char *task_
     pthread_mutex_unlock(&watches->lock);
 }
 
-/* Returns and clears the news of the watch. Called with the lock held. */
-static enum watch_news take_news(struct watch *watch)
+/* Returns and clears the event of the watch. Called with the lock held. */
+static enum watch_event take_event(struct watch *watch)
 {
     bool *reported = watch->changed ? &watch->changed : &watch->busy;
 
@@ -109,19 +109,19 @@ static enum watch_news take_news(struct watch *watch)
     return reported == &watch->changed ? WATCH_CHANGED : WATCH_BUSY;
 }
 
-enum watch_news watch_wait(struct watch *watch, int timeout_ms)
+enum watch_event watch_wait(struct watch *watch, int timeout_ms)
 {
     struct watches *watches = watch->watches;
     struct timespec until = clock_timespec_after(timeout_ms);
-    enum watch_news news;
+    enum watch_event event;
 
     pthread_mutex_lock(&watches->lock);
-    while ((news = take_news(watch)) == WATCH_QUIET) {
+    while ((event = take_event(watch)) == WATCH_QUIET) {
         if (pthread_cond_timedwait(&watch->woken, &watches->lock, &until) != 0)
             break;
     }
     pthread_mutex_unlock(&watches->lock);
-    return news;
+    return event;
 }
 
 void watch_end(struct watch *watch)

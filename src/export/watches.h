@@ -24,8 +24,8 @@ void watches_notify(struct watches *watches, const char *task_id);
  * Sets whether the process receives the notifications of other processes; initially it does not. When it begins to,
  * every watch gets a change, because earlier notifications may have been missed.
  */
-void watches_set_hearing(struct watches *watches, bool hearing);
-bool watches_is_hearing(struct watches *watches);
+void watches_set_receiving(struct watches *watches, bool receiving);
+bool watches_is_receiving(struct watches *watches);
 
 /* Reports that the process is stopping. */
 void watches_stop(struct watches *watches);
@@ -43,7 +43,7 @@ struct watch {
     bool busy;
 };
 
-enum watch_news {
+enum watch_event {
     WATCH_CHANGED,  /* the task changed since watch_begin or the last WATCH_CHANGED */
     WATCH_BUSY,     /* no change, but all export threads became busy */
     WATCH_QUIET,    /* no change within the time limit, as far as the process knows */
@@ -52,7 +52,7 @@ enum watch_news {
 
 /* `watches` and `watch` must stay valid until watch_end. Only a watch with `until_busy` gets WATCH_BUSY. */
 void watch_begin(struct watches *watches, struct watch *watch, const char *task_id, bool until_busy);
-enum watch_news watch_wait(struct watch *watch, int timeout_ms);
+enum watch_event watch_wait(struct watch *watch, int timeout_ms);
 void watch_end(struct watch *watch);
 
 #endif

@@ -61,15 +61,15 @@ bool __wrap_claim_renew(struct db *db, struct claim *renewed, const struct claim
     return true;
 }
 
-enum watch_news __wrap_watch_wait(struct watch *watch, int timeout_ms);
-enum watch_news __wrap_watch_wait(struct watch *watch, int timeout_ms)
+enum watch_event __wrap_watch_wait(struct watch *watch, int timeout_ms);
+enum watch_event __wrap_watch_wait(struct watch *watch, int timeout_ms)
 {
-    bool news = changed;
+    bool event = changed;
 
     assert_ptr_equal(watch, &claim->watch);
     assert_int_equal(timeout_ms, 0);
     changed = false;
-    return news ? WATCH_CHANGED : WATCH_QUIET;
+    return event ? WATCH_CHANGED : WATCH_QUIET;
 }
 
 struct export_file *__wrap_export_file_begin(const char *directory, const char *file_id, bool gzip, struct error *err);

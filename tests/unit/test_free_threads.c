@@ -27,7 +27,7 @@ static struct {
     const char *queue;         /* tasks to be claimed */
     enum stage stages[128];    /* how far the export of a task may go */
     bool is_ending[128];       /* whether it has reached STAGE_ENDING */
-    enum watch_news news[128]; /* of its watch, when it reached STAGE_ENDING */
+    enum watch_event event[128]; /* of its watch, when it reached STAGE_ENDING */
     int failed_claims;         /* claims since `start` that found no task */
 } tasks = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
@@ -66,7 +66,7 @@ enum outcome __wrap_exporter_run(const struct exporter *exporter, struct db *inv
     pthread_mutex_lock(&tasks.lock);
     while (tasks.stages[task] == STAGE_RUNNING)
         pthread_cond_wait(&tasks.changed, &tasks.lock);
-    tasks.news[task] = watch_wait(&claim->watch, 0);
+    tasks.event[task] = watch_wait(&claim->watch, 0);
     atomic_store(&claim->ending, true);
     tasks.is_ending[task] = true;
     pthread_cond_broadcast(&tasks.changed);
@@ -339,8 +339,8 @@ static void an_export_watches_its_task(void)
     watches_notify(watches, "A");
     begin_end('A');
     begin_end('B');
-    assert_int_equal(tasks.news['A'], WATCH_CHANGED);
-    assert_int_equal(tasks.news['B'], WATCH_QUIET);
+    assert_int_equal(tasks.event['A'], WATCH_CHANGED);
+    assert_int_equal(tasks.event['B'], WATCH_QUIET);
     watch_end(&busy);
     stop();
 }

@@ -24,7 +24,7 @@ static struct {
     bool is_heard; /* the watch has been told that the process hears */
     bool ping_fails;
     int failing_opens;
-    char trace[64]; /* o open, l LISTEN, p ping, c close, w one worker woken, W all woken, H open while hearing */
+    char trace[64]; /* o open, l LISTEN, p ping, c close, w one worker woken, W all woken, H open while receiving */
     struct watches *watches;
     struct watch watch; /* of TASK */
 } server = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -56,7 +56,7 @@ int __wrap_poll(struct pollfd *events, nfds_t count, int timeout_ms);
 struct db *__wrap_db_open(const struct db_settings *settings, struct error *err)
 {
     (void) settings;
-    trace(watches_is_hearing(server.watches) ? 'H' : 'o');
+    trace(watches_is_receiving(server.watches) ? 'H' : 'o');
     if (server.failing_opens > 0) {
         server.failing_opens--;
         error_set(err, ERROR_UNAVAILABLE, "no database");
@@ -143,7 +143,7 @@ static const struct listening_case {
     const char *waits;
     int failing_opens;
     const char *trace;
-    enum watch_news news; /* of the watch, after the change when the process began to hear */
+    enum watch_event event; /* of the watch, after the change when the process began to hear */
 } listening_cases[] = {
     {"nothing arrives", "", 0, "olWc", WATCH_QUIET},
     {"a task is queued", "qq", 0, "olWwwc", WATCH_QUIET},
@@ -172,12 +172,12 @@ static void listens(const void *row)
     while (!server.is_done)
         pthread_cond_wait(&server.changed, &server.lock);
     pthread_mutex_unlock(&server.lock);
-    assert_true(watches_is_hearing(server.watches));
+    assert_true(watches_is_receiving(server.watches));
     listener_stop(listener);
-    assert_false(watches_is_hearing(server.watches));
+    assert_false(watches_is_receiving(server.watches));
     assert_string_equal(server.trace, c->trace);
     assert_true(server.is_heard);
-    assert_int_equal(watch_wait(&server.watch, 0), c->news);
+    assert_int_equal(watch_wait(&server.watch, 0), c->event);
     watch_end(&server.watch);
     watches_free(server.watches);
 }

@@ -1,4 +1,4 @@
-/* The watches of tasks, and their news. */
+/* The watches of tasks, and their event. */
 #include "export/watches.h"
 
 #include <pthread.h>
@@ -12,8 +12,8 @@
 #define A "01234567-89ab-4cde-8f01-23456789abcd"
 #define B "fedcba98-7654-4321-8abc-0123456789ab"
 
-/* Returns the news of a watch without waiting. */
-static enum watch_news news(struct watch *watch)
+/* Returns the event of a watch without waiting. */
+static enum watch_event event(struct watch *watch)
 {
     return watch_wait(watch, 0);
 }
@@ -26,23 +26,23 @@ static void hears_of_its_task(void)
     watch_begin(watches, &a, A, false);
     watch_begin(watches, &b, B, false);
     watch_begin(watches, &also_a, A, false);
-    assert_int_equal(news(&a), WATCH_QUIET);
+    assert_int_equal(event(&a), WATCH_QUIET);
     watches_notify(watches, A);
-    assert_int_equal(news(&a), WATCH_CHANGED);
-    assert_int_equal(news(&a), WATCH_QUIET); /* already returned */
-    assert_int_equal(news(&b), WATCH_QUIET);
-    assert_int_equal(news(&also_a), WATCH_CHANGED);
+    assert_int_equal(event(&a), WATCH_CHANGED);
+    assert_int_equal(event(&a), WATCH_QUIET); /* already returned */
+    assert_int_equal(event(&b), WATCH_QUIET);
+    assert_int_equal(event(&also_a), WATCH_CHANGED);
 
     watch_end(&b); /* from the middle */
     watches_notify(watches, B);
     watches_notify(watches, "");
-    assert_int_equal(news(&a), WATCH_QUIET);
-    watches_set_hearing(watches, true);
-    assert_int_equal(news(&a), WATCH_CHANGED);
-    assert_int_equal(news(&also_a), WATCH_CHANGED);
+    assert_int_equal(event(&a), WATCH_QUIET);
+    watches_set_receiving(watches, true);
+    assert_int_equal(event(&a), WATCH_CHANGED);
+    assert_int_equal(event(&also_a), WATCH_CHANGED);
     watch_end(&a);
     watches_notify(watches, A);
-    assert_int_equal(news(&also_a), WATCH_CHANGED);
+    assert_int_equal(event(&also_a), WATCH_CHANGED);
     watch_end(&also_a);
     watches_free(watches);
 }
@@ -53,15 +53,15 @@ static void hears_that_notifications_are_heard_again(void)
     struct watches *watches = watches_new();
     struct watch a;
 
-    assert_false(watches_is_hearing(watches));
+    assert_false(watches_is_receiving(watches));
     watch_begin(watches, &a, A, false);
     for (int i = 0; i < 2; i++) {
-        watches_set_hearing(watches, true);
-        assert_true(watches_is_hearing(watches));
-        assert_int_equal(news(&a), WATCH_CHANGED);
-        watches_set_hearing(watches, false);
-        assert_false(watches_is_hearing(watches));
-        assert_int_equal(news(&a), WATCH_QUIET);
+        watches_set_receiving(watches, true);
+        assert_true(watches_is_receiving(watches));
+        assert_int_equal(event(&a), WATCH_CHANGED);
+        watches_set_receiving(watches, false);
+        assert_false(watches_is_receiving(watches));
+        assert_int_equal(event(&a), WATCH_QUIET);
     }
     watch_end(&a);
     watches_free(watches);
@@ -76,8 +76,8 @@ static void hears_that_the_process_stops(void)
     watch_begin(watches, &a, A, false);
     watches_notify(watches, A);
     watches_stop(watches);
-    assert_int_equal(news(&a), WATCH_CHANGED);
-    assert_int_equal(news(&a), WATCH_STOPPING);
+    assert_int_equal(event(&a), WATCH_CHANGED);
+    assert_int_equal(event(&a), WATCH_STOPPING);
     assert_int_equal(watch_wait(&a, 60000), WATCH_STOPPING); /* at once */
     watch_end(&a);
     watches_free(watches);
@@ -93,16 +93,16 @@ static void hears_that_threads_are_busy(void)
     watch_begin(watches, &other, A, false);
     watches_notify_busy(watches);
     watch_begin(watches, &late, A, true);
-    assert_int_equal(news(&a), WATCH_BUSY);
-    assert_int_equal(news(&a), WATCH_QUIET);
-    assert_int_equal(news(&other), WATCH_QUIET);
-    assert_int_equal(news(&late), WATCH_QUIET);
+    assert_int_equal(event(&a), WATCH_BUSY);
+    assert_int_equal(event(&a), WATCH_QUIET);
+    assert_int_equal(event(&other), WATCH_QUIET);
+    assert_int_equal(event(&late), WATCH_QUIET);
     watches_notify_busy(watches);
     watches_notify(watches, A);
     watches_stop(watches);
-    assert_int_equal(news(&a), WATCH_CHANGED);
-    assert_int_equal(news(&a), WATCH_BUSY);
-    assert_int_equal(news(&a), WATCH_STOPPING);
+    assert_int_equal(event(&a), WATCH_CHANGED);
+    assert_int_equal(event(&a), WATCH_BUSY);
+    assert_int_equal(event(&a), WATCH_STOPPING);
     watch_end(&a);
     watch_end(&late);
     watch_end(&other);
@@ -112,7 +112,7 @@ static void hears_that_threads_are_busy(void)
 struct waiting {
     struct watches *watches;
     struct watch watch;
-    enum watch_news news;
+    enum watch_event event;
     long switches; /* how often the thread gave up the processor */
 };
 
@@ -129,7 +129,7 @@ static void *wait_long(void *argument)
     struct waiting *waiting = argument;
 
     waiting->switches = -switches_of_this_thread();
-    waiting->news = watch_wait(&waiting->watch, 60000);
+    waiting->event = watch_wait(&waiting->watch, 60000);
     waiting->switches += switches_of_this_thread();
     return NULL;
 }
@@ -141,13 +141,13 @@ static void change_it(struct watches *watches)
 
 static void hear_again(struct watches *watches)
 {
-    watches_set_hearing(watches, true);
+    watches_set_receiving(watches, true);
 }
 
 static const struct wake_case {
     const char *label;
     void (*wake)(struct watches *watches);
-    enum watch_news news;
+    enum watch_event event;
 } wake_cases[] = {
     {"a change", change_it, WATCH_CHANGED},
     {"notifications are heard again", hear_again, WATCH_CHANGED},
@@ -163,12 +163,12 @@ static void wakes_a_waiter(const void *row)
     int64_t begun = clock_monotonic_ms();
     pthread_t thread;
 
-    watch_begin(waiting.watches, &waiting.watch, A, c->news == WATCH_BUSY);
+    watch_begin(waiting.watches, &waiting.watch, A, c->event == WATCH_BUSY);
     assert_int_equal(pthread_create(&thread, NULL, wait_long, &waiting), 0);
     usleep(20000); /* it usually waits by then; the result must be the same if it does not */
     c->wake(waiting.watches);
     pthread_join(thread, NULL);
-    assert_int_equal(waiting.news, c->news);
+    assert_int_equal(waiting.event, c->event);
     assert_true(clock_monotonic_ms() - begun < 30000);
     watch_end(&waiting.watch);
     watches_free(waiting.watches);
@@ -177,7 +177,7 @@ static void wakes_a_waiter(const void *row)
 /* A change wakes only those who wait for that task, and all of them. */
 static void wakes_no_other_waiter(void)
 {
-    struct waiting waiting[] = {{.watches = watches_new()}, {.news = WATCH_QUIET}, {.news = WATCH_QUIET}};
+    struct waiting waiting[] = {{.watches = watches_new()}, {.event = WATCH_QUIET}, {.event = WATCH_QUIET}};
     const char *const tasks[] = {B, A, B};
     pthread_t threads[ARRAY_SIZE(waiting)];
 
@@ -195,7 +195,7 @@ static void wakes_no_other_waiter(void)
     for (size_t i = 0; i < ARRAY_SIZE(waiting); i++) {
         if (i != 1) {
             pthread_join(threads[i], NULL);
-            assert_int_equal(waiting[i].news, WATCH_CHANGED);
+            assert_int_equal(waiting[i].event, WATCH_CHANGED);
             assert_true(waiting[i].switches < 100);
         }
         watch_end(&waiting[i].watch);
