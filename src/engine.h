@@ -41,7 +41,7 @@ struct housekeeper *engine_housekeeper(struct engine *engine); /* NULL for ENGIN
 MUST_CHECK bool engine_stop(struct engine *engine, int grace_ms);
 
 /*
- * Frees the engine. Call it after engine_stop has returned true and when nothing uses the engine any more. It adds the
+ * Frees the engine. Call it only after engine_stop has returned true and nothing uses the engine any more. It adds the
  * last counts to the totals within the rest of the grace time, or within one second.
  */
 void engine_free(struct engine *engine);

@@ -39,7 +39,7 @@ bool token_check(const char *token, struct error *err)
         return error_set(err, ERROR_IDENTITY, "X-Auth-Token is required: 1 to %d characters, got none",
                          TOKEN_MAX_LENGTH);
     if (strlen(token) > TOKEN_MAX_LENGTH)
-        return error_set(err, ERROR_IDENTITY, "X-Auth-Token must have 1 to %d characters, got %zu", TOKEN_MAX_LENGTH,
+        return error_set(err, ERROR_IDENTITY, "X-Auth-Token must be 1 to %d characters long, got %zu", TOKEN_MAX_LENGTH,
                          strlen(token));
     return true;
 }

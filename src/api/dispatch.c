@@ -49,7 +49,7 @@ static bool check_path(struct api_call *call, struct http_match *match, struct e
     call->project_id = match->captures[0];
     call->id = match->captures[1];
     if (!text_utf8_count(call->project_id, strlen(call->project_id), &count) || count < 1 || count > 256)
-        return error_set(err, ERROR_PARAMETER, "project_id must have 1 to 256 characters, got %zu", count);
+        return error_set(err, ERROR_PARAMETER, "project_id must be 1 to 256 characters long, got %zu", count);
     return true;
 }
 

@@ -11,7 +11,8 @@ static bool parse_enterprise_project_id(struct api_call *call, const char *value
     size_t count = 0;
 
     if (!text_utf8_count(value, strlen(value), &count) || count < 1 || count > 256)
-        return error_set(err, ERROR_PARAMETER, "enterprise_project_id must have 1 to 256 characters, got %zu", count);
+        return error_set(err, ERROR_PARAMETER, "enterprise_project_id must be 1 to 256 characters long, got %zu",
+                         count);
     call->enterprise_project_id = value;
     return true;
 }
@@ -28,7 +29,7 @@ static bool parse_export_size(struct api_call *call, const char *value, struct e
     return true;
 }
 
-/* Accepts only digits, and a number within the bounds. */
+/* Accepts only digits that form a number within the bounds. */
 static bool parse_number(const char *name, const char *value, int min, int max, int *ret_number, struct error *err)
 {
     char excerpt[TEXT_EXCERPT_SIZE];

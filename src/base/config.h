@@ -19,7 +19,7 @@ enum config_offload {
     CONFIG_OFFLOAD_X_ACCEL_REDIRECT,
 };
 
-/* waybill.conf(5) describes each option. Texts are never NULL. */
+/* waybill.conf(5) describes each option. Strings are never NULL. */
 struct config {
     char *path; /* of the configuration file */
     /* [server] */

@@ -37,18 +37,18 @@ bool db_fail(struct db *db, const PGresult *result, struct error *err);
  */
 int64_t db_response_deadline(const struct db *db);
 
-/* Waits for these events of poll. Returns false if the monotonic deadline passed. */
+/* Waits for these poll events. Returns false if the monotonic deadline passed. */
 bool db_wait_socket(PGconn *connection, short events, int64_t deadline);
 
 /*
  * Waits until the socket is readable or, if something is left to send, writable. Returns false if the monotonic
- * deadline passed or the watcher returned false; the connection is lost then.
+ * deadline passed or the watcher returned false; in that case, the connection is lost.
  */
 bool db_wait(struct db *db, int64_t deadline, struct error *err);
 
 /*
  * Waits until everything is sent. Returns false if the monotonic deadline passed, the watcher returned false or the
- * connection failed; the connection is lost then.
+ * connection failed; in that case, the connection is lost.
  */
 bool db_flush(struct db *db, int64_t deadline, struct error *err);
 

@@ -41,7 +41,7 @@ static bool read_file(const char *directory, const char *name, struct buffer *te
     return failed ? error_set(err, ERROR_CONFIG, "cannot read %s", path) : true;
 }
 
-/* Runs and records the file in the open transaction, unless it was applied already. */
+/* Runs and records the file in the open transaction, unless it has already been applied. */
 static bool apply_one(struct db *db, const char *directory, const char *name, bool *ret_applied, struct error *err)
 {
     const char *values[] = {name};

@@ -25,8 +25,8 @@ bool db_wait_socket(PGconn *connection, short events, int64_t deadline)
 }
 
 /*
- * Waits for these events of poll until the watcher must be called or the deadline passes. *ret_ready is whether they
- * occurred. Returns false if the watcher returned false or the deadline passed; the connection is lost then.
+ * Waits for these poll events until the watcher must be called or the deadline passes. *ret_ready is whether they
+ * occurred. Returns false if the watcher returned false or the deadline passed; in that case, the connection is lost.
  */
 static bool wait_and_watch(struct db *db, short events, int64_t deadline, bool *ret_ready, struct error *err)
 {

@@ -93,7 +93,10 @@ static bool find_recorded_end(const struct attempt *attempt, enum outcome sent, 
     return true;
 }
 
-/* Until when to try. Only the database knows what it has committed, even after the lease has expired. */
+/*
+ * Returns the time at which to stop trying. Only the database knows what it has committed, even after the lease has
+ * expired.
+ */
 static int64_t record_deadline(const struct attempt *attempt)
 {
     return attempt->deadline > attempt->claim->lease_end ? attempt->deadline : attempt->claim->lease_end;

@@ -127,7 +127,7 @@ static void start_drains(struct intake *intake)
     } while (connection != NULL);
 }
 
-/* Decides after a failed accept whether and when to try again. */
+/* After a failed accept, decides whether and when to try again. */
 static void handle_accept_error(struct intake *intake)
 {
     switch (errno) {

@@ -136,7 +136,7 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct e
         return error_set(err, ERROR_BODY, "Content-Length must be a number of at most 18 digits, got %s",
                          text_excerpt(excerpt, text, strlen(text)));
     if (announced > (int64_t) limit)
-        return error_set(err, ERROR_TOO_LARGE, "the body must have at most %zu bytes, got %" PRId64, limit, announced);
+        return error_set(err, ERROR_TOO_LARGE, "the body must be at most %zu bytes, got %" PRId64, limit, announced);
 
     /*
      * Read no further than Content-Length (RFC 3875 section 4.2), or one byte beyond the limit to detect a long body.
@@ -149,13 +149,13 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct e
         got = fastcgi_read(request->exchange, body->data + body->length, room);
         if (got < 0)
             return error_set(err, ERROR_UNAVAILABLE,
-                             "the service is busy: too many requests send their bodies slowly; try again later");
+                             "the service is busy: too many clients are sending bodies slowly; try again later");
         body->length += (size_t) got;
     } while (got > 0 && body->length < wanted);
     body->data[body->length] = '\0';
 
     if (body->length > limit)
-        return error_set(err, ERROR_TOO_LARGE, "the body must have at most %zu bytes, got more", limit);
+        return error_set(err, ERROR_TOO_LARGE, "the body must be at most %zu bytes, got more", limit);
     if (announced >= 0 && (int64_t) body->length < announced)
         return error_set(err, ERROR_BODY, "the body must have %" PRId64 " bytes as in Content-Length, got %zu",
                          announced, body->length);

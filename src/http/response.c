@@ -162,7 +162,8 @@ static void replace_with_busy_error(struct http_response *response, const struct
 
     http_response_end(response);
     http_response_begin(response);
-    error_set(&err, ERROR_UNAVAILABLE, "the service is busy: too many responses are read slowly; try again later");
+    error_set(&err, ERROR_UNAVAILABLE,
+              "the service is busy: too many clients are reading responses slowly; try again later");
     http_response_error(response, &err, request);
 }
 

@@ -66,7 +66,7 @@ bool http_match(struct http_match *match, const void *rows, size_t count, size_t
                  http_method_name(route->method));
     }
     if (match->allow[0] != '\0')
-        return error_set(err, ERROR_METHOD, "the method of this path must be one of %s, got %s", match->allow,
+        return error_set(err, ERROR_METHOD, "the method for this path must be one of %s, got %s", match->allow,
                          text_excerpt(excerpt, request->method_name, strlen(request->method_name)));
     return error_set(err, ERROR_NO_API, "there is no API at the path %s",
                      text_excerpt(excerpt, request->path, strlen(request->path)));

@@ -8,7 +8,7 @@
 
 enum column_type {
     COLUMN_TEXT,   /* subject to the formula guard */
-    COLUMN_PLAIN,  /* a number, true or false, in the format of PostgreSQL */
+    COLUMN_PLAIN,  /* a number, true or false, in PostgreSQL's format */
     COLUMN_TIME,   /* ISO 8601 */
 };
 

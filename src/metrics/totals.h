@@ -17,7 +17,7 @@
  */
 MUST_CHECK bool totals_flush(struct db *db, struct error *err);
 
-/* Calls `each` for every total, in the order of their names. */
+/* Calls `each` for every total, in order of name. */
 MUST_CHECK bool totals_read(struct db *db, void (*each)(void *context, const char *name, const char *value),
                             void *context, struct error *err);
 

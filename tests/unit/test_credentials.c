@@ -23,7 +23,7 @@ static void token_lengths(void)
             check_good(credentials_check(&credentials, &err), &err);
         } else {
             assert_false(credentials_check(&credentials, &err));
-            check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token must have 1 to 32768 characters");
+            check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token must be 1 to 32768 characters long");
             assert_null(strstr(err.message, "TTT"));
         }
         free(token);

@@ -258,7 +258,7 @@ static void enterprise_project_ids(const void *row)
             good = parameter_of(route->run, "enterprise_project_id")->parse(&call, buffer_text(&value), &err);
             if (lengths[k] == 0 || lengths[k] > 256) {
                 assert_false(good);
-                check_refusal(&err, ERROR_PARAMETER, "enterprise_project_id must have 1 to 256 characters");
+                check_refusal(&err, ERROR_PARAMETER, "enterprise_project_id must be 1 to 256 characters long");
             } else {
                 check_good(good, &err);
                 assert_string_equal(call.enterprise_project_id, buffer_text(&value));
