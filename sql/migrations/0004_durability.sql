@@ -1,4 +1,4 @@
--- A fair queue, a directory without abandoned files, and counters of all processes.
+-- Supports a fair queue, the removal of abandoned files, and counters for all processes.
 
 ALTER TABLE waybill.export_task
     ADD start_time timestamptz(3),
@@ -23,8 +23,8 @@ CREATE INDEX export_task_ended ON waybill.export_task (finish_time) INCLUDE (sta
     WHERE state IN ('success', 'failure');
 
 -- Names of files that no longer belong to a task. The transaction that ends a claim or removes a task also inserts
--- the name here, and housekeeping removes the file. The process of an abandoned claim may still be writing (a stopped
--- process, a disconnected host), so the name is kept for a while.
+-- the name here, and housekeeping removes the file. The process of an abandoned claim may still be writing, for
+-- example after it was suspended or its host was disconnected, so the name is kept for an hour.
 CREATE TABLE waybill.discarded_file (
     file_id     uuid PRIMARY KEY,
     forget_time timestamptz NOT NULL
@@ -57,7 +57,7 @@ CREATE TRIGGER file_deleted AFTER DELETE ON waybill.export_task FOR EACH ROW
     WHEN (OLD.file_id IS NOT NULL AND NOT OLD.file_removed)
     EXECUTE FUNCTION waybill.discard_file('file');
 
--- Counters, each under its name and labels as in GET /metrics.
+-- The counters of all processes. A name includes the labels, as in GET /metrics.
 CREATE TABLE waybill.counter (
     name  text COLLATE "C" PRIMARY KEY,
     value double precision NOT NULL

@@ -64,7 +64,8 @@ bool token_identify(struct db *db, const char *token, struct identity *ret_ident
     if (known)
         read_identity(rows, ret_identity);
     else
-        error_set(err, ERROR_IDENTITY, "X-Auth-Token must be a token that is known, not expired and not revoked");
+        error_set(err, ERROR_IDENTITY,
+                  "X-Auth-Token must be a valid token, got one that is unknown, expired or revoked");
     db_result_free(rows);
     return known;
 }

@@ -91,8 +91,8 @@ static bool check_grants(struct api_call *call, struct error *err)
                          text_excerpt(excerpt, call->project_id, strlen(call->project_id)));
     if (!identity_may_see(&call->identity, enterprise_project))
         return error_set(err, ERROR_PERMISSION,
-                         "enterprise_project_id must be granted to the caller (" API_ALL_GRANTED " selects all that"
-                         " are), got %s",
+                         "enterprise_project_id must be granted to the caller (" API_ALL_GRANTED " selects all that are"
+                         " granted), got %s",
                          text_excerpt(excerpt, enterprise_project, strlen(enterprise_project)));
     return true;
 }

@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "export/export_file.h"
 #include "http/encoding.h"
 #include "http/range.h"
@@ -110,10 +111,13 @@ static void offload(struct api_call *call, const struct task *task, const struct
     }
 }
 
-/* Refuses a Range that the file cannot satisfy. Content-Range contains the size of the file. */
-static void refuse_range(struct api_call *call, int64_t size, struct error *err)
+/* Rejects a Range that the file cannot satisfy. Content-Range contains the size of the file. */
+static void reject_range(struct api_call *call, const char *range, int64_t size, struct error *err)
 {
-    error_set(err, ERROR_RANGE, "Range must begin within the %" PRId64 " bytes of the file", size);
+    char excerpt[TEXT_EXCERPT_SIZE];
+
+    error_set(err, ERROR_RANGE, "Range must begin within the %" PRId64 " bytes of the file, got %s", size,
+              text_excerpt(excerpt, range, strlen(range)));
     http_response_error(call->response, err, call->request);
     http_response_header(call->response, "Content-Range", "bytes */%" PRId64, size);
 }
@@ -149,7 +153,7 @@ bool api_download(struct api_call *call, struct error *err)
     http_response_file(response, 200, fd, 0, file.size);
     switch (selection) {
     case HTTP_NOT_SATISFIABLE:
-        refuse_range(call, file.size, err);
+        reject_range(call, conditions.range, file.size, err);
         return true;
     case HTTP_NOT_MODIFIED:
         response->status = 304;

@@ -23,7 +23,8 @@ static bool parse_export_size(struct api_call *call, const char *value, struct e
     int64_t size = 0;
 
     if (!text_parse_digits(value, 6, &size) || size < 1 || size > TASK_MAX_EXPORT_SIZE)
-        return error_set(err, ERROR_PARAMETER, "export_size must be an integer from 1 to %d in 1 to 6 digits, got %s",
+        return error_set(err, ERROR_PARAMETER,
+                         "export_size must be an integer from 1 to %d, with at most 6 digits, got %s",
                          TASK_MAX_EXPORT_SIZE, text_excerpt(excerpt, value, strlen(value)));
     call->export_size = (int) size;
     return true;

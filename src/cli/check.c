@@ -71,8 +71,8 @@ static void check_files(struct checkup *checkup)
         checkup_add(checkup, FINDING_WARNING, "files", "%s (%s) is accessible to all users: run chmod o-rwx", directory,
                     owner);
     else if (available < LOW_SPACE)
-        checkup_add(checkup, FINDING_WARNING, "files", "%s has %.1f GiB left: free space, or set [files] max_total_mib",
-                    directory, (double) available / (double) GIB);
+        checkup_add(checkup, FINDING_WARNING, "files", "%s has %.1f GiB left: free some disk space, or set"
+                    " [files] max_total_mib", directory, (double) available / (double) GIB);
     else
         checkup_add(checkup, FINDING_OK, "files", "%s (%s), %.1f GiB left", directory, owner,
                     (double) available / (double) GIB);

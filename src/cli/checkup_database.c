@@ -33,7 +33,7 @@ static void check_connection(struct checkup *checkup)
                     db_text(row, 0, "version"));
     else if (db_boolean(row, 0, "is_standby"))
         checkup_add(checkup, FINDING_FAILED, "database",
-                    "PostgreSQL %s is a standby, and tasks need the primary: specify it in [database] conninfo, or"
+                    "PostgreSQL %s is a standby, but tasks require the primary: specify it in [database] conninfo, or"
                     " add target_session_attrs=read-write", db_text(row, 0, "version"));
     else
         checkup_add(checkup, FINDING_OK, "database", "PostgreSQL %s, as %s", db_text(row, 0, "version"),
@@ -74,21 +74,21 @@ static void check_privileges(struct checkup *checkup)
         "    ('waybill.ended_tally', 'UPDATE'), ('waybill.ended_tally', 'DELETE')"
         ")"
         " SELECT (SELECT string_agg(privilege || ' on ' || name, ', ') FROM needed"
-        "         WHERE has_table_privilege(to_regclass(name), privilege) IS NOT TRUE) AS lacking,"
+        "         WHERE has_table_privilege(to_regclass(name), privilege) IS NOT TRUE) AS missing,"
         "        (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)"
         "        OR has_schema_privilege('waybill', 'CREATE')"
-        "        OR has_table_privilege('waybill.access_token', 'INSERT, UPDATE, DELETE') AS may_do_more,"
+        "        OR has_table_privilege('waybill.access_token', 'INSERT, UPDATE, DELETE') AS has_more,"
         "        current_user AS role";
     struct error err;
     struct db_result *row = query_row(checkup->db, sql, &err);
 
     if (row == NULL)
         checkup_add_error(checkup, FINDING_FAILED, "privileges", &err, "run `waybill migrate`");
-    else if (!db_is_null(row, 0, "lacking"))
+    else if (!db_is_null(row, 0, "missing"))
         checkup_add(checkup, FINDING_FAILED, "privileges",
                     "%s lacks %s: connect as waybill_service or as a member of it",
-                    db_text(row, 0, "role"), db_text(row, 0, "lacking"));
-    else if (db_boolean(row, 0, "may_do_more"))
+                    db_text(row, 0, "role"), db_text(row, 0, "missing"));
+    else if (db_boolean(row, 0, "has_more"))
         checkup_add(checkup, FINDING_WARNING, "privileges", "%s has more privileges than the service needs: connect as"
                     " waybill_service, and run this command as the user of the service", db_text(row, 0, "role"));
     else
@@ -114,8 +114,9 @@ static void check_clock(struct checkup *checkup)
     ahead = (before + after) / 2 - db_integer(row, 0, "now");
     db_result_free(row);
     if (llabs(ahead) - (after - before) / 2 > CLOCK_MS)
-        checkup_add(checkup, FINDING_WARNING, "clock", "%" PRId64 " ms %s the clock of the database: synchronize both"
-                    " hosts with NTP", (int64_t) llabs(ahead), ahead > 0 ? "ahead of" : "behind");
+        checkup_add(checkup, FINDING_WARNING, "clock", "the clock of this host is %" PRId64 " ms %s that of the"
+                    " database: synchronize both hosts with NTP", (int64_t) llabs(ahead),
+                    ahead > 0 ? "ahead of" : "behind");
     else
         checkup_add(checkup, FINDING_OK, "clock", "within %d ms of the clock of the database", CLOCK_MS);
 }

@@ -28,7 +28,7 @@ static void list_options(const struct cli_option *options, struct option known[C
     }
 }
 
-static bool refuse_word(const char *command, const char *problem, const char *word, size_t length, struct error *err)
+static bool reject_word(const char *command, const char *problem, const char *word, size_t length, struct error *err)
 {
     char excerpt[TEXT_EXCERPT_SIZE];
 
@@ -36,12 +36,12 @@ static bool refuse_word(const char *command, const char *problem, const char *wo
 }
 
 /* Reports the option that getopt_long does not know. */
-static bool refuse_unknown_option(const char *command, char **argv, struct error *err)
+static bool reject_unknown_option(const char *command, char **argv, struct error *err)
 {
     const char letter[] = {'-', (char) optopt, '\0'};
     const char *word = optopt == 0 ? argv[optind - 1] : letter;
 
-    return refuse_word(command, "unknown option", word, optopt == 0 ? strcspn(word, "=") : strlen(word), err);
+    return reject_word(command, "unknown option", word, optopt == 0 ? strcspn(word, "=") : strlen(word), err);
 }
 
 static bool store_value(const char *command, const struct cli_option *option, const char *value, struct error *err)
@@ -81,7 +81,7 @@ static bool store_arguments(const char *command, int argc, char **argv, const st
             return false;
     }
     return optind == argc
-           || refuse_word(command, "unexpected argument", argv[optind], strlen(argv[optind]), err);
+           || reject_word(command, "unexpected argument", argv[optind], strlen(argv[optind]), err);
 }
 
 bool cli_parse_options(const char *command, int argc, char **argv, const struct cli_option *options, struct error *err)
@@ -97,7 +97,7 @@ bool cli_parse_options(const char *command, int argc, char **argv, const struct 
         if (found == ':')
             return error_set(err, ERROR_USAGE, "%s: %s requires a value", command, argv[optind - 1]);
         if (found == '?')
-            return refuse_unknown_option(command, argv, err);
+            return reject_unknown_option(command, argv, err);
         given[found - FIRST_OPTION] = true;
         if (!store_value(command, &options[found - FIRST_OPTION], optarg, err))
             return false;

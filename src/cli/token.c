@@ -11,7 +11,7 @@
 #include "cli/options.h"
 #include "db/query.h"
 
-#define MAX_LISTED 1000
+#define MAX_NAMES 1000
 
 static bool is_name(const char *text)
 {
@@ -32,7 +32,7 @@ static const char *parse_project(const char *value, void *target)
 /* A parser of cli_option for a `char *`, to be freed: converts a,b,c to the input format of text[], and all to NULL. */
 static const char *parse_enterprise_projects(const char *value, void *target)
 {
-    const char *names[MAX_LISTED], *rule = NULL;
+    const char *names[MAX_NAMES], *rule = NULL;
     char **literal = target;
     char *copy, *rest, *name;
     size_t count = 0;
@@ -45,7 +45,7 @@ static const char *parse_enterprise_projects(const char *value, void *target)
     while (rule == NULL && (name = strsep(&rest, ",")) != NULL) {
         if (!is_name(name))
             rule = "must be all, or names of 1 to 256 characters of UTF-8, separated by commas";
-        else if (count == MAX_LISTED)
+        else if (count == MAX_NAMES)
             rule = "must have at most 1000 names";
         else
             names[count++] = name;

@@ -91,7 +91,7 @@ void csv_writer_field(struct csv_writer *writer, enum column_type type, const ch
     if (type == COLUMN_TEXT && writer->options.formula_guard && looks_like_formula(data, length)) {
         size_t start = buffer->length;
 
-        /* The guard belongs inside the quotes, so the opening quote moves one byte to the left. */
+        /* The guard goes inside the quotes: add an opening quote, and replace that of libcsv with the guard. */
         buffer_append(buffer, "\"", 1);
         append_quoted(buffer, data, length);
         buffer->data[start + 1] = '\'';

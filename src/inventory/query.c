@@ -61,8 +61,9 @@ static void append_time_bound(struct statement *statement, const char *name, con
 }
 
 /*
- * Appends a time range. Both ends are included, with the precision of a file: a row at .1239 is in a range that ends at
- * .123. An end of CLOCK_MAX_MS or later excludes only NULL. A later start is replaced by CLOCK_MAX_MS.
+ * Appends a time range. Both ends are included, with the millisecond precision of the CSV file: a row at .1239 is in a
+ * range that ends at .123. An end of CLOCK_MAX_MS or later excludes only NULL. A start after CLOCK_MAX_MS is replaced
+ * by it.
  */
 static void append_time_range(struct statement *statement, const char *name, const struct filter_value *value)
 {

@@ -17,9 +17,9 @@ struct inventory_query {
 };
 
 /*
- * Builds the SELECT in the empty `statement`. It returns one text column for each header of the selection, and the rows
- * that match all filters, in the bytewise order of container_id. With a limit, it returns up to one row more than the
- * limit: that row shows that more rows match.
+ * Builds a SELECT in `statement`, which must be empty. The SELECT returns the rows that match all filters, in the
+ * bytewise order of container_id, with one text column for each header of the selection. With a limit, it can return
+ * one row more than the limit, which shows that more rows match.
  */
 void inventory_query_build(struct statement *statement, const struct inventory_query *query);
 

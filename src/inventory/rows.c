@@ -4,7 +4,7 @@
 #include "db/plan.h"
 #include "db/statement.h"
 
-#define WATCH_PAUSE_MS 250 /* between calls of the watcher; db_watch has the same interval */
+#define WATCH_PAUSE_MS 250 /* between calls of the watcher; db_watch uses the same interval */
 
 /* A transfer of rows from the connection to the sink. */
 struct transfer {
@@ -21,7 +21,7 @@ static bool call_watcher(void *context, struct error *err)
     const struct inventory_watcher *watcher = transfer->watcher;
 
     transfer->next_call = clock_monotonic_ms() + WATCH_PAUSE_MS;
-    return watcher == NULL || watcher->may_go_on(watcher->context, transfer->progress, err);
+    return watcher == NULL || watcher->may_continue(watcher->context, transfer->progress, err);
 }
 
 /* Passes rows to the sink until the stream ends. */
@@ -43,10 +43,10 @@ static bool transfer_rows(struct transfer *transfer, struct db_stream *stream, s
             break;
         }
         if (transfer->limit > 0 && progress->rows == transfer->limit) {
-            progress->truncated = true; /* the query returns up to one row more than its limit */
+            progress->truncated = true; /* the query can return one row more than its limit */
             continue;
         }
-        if (!sink->take_row(sink->context, &row, err))
+        if (!sink->consume_row(sink->context, &row, err))
             return false;
         progress->rows++;
     }

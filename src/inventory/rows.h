@@ -26,13 +26,13 @@ struct inventory_sink {
      * Consumes a row. Its fields are the columns of the selection as text, valid until the function returns. To stop,
      * fill err and return false.
      */
-    bool (*take_row)(void *context, const struct db_row *row, struct error *err);
+    bool (*consume_row)(void *context, const struct db_row *row, struct error *err);
     void *context;
 };
 
 struct inventory_watcher {
     /* To stop, fill err and return false. */
-    bool (*may_go_on)(void *context, const struct inventory_progress *progress, struct error *err);
+    bool (*may_continue)(void *context, const struct inventory_progress *progress, struct error *err);
     void *context;
 };
 

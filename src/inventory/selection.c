@@ -18,7 +18,7 @@ static const struct json_rules body_rules = {.subject = "the body", .max_levels 
  * Sets an error with the field, the rule and the value, as in "got 7" or "got an array": a string (shortened), an
  * integer or a boolean as in the body, any other value by its type. Returns false.
  */
-static bool refuse_value(struct error *err, const char *field, const char *rule, struct json_object *got)
+static bool reject_value(struct error *err, const char *field, const char *rule, struct json_object *got)
 {
     enum json_type type = json_object_get_type(got);
     char excerpt[TEXT_EXCERPT_SIZE];
@@ -40,10 +40,10 @@ static bool read_text(struct json_object *value, const char *field, size_t min, 
 
     snprintf(rule, sizeof(rule), "must be a string of %zu to %zu characters", min, max);
     if (!json_object_is_type(value, json_type_string))
-        return refuse_value(err, field, rule, value);
+        return reject_value(err, field, rule, value);
     *ret_text = json_object_get_string(value);
     if (!text_utf8_count(*ret_text, (size_t) json_object_get_string_len(value), &count))
-        return refuse_value(err, field, "must be UTF-8", value);
+        return reject_value(err, field, "must be UTF-8", value);
     if (count < min || count > max)
         return error_set(err, ERROR_PARAMETER, "%s %s, got %zu characters", field, rule, count);
     return true;
@@ -59,7 +59,7 @@ static bool read_boolean(struct json_object *value, const char *field, bool *ret
     }
     text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
     if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
-        return refuse_value(err, field, "must be true or false", value);
+        return reject_value(err, field, "must be true or false", value);
     *ret_boolean = strcmp(text, "true") == 0;
     return true;
 }
@@ -78,7 +78,7 @@ static bool read_choice(struct json_object *value, const struct filter *filter, 
         }
         buffer_printf(&rule, "%s %s", i == 0 ? "" : ",", filter->choices[i]);
     }
-    refuse_value(err, filter->name, buffer_text(&rule), value);
+    reject_value(err, filter->name, buffer_text(&rule), value);
     buffer_free(&rule);
     return false;
 }
@@ -86,7 +86,7 @@ static bool read_choice(struct json_object *value, const struct filter *filter, 
 static bool read_instant(struct json_object *value, const char *field, int64_t *ret_instant, struct error *err)
 {
     if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
-        return refuse_value(err, field, "must be an integer of at least 0 (milliseconds since 1970)", value);
+        return reject_value(err, field, "must be an integer of at least 0 (milliseconds since 1970)", value);
     *ret_instant = json_object_get_int64(value);
     return true;
 }
@@ -98,7 +98,7 @@ static bool read_time_range(struct json_object *value, const struct filter *filt
     char field[64];
 
     if (!json_object_is_type(value, json_type_object))
-        return refuse_value(err, filter->name, "must be an object with start_time and end_time", value);
+        return reject_value(err, filter->name, "must be an object with start_time and end_time", value);
 
     ret->start_time = ret->end_time = -1;
     json_object_object_foreach(value, key, member) {
@@ -150,7 +150,7 @@ static bool read_filter(struct json_object *value, const struct filter *filter, 
     return false;
 }
 
-/* Reads the key of pair `index`, and refuses a key that an earlier pair has. */
+/* Reads the key of pair `index`, and rejects a key that an earlier pair has. */
 static bool read_header_key(struct json_object *value, size_t index, struct selection *selection, struct error *err)
 {
     struct selection_header *header = &selection->headers[index];
@@ -160,7 +160,7 @@ static bool read_header_key(struct json_object *value, size_t index, struct sele
 
     snprintf(field, sizeof(field), "export_headers[%zu][0]", index);
     if (!json_object_is_type(value, json_type_string))
-        return refuse_value(err, field, "must be a string, the key of a column", value);
+        return reject_value(err, field, "must be a string, the key of a column", value);
     text = json_object_get_string(value);
     header->column = column_find(text);
     if (header->column == NULL) {
@@ -209,7 +209,7 @@ static bool read_header_pair(struct json_object *pair, size_t index, struct sele
 
     snprintf(field, sizeof(field), "export_headers[%zu]", index);
     if (!json_object_is_type(pair, json_type_array))
-        return refuse_value(err, field, "must be an array [key, header name]", pair);
+        return reject_value(err, field, "must be an array [key, header name]", pair);
     if (json_object_array_length(pair) != 2)
         return error_set(err, ERROR_PARAMETER,
                          "%s must be an array of two strings [key, header name], got %zu elements", field,
@@ -231,7 +231,7 @@ static bool read_header_pairs(struct json_object *body, struct selection *select
         return error_set(err, ERROR_PARAMETER, "%s is required: an array of 1 to %d pairs [key, header name], got none",
                          field, COLUMN_COUNT);
     if (!json_object_is_type(value, json_type_array))
-        return refuse_value(err, field, "must be an array of pairs [key, header name]", value);
+        return reject_value(err, field, "must be an array of pairs [key, header name]", value);
     count = json_object_array_length(value);
     if (count < 1 || count > COLUMN_COUNT)
         return error_set(err, ERROR_PARAMETER, "%s must have 1 to %d pairs [key, header name], got %zu", field,
@@ -246,7 +246,7 @@ static bool read_header_pairs(struct json_object *body, struct selection *select
 static bool read_selection(struct json_object *body, struct selection *selection, struct error *err)
 {
     if (!json_object_is_type(body, json_type_object))
-        return refuse_value(err, "the body", "must be a JSON object", body);
+        return reject_value(err, "the body", "must be a JSON object", body);
 
     json_object_object_foreach(body, key, value) {
         const struct filter *filter = filter_find(key);

@@ -131,6 +131,13 @@ def test_a_range_beyond_the_end(either, file, text):
     assert not response.body.lstrip().startswith(b"<"), f"{response}"
 
 
+def test_the_message_names_the_range(api, file):
+    data, status = file
+    response = api.download(status["file_id"], headers={"Range": "bytes=99999999-"})
+    assert response.json()["error_msg"] == \
+        f'Range must begin within the {len(data)} bytes of the file, got "bytes=99999999-"', f"{response}"
+
+
 @pytest.mark.each_way
 @pytest.mark.parametrize("text", ["bytes=1-99999999999999999999", "bytes=-99999999999999999999"])
 def test_a_range_that_ends_beyond_all_numbers(either, file, text):

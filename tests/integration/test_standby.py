@@ -163,7 +163,7 @@ def test_check_knows_a_standby(pair):
     assert "on a standby, readable" in said, f"{said}"
     site.write_config({"database.conninfo": pair.standby.conninfo(site.database, "waybill_service")})
     done = site.waybill("check", "--sql-dir", MIGRATIONS)
-    assert done.returncode == 1 and "is a standby, and tasks need the primary" in done.stdout, f"{done}"
+    assert done.returncode == 1 and "is a standby, but tasks require the primary" in done.stdout, f"{done}"
 
 
 def test_a_host_that_does_not_respond(fleet, postgres):  # noqa: F811

@@ -162,7 +162,7 @@ static bool watch_at(int64_t time, const struct inventory_watcher *watcher, cons
                      struct error *err)
 {
     now = START + time;
-    return watcher->may_go_on(watcher->context, progress, err);
+    return watcher->may_continue(watcher->context, progress, err);
 }
 
 static bool all_rows(const struct inventory_watcher *watcher, struct inventory_progress *progress, struct error *err)
