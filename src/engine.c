@@ -11,7 +11,7 @@
 #include "export/listener.h"
 #include "metrics/totals.h"
 
-#define LAST_MS 1000 /* minimum time for the last flush of the counters */
+#define LAST_FLUSH_MS 1000 /* minimum time for the last flush of the counters */
 
 struct engine {
     struct db_settings tasks;
@@ -19,12 +19,12 @@ struct engine {
     struct db_settings listening;
     struct retention retention;
     struct db_pool *pool;    /* for requests */
-    struct db_pool *exports; /* for exports and housekeeping, so that busy requests cannot cost an export its lease */
+    struct db_pool *exports; /* for exports and housekeeping, so that requests cannot delay the renewal of a lease */
     struct housekeeper *housekeeper;
     struct watches *watches;
     struct workers *workers;
     struct listener *listener;
-    int64_t deadline; /* for the end of the process, once it stops */
+    int64_t deadline; /* monotonic: when engine_stop must be done, and then the last flush */
 };
 
 static bool is_utc(const char *time_zone)
@@ -55,7 +55,7 @@ static bool check_files_directory(const struct config *config, struct error *err
 
 struct engine *engine_start(const struct config *config, enum engine_kind kind, struct error *err)
 {
-    bool threaded = kind == ENGINE_THREADS;
+    bool threaded = kind == ENGINE_WITH_THREADS;
     struct exporter exporter;
     struct engine *engine;
 
@@ -69,7 +69,7 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     engine->retention = retention_configured(config);
 
     engine->pool = db_pool_new(&engine->tasks, config->pool_size);
-    /* Each thread uses one connection at a time. Without threads, a request ends before its export begins. */
+    /* Each thread uses one connection at a time. Without threads, a request releases its own before the export. */
     engine->exports = threaded ? db_pool_new(&engine->tasks, config->export_threads + 1) : engine->pool;
     exporter = make_exporter(config, engine->exports);
     if (threaded)
@@ -108,7 +108,7 @@ struct housekeeper *engine_housekeeper(struct engine *engine)
     return engine->housekeeper;
 }
 
-/* A db_watcher: false once the process must end. */
+/* A db_watcher: returns false once the process must end. */
 static bool process_has_time(void *context, struct error *err)
 {
     const struct engine *engine = context;
@@ -118,15 +118,15 @@ static bool process_has_time(void *context, struct error *err)
     return error_set(err, ERROR_UNAVAILABLE, "the process is stopping");
 }
 
-/* Adds the counters since the housekeeper ended, or all if there was none. Nobody else uses the connections. */
+/* Flushes the counts that the housekeeper, if any, has not flushed. No other thread uses the connections any more. */
 static void flush_remaining_counters(struct engine *engine)
 {
-    int64_t least = clock_monotonic_ms() + LAST_MS;
+    int64_t minimum = clock_monotonic_ms() + LAST_FLUSH_MS;
     struct error ignored;
     struct db *db;
 
-    if (engine->deadline < least)
-        engine->deadline = least;
+    if (engine->deadline < minimum)
+        engine->deadline = minimum;
     if (engine->tasks.connect_timeout_ms > clock_remaining_ms(engine->deadline))
         engine->tasks.connect_timeout_ms = clock_remaining_ms(engine->deadline);
     db = db_pool_acquire(engine->exports, &ignored);

@@ -1,6 +1,6 @@
 /*
- * The parts of a process that exports need, set up as configured: connections, export threads, the listener that wakes
- * them, and the housekeeper.
+ * The engine contains the parts of a process that exports need, set up from the configuration: connections, export
+ * threads, the listener that wakes them, and the housekeeper.
  */
 #ifndef WAYBILL_ENGINE_H
 #define WAYBILL_ENGINE_H
@@ -18,8 +18,8 @@
 struct engine;
 
 enum engine_kind {
-    ENGINE_THREADS, /* export threads run until engine_stop */
-    ENGINE_ALONE,   /* no threads: workers_run runs an export */
+    ENGINE_WITH_THREADS,    /* export threads run until engine_stop */
+    ENGINE_WITHOUT_THREADS, /* workers_run runs an export in the calling thread */
 };
 
 /*
@@ -31,18 +31,18 @@ MUST_CHECK struct engine *engine_start(const struct config *config, enum engine_
 struct db_pool *engine_pool(struct engine *engine); /* for requests */
 struct workers *engine_workers(struct engine *engine);
 struct watches *engine_watches(struct engine *engine);
-struct housekeeper *engine_housekeeper(struct engine *engine); /* NULL for ENGINE_ALONE */
+struct housekeeper *engine_housekeeper(struct engine *engine); /* NULL for ENGINE_WITHOUT_THREADS */
 
 /*
- * Stops claiming tasks, ends all waits for tasks, and ends running exports within grace_ms; unfinished ones return to
- * the queue. Returns true if all threads have ended, and false if a thread hangs: then everything it uses must stay.
- * Other threads may still use the engine.
+ * Stops claiming tasks, wakes all requests that wait for tasks, and waits up to grace_ms for running exports. The tasks
+ * of unfinished exports are requeued. Returns true if all threads have ended, and false if a thread hangs: then
+ * everything it uses must remain valid. Request threads may use the engine until engine_free.
  */
 MUST_CHECK bool engine_stop(struct engine *engine, int grace_ms);
 
 /*
  * Frees the engine. Call it only after engine_stop has returned true and nothing uses the engine any more. It adds the
- * last counts to the totals within the rest of the grace time, or within one second.
+ * last counts to the totals within the rest of the grace time, or within one second if less remains.
  */
 void engine_free(struct engine *engine);
 

@@ -1,4 +1,4 @@
-/* waybill: the operator's command. Wiring only: options, the table of subcommands, exit status. */
+/* waybill, the command for operators: parses the global options and runs a subcommand. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,7 +43,7 @@ static void print_usage(FILE *stream)
 
 static int report_error(const struct error *err)
 {
-    /* The operator may see the detail, which callers of the service never get. */
+    /* Operators may see the detail, which callers of the service never receive. */
     if (err->detail[0] == '\0')
         fprintf(stderr, "waybill: %s\n", err->message);
     else if (err->code == ERROR_INTERNAL)

@@ -1,4 +1,4 @@
-/* waybill.fcgi, the service. It connects the parts: options, configuration, signals, threads. */
+/* waybill.fcgi, the service: reads the options and the configuration, then serves FastCGI or CGI. */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "http/fastcgi.h"
 #include "http/listen.h"
 
-#define IDLE_MS 200 /* time for an idle thread to end */
+#define IDLE_MS 200 /* minimum time for request threads to end; idle ones need no longer */
 
 static const char usage[] =
     "usage: waybill.fcgi [--config FILE] [--listen PATH|HOST:PORT]\n"
@@ -25,7 +25,7 @@ struct arguments {
     const char *listen;
 };
 
-/* The parts of the process, in the order of their start. */
+/* The parts of the process, in the order in which they are started. */
 struct service {
     struct config *config;
     struct engine *engine;
@@ -34,7 +34,8 @@ struct service {
     struct fastcgi_server *server;
 };
 
-static int fail_to_start(const struct error *err)
+/* Logs the error and returns the exit status. */
+static int report_start_failure(const struct error *err)
 {
     struct log_line line;
 
@@ -44,7 +45,7 @@ static int fail_to_start(const struct error *err)
     return error_info(err->code)->exit_status;
 }
 
-/* Returns the exit status, or -1 to go on. */
+/* Returns the exit status, or -1 to continue. */
 static int parse_arguments(int argc, char **argv, struct arguments *ret)
 {
     static const struct option options[] = {
@@ -93,7 +94,7 @@ static bool start_engine(struct service *service, enum engine_kind kind, struct 
         .workers = engine_workers(service->engine),
         .watches = engine_watches(service->engine),
         .housekeeper = engine_housekeeper(service->engine),
-        .runs_exports_itself = kind == ENGINE_ALONE,
+        .runs_exports_itself = kind == ENGINE_WITHOUT_THREADS,
     };
     return true;
 }
@@ -102,8 +103,8 @@ static int serve_cgi(struct service *service)
 {
     struct error err;
 
-    if (!start_engine(service, ENGINE_ALONE, &err))
-        return fail_to_start(&err);
+    if (!start_engine(service, ENGINE_WITHOUT_THREADS, &err))
+        return report_start_failure(&err);
     fastcgi_serve_cgi(api_serve, &service->api);
     if (!engine_stop(service->engine, service->config->grace * 1000))
         _exit(0);
@@ -127,11 +128,11 @@ static bool start(struct service *service, struct error *err)
     const struct config *config = service->config;
 
     signals_block();
-    if (!start_engine(service, ENGINE_THREADS, err))
+    if (!start_engine(service, ENGINE_WITH_THREADS, err))
         return false;
     service->server = fastcgi_start(service->socket, config->request_threads, config->waiting_requests, api_serve,
                                     &service->api, err);
-    signal(SIGPIPE, SIG_IGN); /* libfcgi has installed its own handlers */
+    signal(SIGPIPE, SIG_IGN); /* libfcgi has installed its own handler */
     if (service->server != NULL)
         return true;
     if (engine_stop(service->engine, 0))
@@ -146,12 +147,12 @@ static bool stop(struct service *service)
     int64_t deadline = clock_monotonic_ms() + (grace_ms > IDLE_MS ? grace_ms : IDLE_MS);
     bool requests_ended, exports_ended;
 
-    /* Requests in progress go on. Requests that wait for an export are answered now. */
+    /* Requests in progress continue. Requests that wait for a task respond immediately. */
     fastcgi_close(service->server);
     exports_ended = engine_stop(service->engine, grace_ms);
     requests_ended = fastcgi_stop(service->server, clock_remaining_ms(deadline));
     if (!requests_ended || !exports_ended)
-        return false; /* everything that the threads use must stay */
+        return false; /* everything that the threads use must remain valid */
     engine_free(service->engine);
     return true;
 }
@@ -165,7 +166,7 @@ static int serve_socket(struct service *service, const char *address)
     if (!start(service, &err)) {
         if (address != NULL)
             fastcgi_unlisten(service->socket, address);
-        return fail_to_start(&err);
+        return report_start_failure(&err);
     }
     log_with_address("started", address);
     signals_wait();
@@ -181,8 +182,8 @@ static int serve_socket(struct service *service, const char *address)
     return 0;
 }
 
-/* Determines how the process must serve, and serves. */
-static int serve_as_started(struct service *service, const char *address)
+/* Serves FastCGI on `address`. If it is empty, descriptor 0 determines whether to serve FastCGI or CGI. */
+static int serve(struct service *service, const char *address)
 {
     enum fastcgi_mode mode = FASTCGI_LISTENING;
     struct error err;
@@ -193,7 +194,7 @@ static int serve_as_started(struct service *service, const char *address)
     } else {
         service->socket = fastcgi_listen(address, &err);
         if (service->socket < 0)
-            return fail_to_start(&err);
+            return report_start_failure(&err);
     }
     switch (mode) {
     case FASTCGI_LISTENING:
@@ -220,9 +221,9 @@ int main(int argc, char **argv)
         return status;
     service.config = config_read(arguments.config_path, &err);
     if (service.config == NULL)
-        return fail_to_start(&err);
+        return report_start_failure(&err);
     log_configure(service.config->log_level, service.config->log_format);
-    status = serve_as_started(&service, arguments.listen != NULL ? arguments.listen : service.config->listen);
+    status = serve(&service, arguments.listen != NULL ? arguments.listen : service.config->listen);
     config_free(service.config);
     return status;
 }

@@ -15,10 +15,10 @@ bool worker_run(int argc, char **argv, const struct config *config, struct error
     if (!cli_parse_options("worker", argc, argv, options, err))
         return false;
     if (config->export_threads == 0)
-        return error_set(err, ERROR_CONFIG, "[export] threads is 0: a worker would have nothing to do");
+        return error_set(err, ERROR_CONFIG, "[export] threads must be at least 1 for a worker, got 0");
     log_configure(config->log_level, config->log_format);
     signals_block();
-    engine = engine_start(config, ENGINE_THREADS, err);
+    engine = engine_start(config, ENGINE_WITH_THREADS, err);
     if (engine == NULL)
         return false;
     log_event(LOG_INFO, "worker started");

@@ -7,7 +7,7 @@
 #include "base/config.h"
 #include "base/error.h"
 
-/* Runs exports until a signal stops the process. It is a subcommand, see cli/cli.h. */
+/* Implements the subcommand (see cli/cli.h). Runs exports until a signal stops the process. */
 bool worker_run(int argc, char **argv, const struct config *config, struct error *err);
 
 #endif

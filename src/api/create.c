@@ -8,7 +8,7 @@
 static bool create_task(struct api_call *call, const struct selection *selection, const char *scope,
                         struct error *err)
 {
-    const struct task_order order = {
+    const struct task_spec spec = {
         .project_id = call->project_id,
         .enterprise_project_id = call->enterprise_project_id,
         .enterprise_projects = scope,
@@ -21,7 +21,7 @@ static bool create_task(struct api_call *call, const struct selection *selection
 
     if (db == NULL)
         return false;
-    created = task_create(db, &order, call->api->config->unfinished_tasks, call->task_id, err);
+    created = task_create(db, &spec, call->api->config->unfinished_tasks, call->task_id, err);
     api_release_db(call, db);
     return created;
 }

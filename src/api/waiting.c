@@ -38,7 +38,7 @@ static bool wait_for_change(struct api_call *call, struct watch *watch, int64_t 
             next_recheck = deadline;
         left = clock_remaining_ms(next_recheck);
         event = watch_wait(watch, left < CLIENT_CHECK_MS ? left : CLIENT_CHECK_MS);
-    } while (event == WATCH_BUSY || (event == WATCH_QUIET && left > 0));
+    } while (event == WATCH_BUSY || (event == WATCH_TIMEOUT && left > 0));
     return event != WATCH_STOPPING;
 }
 

@@ -9,18 +9,18 @@
 #include "db/query.h"
 #include "export/task.h"
 
-#define CLAIM_LOCK 7305511991 /* one process claims at a time, so that the limit of running exports holds */
+#define CLAIM_LOCK 7305511991 /* one process claims at a time, to enforce the limit of running exports */
 
 /*
- * Ends the tasks whose exporter has died CLAIM_MAX_ATTEMPTS times. Skips locked rows, because all claims would wait for
- * a lock, which lasts as long as a slow commit.
+ * Marks tasks as failed whose lease expired in the last permitted attempt. Skips locked rows: otherwise a slow commit,
+ * which holds the lock of its row, would block all claims.
  */
 static bool fail_exhausted(struct db *db, struct error *err)
 {
     static const char sql[] =
         "UPDATE waybill.export_task"
         " SET state = 'failure', lease = NULL, lease_expire_time = NULL, finish_time = now(), error_code = $1,"
-        "     error_msg = 'the export was abandoned after ' || attempts || ' attempts: each time its process ended or"
+        "     error_msg = 'the export was abandoned after ' || attempts || ' attempts, because its process ended or"
         " stopped responding; create the export again'"
         " WHERE task_id IN ("
         "     SELECT task_id FROM waybill.export_task"
@@ -37,12 +37,13 @@ static bool fail_exhausted(struct db *db, struct error *err)
     return rows != NULL;
 }
 
-#define IS_LIVE " state = 'running' AND lease_expire_time >= now()"
-#define IS_DEAD " state = 'running' AND lease_expire_time < now() AND attempts < "
+#define IS_RUNNING " state = 'running' AND lease_expire_time >= now()"
+/* Claimable because the lease has expired. The maximum number of attempts follows. */
+#define IS_EXPIRED " state = 'running' AND lease_expire_time < now() AND attempts < "
 
 /*
- * Returns the first projects, in the order of their turn, that have a task to claim. The recursion steps from project
- * to project in an index, so the cost does not depend on the length of the queue.
+ * Returns up to three projects that have a task to claim, in the order in which to serve them. The recursive query
+ * steps from project to project in an index, so the cost does not depend on the length of the queue.
  */
 static struct db_result *rank_projects(struct db *db, struct error *err)
 {
@@ -55,9 +56,9 @@ static struct db_result *rank_projects(struct db *db, struct error *err)
         "    FROM queued WHERE project_id IS NOT NULL"
         "), claimable AS ("
         "    SELECT project_id FROM queued WHERE project_id IS NOT NULL"
-        "    UNION SELECT project_id FROM waybill.export_task WHERE" IS_DEAD "$1::integer"
+        "    UNION SELECT project_id FROM waybill.export_task WHERE" IS_EXPIRED "$1::integer"
         "), running AS ("
-        "    SELECT project_id, count(*) AS exports FROM waybill.export_task WHERE" IS_LIVE " GROUP BY project_id"
+        "    SELECT project_id, count(*) AS exports FROM waybill.export_task WHERE" IS_RUNNING " GROUP BY project_id"
         ")"
         " SELECT project_id FROM claimable LEFT JOIN running USING (project_id)"
         " ORDER BY running.exports NULLS FIRST,"
@@ -73,25 +74,28 @@ static struct db_result *rank_projects(struct db *db, struct error *err)
     return db_query(db, DB_ROWS, sql, ARRAY_SIZE(values), values, err);
 }
 
-/* Checks whether another export may run. */
-static bool has_room(struct db *db, const struct claim_terms *terms, bool *ret_room, struct error *err)
+/* Checks whether the limit of running exports allows another one. */
+static bool may_run_another(struct db *db, const struct claim_terms *terms, bool *ret_allowed, struct error *err)
 {
-    static const char sql[] = "SELECT count(*) AS running FROM waybill.export_task WHERE" IS_LIVE;
+    static const char sql[] = "SELECT count(*) AS running FROM waybill.export_task WHERE" IS_RUNNING;
     struct db_result *row;
 
-    *ret_room = terms->running_exports == 0;
-    if (*ret_room)
+    *ret_allowed = terms->running_exports == 0;
+    if (*ret_allowed)
         return true;
     row = db_query(db, DB_ONE_ROW, sql, 0, NULL, err);
     if (row == NULL)
         return false;
-    *ret_room = db_integer(row, 0, "running") < terms->running_exports;
+    *ret_allowed = db_integer(row, 0, "running") < terms->running_exports;
     db_result_free(row);
     return true;
 }
 
-/* Claims the task that a subquery selects. Uses clock_timestamp(): now() is the time before the wait for the lock. */
-#define TAKE(which)                                                                                                    \
+/*
+ * Claims the task that a subquery selects. The times are those of clock_timestamp(), because now() is the start of the
+ * transaction, before the wait for the lock.
+ */
+#define CLAIM_SQL(which)                                                                                               \
     "UPDATE waybill.export_task"                                                                                       \
     " SET state = 'running', lease = gen_random_uuid(),"                                                               \
     "     lease_expire_time = clock_timestamp() + $1::integer * interval '1 second',"                                  \
@@ -99,9 +103,12 @@ static bool has_room(struct db *db, const struct claim_terms *terms, bool *ret_r
     " WHERE task_id = (" which ")"                                                                                     \
     " RETURNING task_id, lease, attempts, export_size, project_id, enterprise_projects, request, request_id"
 
-/* Runs TAKE: $1 is the lease, $2 the maximum of attempts, $3 the key. No row if there is no task to claim. */
-static struct db_result *take(struct db *db, const char *sql, const char *key, const struct claim_terms *terms,
-                              struct error *err)
+/*
+ * Runs a CLAIM_SQL statement: $1 is the duration of the lease, $2 the maximum number of attempts, $3 the key. The
+ * result is empty if there is no task to claim.
+ */
+static struct db_result *run_claim_sql(struct db *db, const char *sql, const char *key, const struct claim_terms *terms,
+                                       struct error *err)
 {
     char lease[16], attempts[16];
     const char *const values[] = {lease, attempts, key};
@@ -111,32 +118,32 @@ static struct db_result *take(struct db *db, const char *sql, const char *key, c
     return db_query(db, DB_ONE_OR_NO_ROW, sql, ARRAY_SIZE(values), values, err);
 }
 
-/* Claims the oldest task of a project: the first of one of two indexes. */
-static struct db_result *take_of_project(struct db *db, const char *project_id, const struct claim_terms *terms,
-                                         struct error *err)
+/* Claims the oldest task of a project. Each inner subquery reads only the first row of an index. */
+static struct db_result *claim_of_project(struct db *db, const char *project_id, const struct claim_terms *terms,
+                                          struct error *err)
 {
-    static const char sql[] = TAKE(
+    static const char sql[] = CLAIM_SQL(
         "SELECT task_id FROM ("
         "    SELECT * FROM (SELECT task_id, create_time FROM waybill.export_task"
         "                   WHERE project_id = $3 AND state = 'queued'"
         "                   ORDER BY create_time LIMIT 1 FOR UPDATE SKIP LOCKED) queued"
         "    UNION ALL"
         "    SELECT * FROM (SELECT task_id, create_time FROM waybill.export_task"
-        "                   WHERE project_id = $3 AND" IS_DEAD "$2::integer"
-        "                   ORDER BY create_time LIMIT 1 FOR UPDATE SKIP LOCKED) dead) claimable"
+        "                   WHERE project_id = $3 AND" IS_EXPIRED "$2::integer"
+        "                   ORDER BY create_time LIMIT 1 FOR UPDATE SKIP LOCKED) expired) claimable"
         " ORDER BY create_time LIMIT 1");
 
-    return take(db, sql, project_id, terms, err);
+    return run_claim_sql(db, sql, project_id, terms, err);
 }
 
-static struct db_result *take_by_id(struct db *db, const char *task_id, const struct claim_terms *terms,
-                                    struct error *err)
+static struct db_result *claim_by_id(struct db *db, const char *task_id, const struct claim_terms *terms,
+                                     struct error *err)
 {
-    static const char sql[] = TAKE(
+    static const char sql[] = CLAIM_SQL(
         "SELECT task_id FROM waybill.export_task"
-        " WHERE task_id = $3::uuid AND (state = 'queued' OR" IS_DEAD "$2::integer) FOR UPDATE SKIP LOCKED");
+        " WHERE task_id = $3::uuid AND (state = 'queued' OR" IS_EXPIRED "$2::integer) FOR UPDATE SKIP LOCKED");
 
-    return take(db, sql, task_id, terms, err);
+    return run_claim_sql(db, sql, task_id, terms, err);
 }
 
 static struct claim *read_claim(const struct db_result *row, int64_t lease_end)
@@ -157,21 +164,22 @@ static struct claim *read_claim(const struct db_result *row, int64_t lease_end)
     return claim;
 }
 
-/* Returns the end of a lease for this process, counted from before the statement. */
+/* Returns the end of a new lease. Called before the statement, so that it is no later than the end in the database. */
 static int64_t lease_end(const struct claim_terms *terms)
 {
     return clock_monotonic_ms() + (int64_t) terms->lease * 1000;
 }
 
-/* Claims a task of the first project or, if all its tasks are locked, of the next. */
-static bool take_by_rank(struct db *db, const struct claim_terms *terms, struct db_result **ret_row, struct error *err)
+/* Claims a task of the first project or, if its tasks are locked, of the next one. */
+static bool claim_by_rank(struct db *db, const struct claim_terms *terms, struct db_result **ret_row,
+                          struct error *err)
 {
     struct db_result *projects = rank_projects(db, err);
     struct db_result *row = NULL;
     bool done = projects != NULL;
 
     for (size_t i = 0; done && row == NULL && i < db_rows(projects); i++) {
-        row = take_of_project(db, db_text(projects, i, "project_id"), terms, err);
+        row = claim_of_project(db, db_text(projects, i, "project_id"), terms, err);
         done = row != NULL;
         if (done && db_rows(row) == 0) {
             db_result_free(row);
@@ -183,19 +191,19 @@ static bool take_by_rank(struct db *db, const struct claim_terms *terms, struct 
     return done;
 }
 
-/* Claims a task. *ret_row is its row; NULL or empty if there is none or no more may run. */
-static bool take_next(struct db *db, const char *task_id, const struct claim_terms *terms, struct db_result **ret_row,
-                      struct error *err)
+/* Claims a task. *ret_row is its row; NULL or empty if there is none or the limit of running exports is reached. */
+static bool claim_if_allowed(struct db *db, const char *task_id, const struct claim_terms *terms,
+                             struct db_result **ret_row, struct error *err)
 {
-    bool room;
+    bool allowed;
 
-    if (!has_room(db, terms, &room, err))
+    if (!may_run_another(db, terms, &allowed, err))
         return false;
-    if (!room)
+    if (!allowed)
         return true;
     if (task_id == NULL)
-        return take_by_rank(db, terms, ret_row, err);
-    *ret_row = take_by_id(db, task_id, terms, err);
+        return claim_by_rank(db, terms, ret_row, err);
+    *ret_row = claim_by_id(db, task_id, terms, err);
     return *ret_row != NULL;
 }
 
@@ -209,7 +217,7 @@ bool claim_next(struct db *db, const char *task_id, const struct claim_terms *te
     if (!db_begin_locked(db, CLAIM_LOCK, err))
         return false;
     end = lease_end(terms);
-    if (!fail_exhausted(db, err) || !take_next(db, task_id, terms, &row, err)) {
+    if (!fail_exhausted(db, err) || !claim_if_allowed(db, task_id, terms, &row, err)) {
         db_rollback(db);
         return false;
     }
@@ -217,7 +225,7 @@ bool claim_next(struct db *db, const char *task_id, const struct claim_terms *te
         claim = read_claim(row, end);
     db_result_free(row);
     if (!db_commit(db, err)) {
-        claim_free(claim); /* if it was committed after all, its lease expires */
+        claim_free(claim); /* if the commit took effect nevertheless, the lease expires */
         return false;
     }
     *ret_claim = claim;
@@ -313,9 +321,9 @@ bool claim_requeue(struct db *db, const struct claim *claim, bool attempted, str
     return change_held(db, sql, ARRAY_SIZE(values), values, err);
 }
 
-bool claim_find_fate(struct db *db, const struct claim *claim, enum claim_fate *ret_fate, struct error *err)
+bool claim_find_state(struct db *db, const struct claim *claim, enum claim_state *ret_state, struct error *err)
 {
-    /* Returns one row even without the task. A standby may not have received the claim yet. */
+    /* Returns one row even if the task does not exist. A standby may not have received the claim yet. */
     static const char sql[] =
         "SELECT bool_or(file_id = $2::uuid) AS succeeded,"
         "       bool_or(lease = $2::uuid) OR pg_catalog.pg_is_in_recovery() AS held,"
@@ -323,8 +331,8 @@ bool claim_find_fate(struct db *db, const struct claim *claim, enum claim_fate *
         " FROM waybill.export_task WHERE task_id = $1::uuid";
     static const struct {
         const char *column;
-        enum claim_fate fate;
-    } fates[] = {
+        enum claim_state state;
+    } states[] = {
         {"succeeded", CLAIM_SUCCEEDED}, {"held", CLAIM_HELD}, {"failed", CLAIM_FAILED}, {"queued", CLAIM_QUEUED},
     };
     char attempt[16];
@@ -336,9 +344,9 @@ bool claim_find_fate(struct db *db, const struct claim *claim, enum claim_fate *
     row = db_query(db, DB_ONE_ROW, sql, ARRAY_SIZE(values), values, err);
     if (row == NULL)
         return false;
-    while (i < ARRAY_SIZE(fates) && !db_boolean(row, 0, fates[i].column))
+    while (i < ARRAY_SIZE(states) && !db_boolean(row, 0, states[i].column))
         i++;
-    *ret_fate = i < ARRAY_SIZE(fates) ? fates[i].fate : CLAIM_GONE;
+    *ret_state = i < ARRAY_SIZE(states) ? states[i].state : CLAIM_LOST;
     db_result_free(row);
     return true;
 }

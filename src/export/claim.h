@@ -1,6 +1,6 @@
 /*
  * The queue of tasks, for exporters. A claim has a lease, which the exporter renews during the export. After the lease
- * has expired, another exporter can claim the task, up to CLAIM_MAX_ATTEMPTS attempts in all. Only the holder of the
+ * has expired, another exporter can claim the task, up to CLAIM_MAX_ATTEMPTS attempts in total. Only the holder of the
  * lease can end the task. The lease is also the name of the file of the claim, so the database knows every file that
  * may exist.
  */
@@ -31,20 +31,20 @@ struct claim {
     char *enterprise_projects; /* text[] in its input format; NULL: all */
     char *request;
     char *request_id;
-    struct watch watch;  /* of the task, while an export thread runs it: after a change the lease may be lost */
-    atomic_bool ending;  /* its last transaction has begun, so the thread counts as free */
+    struct watch watch;  /* used while an export thread runs the task: a change of the task may end the lease */
+    atomic_bool ending;  /* the last transaction of the export has begun, so its thread counts as free */
 };
 
 struct claim_terms {
     int lease;           /* seconds */
-    int running_exports; /* maximum of all processes; 0: no limit */
+    int running_exports; /* maximum in all processes together; 0: no limit */
 };
 
 /*
  * Claims a task that is queued or whose lease has expired: the oldest task of the project with the fewest running
- * exports and, among equals, the earliest last start. With `task_id`, claims only that task. *ret_claim is NULL if
- * there is no such task or the limit of running exports is reached; free it with claim_free. Before that, tasks without
- * attempts left become failures.
+ * exports. Among such projects, it selects the one that has waited longest since an export started. If `task_id` is not
+ * NULL, claims only that task. *ret_claim is NULL if there is no such task or the limit of running exports is reached;
+ * free it with claim_free. Also marks tasks as failed that have no attempts left and whose lease has expired.
  */
 MUST_CHECK bool claim_next(struct db *db, const char *task_id, const struct claim_terms *terms,
                            struct claim **ret_claim, struct error *err);
@@ -54,7 +54,7 @@ void claim_free(struct claim *claim);
 
 /*
  * Calls for the holder of the lease. Each fails with ERROR_LEASE, without effect, if the lease is no longer held. After
- * ERROR_UNAVAILABLE or ERROR_TIMEOUT, its change may still be committed, now or later; see claim_find_fate.
+ * ERROR_UNAVAILABLE or ERROR_TIMEOUT, its change may still be committed, now or later; see claim_find_state.
  */
 
 MUST_CHECK bool claim_renew(struct db *db, struct claim *claim, const struct claim_terms *terms, int progress,
@@ -75,23 +75,23 @@ MUST_CHECK bool claim_succeed(struct db *db, const struct claim *claim, const st
 /* Ends the task as a failure, with the error_code and message of the reason. */
 MUST_CHECK bool claim_fail(struct db *db, const struct claim *claim, const struct error *reason, struct error *err);
 
-/* Requeues the task. `attempted` tells whether this attempt counts. */
+/* Requeues the task. If `attempted` is false, this attempt does not count. */
 MUST_CHECK bool claim_requeue(struct db *db, const struct claim *claim, bool attempted, struct error *err);
 
-/* The state of a claim in the database. All but CLAIM_HELD are final, because a lease is never acquired again. */
-enum claim_fate {
+/* The state of a claim in the database. In all states but CLAIM_HELD, the lease has ended and cannot be renewed. */
+enum claim_state {
     CLAIM_HELD,      /* the lease is held; a change may still be committed */
     CLAIM_SUCCEEDED, /* the task has the file of the claim */
-    CLAIM_FAILED,    /* the task failed with this attempt */
+    CLAIM_FAILED,    /* the task failed or was cancelled in this attempt */
     CLAIM_QUEUED,    /* the task is queued again */
-    CLAIM_GONE,      /* another process has claimed the task, or it was removed */
+    CLAIM_LOST,      /* another process has claimed the task, or it was removed */
 };
 
 /*
- * Reads the state of a claim after a response was lost. It waits for no lock and writes nothing, so it works while a
- * commit hangs.
+ * Reads the state of a claim, for use after the response to a change was lost. It acquires no row lock and writes
+ * nothing, so it works even while a commit hangs.
  */
-MUST_CHECK bool claim_find_fate(struct db *db, const struct claim *claim, enum claim_fate *ret_fate,
-                                struct error *err);
+MUST_CHECK bool claim_find_state(struct db *db, const struct claim *claim, enum claim_state *ret_state,
+                                 struct error *err);
 
 #endif

@@ -15,7 +15,7 @@
 #define GZIP_SUFFIX ".gz"
 #define PART_SUFFIX ".part"
 #define PROBE_NAME "probe" PART_SUFFIX
-#define WRITE_BACK (8 * 1024 * 1024) /* bytes after which writing to disk begins, so that fsync has little left to do */
+#define WRITE_BACK (8 * 1024 * 1024) /* bytes after which to start writing to disk, to shorten the final fsync */
 
 /* One of the files of an export. */
 struct output {
@@ -24,7 +24,7 @@ struct output {
     int64_t written_back;
     bool published;
     char name[EXPORT_FILE_NAME_SIZE];
-    char part[EXPORT_FILE_NAME_SIZE + sizeof(PART_SUFFIX)]; /* "" if the file has no name */
+    char part[EXPORT_FILE_NAME_SIZE + sizeof(PART_SUFFIX)]; /* name until it is published; "" if it has none */
 };
 
 struct export_file {
@@ -52,7 +52,7 @@ static bool fail_storage(struct error *err, const char *what)
     return error_detail(err, "%s: %s", what, strerror(reason));
 }
 
-/* Opens a file without a name, if the file system supports that and /proc is there to name it later. */
+/* Opens an unnamed file, if the file system supports it and /proc is available to name the file later. */
 static bool open_unnamed(struct output *output, int directory)
 {
     char path[32];
@@ -100,7 +100,7 @@ static bool write_output(struct output *output, const char *data, size_t length,
         output->size += written;
     }
     if (output->size - output->written_back >= WRITE_BACK) {
-        /* A hint. fsync reports errors. */
+        /* Only a hint. Errors are ignored, because fsync reports them. */
         (void) sync_file_range(output->fd, output->written_back, output->size - output->written_back,
                                SYNC_FILE_RANGE_WRITE);
         output->written_back = output->size;
@@ -258,7 +258,7 @@ int export_file_open(const char *directory, const char *file_id, enum export_fil
     return fd;
 }
 
-/* Removes a name if it exists, and then sets *removed. */
+/* Removes a name. Sets *removed to true if the name existed. */
 static bool remove_name(int directory, const char *name, bool *removed, struct error *err)
 {
     if (unlinkat(directory, name, 0) == 0)
@@ -306,7 +306,7 @@ bool export_file_probe(const char *directory, struct error *err)
         return fail_storage(err, directory);
     fd = openat(parent, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, FILE_MODE);
     if (fd < 0) {
-        /* The name is always the same: if a file is left, the next probe removes it. */
+        /* The name is fixed, so the next probe removes a file that this one fails to remove. */
         fd = openat(parent, PROBE_NAME, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
         named = fd >= 0;
     }

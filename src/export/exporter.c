@@ -7,7 +7,7 @@
 #include "inventory/rows_csv.h"
 #include "inventory/selection.h"
 
-#define FIRST_RENEWAL_MS 1000 /* early, because a change of the task right after its claim may go unnoticed */
+#define FIRST_RENEWAL_MS 1000 /* early, because a change right after the claim may be missed */
 #define RENEW_PAUSE_MS 1000   /* between attempts to renew the lease, while the database is unreachable */
 
 /* A running export. */
@@ -33,7 +33,7 @@ static bool try_to_renew(struct run *run, const struct inventory_progress *progr
     return held;
 }
 
-/* Renews the lease. Without a response of the database, the export goes on until the lease expires. */
+/* Renews the lease. If the database does not respond, the export continues until the lease expires. */
 static bool renew_lease(struct run *run, const struct inventory_progress *progress, struct error *err)
 {
     run->next_renewal = clock_monotonic_ms() + (int64_t) run->exporter->terms.lease * 1000 / 3;
@@ -42,14 +42,14 @@ static bool renew_lease(struct run *run, const struct inventory_progress *progre
     if (!error_is_transient(err))
         return false;
     if (clock_monotonic_ms() >= run->attempt.claim->lease_end) {
-        err->code = ERROR_LEASE; /* another process may hold it now */
+        err->code = ERROR_LEASE; /* another process may have claimed the task */
         return false;
     }
     run->next_renewal = clock_monotonic_ms() + RENEW_PAUSE_MS;
     return true;
 }
 
-/* Whether the export may go on. Renews the lease when it is due, or after a change of the task. */
+/* Checks whether the export may continue. Renews the lease when this is due or the task has changed. */
 static bool may_go_on(void *context, const struct inventory_progress *progress, struct error *err)
 {
     struct run *run = context;
@@ -104,7 +104,7 @@ static bool make_file(struct run *run, struct db *inventory, struct error *err)
     attempt->file = export_file_begin(exporter->directory, claim->lease, exporter->gzip, err);
     done = attempt->file != NULL && write_file(run, inventory, selection, err);
     selection_free(selection);
-    /* A process that was suspended should notice a lost lease before it publishes the file. */
+    /* Check again, so that a process that was suspended does not publish the file of a lost lease. */
     return done && may_go_on(run, &attempt->progress, err) && export_file_publish(attempt->file, err);
 }
 

@@ -1,4 +1,4 @@
-/* Runs one export: writes the file of a claimed task, renews the lease meanwhile, and publishes the file. */
+/* Runs one export: writes the file of a claimed task while renewing the lease, then publishes the file. */
 #ifndef WAYBILL_EXPORT_EXPORTER_H
 #define WAYBILL_EXPORT_EXPORTER_H
 
@@ -24,8 +24,8 @@ struct exporter {
 
 /*
  * Runs the claimed task with rows from `inventory`, and ends it (see outcome_settle). The connection may be unusable
- * afterwards. If it is not new, and is lost before any response of the server, it was lost while it was idle: then the
- * attempt does not count.
+ * afterwards. If a reused connection is lost before the server responds, it counts as lost while idle: the task is
+ * requeued, and the attempt does not count.
  */
 enum outcome exporter_run(const struct exporter *exporter, struct db *inventory, bool inventory_is_new,
                           struct claim *claim);

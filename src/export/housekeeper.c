@@ -9,12 +9,12 @@
 #include "base/memory.h"
 #include "metrics/totals.h"
 
-#define ROUND_MS 60000 /* between rounds without a wake-up */
-#define RETRY_MS 10000 /* after a round that failed */
-#define FLUSH_MS 10000 /* between flushes of the counters */
-#define PAUSE_MS 1000  /* after a round, despite wake-ups */
-#define LAST_MS 1000   /* minimum time for the last flush */
-#define HANG_MS 5000   /* wait for the thread when it should have ended */
+#define ROUND_MS 60000     /* between rounds if there is no wake-up */
+#define RETRY_MS 10000     /* after a round that failed */
+#define FLUSH_MS 10000     /* between flushes of the counters */
+#define PAUSE_MS 1000      /* after a round, even if there are wake-ups */
+#define LAST_FLUSH_MS 1000 /* minimum time for the last flush */
+#define HANG_MS 5000       /* wait for a thread that should have ended */
 
 struct housekeeper {
     struct db_pool *pool;
@@ -50,7 +50,7 @@ static void log_failed_round(const struct error *err)
     log_end(&line);
 }
 
-/* A db_watcher: false once the housekeeper has no time left. */
+/* A db_watcher: returns false once the housekeeper is stopping and its deadline has passed. */
 static bool housekeeper_has_time(void *context, struct error *err)
 {
     struct housekeeper *housekeeper = context;
@@ -62,8 +62,8 @@ static bool housekeeper_has_time(void *context, struct error *err)
     return expired ? error_set(err, ERROR_UNAVAILABLE, "the process is stopping") : true;
 }
 
-/* Acquires a connection whose statements end before the deadline of the housekeeper. Returns NULL on failure. */
-static struct db *take_connection(struct housekeeper *housekeeper, struct error *err)
+/* Acquires a connection whose statements fail after the deadline of the housekeeper. Returns NULL on failure. */
+static struct db *acquire_connection(struct housekeeper *housekeeper, struct error *err)
 {
     struct db *db = db_pool_acquire(housekeeper->pool, err);
 
@@ -72,22 +72,22 @@ static struct db *take_connection(struct housekeeper *housekeeper, struct error 
     return db;
 }
 
-static void give_connection(struct housekeeper *housekeeper, struct db *db)
+static void release_connection(struct housekeeper *housekeeper, struct db *db)
 {
     db_watch(db, NULL, NULL);
     db_pool_release(housekeeper->pool, db);
 }
 
-/* Runs a round. Returns false if it must be repeated. When the process stops, the rest is left to other processes. */
+/* Runs a round. Returns false if it failed. The error is not logged if the process is stopping. */
 static bool run_round(struct housekeeper *housekeeper)
 {
     struct retention_result result = {0};
     struct error err;
-    struct db *db = take_connection(housekeeper, &err);
+    struct db *db = acquire_connection(housekeeper, &err);
     bool done = db != NULL && retention_round(db, &housekeeper->retention, &result, &err);
 
     if (db != NULL)
-        give_connection(housekeeper, db);
+        release_connection(housekeeper, db);
     log_round(&result);
     if (!done && !atomic_load(&housekeeper->stop))
         log_failed_round(&err);
@@ -97,22 +97,22 @@ static bool run_round(struct housekeeper *housekeeper)
 static void flush_counters(struct housekeeper *housekeeper)
 {
     struct error ignored;
-    struct db *db = take_connection(housekeeper, &ignored);
+    struct db *db = acquire_connection(housekeeper, &ignored);
 
     if (db == NULL)
         return; /* the counters stay for the next flush */
     (void) !totals_flush(db, &ignored);
-    give_connection(housekeeper, db);
+    release_connection(housekeeper, db);
 }
 
-/* Adds the last counters of the process. It has at least LAST_MS for this. */
+/* Flushes the counters for the last time, with a time limit of at least LAST_FLUSH_MS. */
 static void flush_last(struct housekeeper *housekeeper)
 {
-    int64_t least = clock_monotonic_ms() + LAST_MS;
+    int64_t minimum = clock_monotonic_ms() + LAST_FLUSH_MS;
 
     pthread_mutex_lock(&housekeeper->lock);
-    if (housekeeper->deadline < least)
-        housekeeper->deadline = least;
+    if (housekeeper->deadline < minimum)
+        housekeeper->deadline = minimum;
     pthread_mutex_unlock(&housekeeper->lock);
     flush_counters(housekeeper);
 }
@@ -121,7 +121,7 @@ static void flush_last(struct housekeeper *housekeeper)
 static bool wait_until_woken(struct housekeeper *housekeeper, int timeout_ms, bool *ret_woken)
 {
     struct timespec until = clock_timespec_after(timeout_ms);
-    bool go_on;
+    bool may_continue;
 
     pthread_mutex_lock(&housekeeper->lock);
     while (!housekeeper->woken && !atomic_load(&housekeeper->stop)) {
@@ -130,25 +130,25 @@ static bool wait_until_woken(struct housekeeper *housekeeper, int timeout_ms, bo
     }
     *ret_woken = housekeeper->woken;
     housekeeper->woken = false;
-    go_on = !atomic_load(&housekeeper->stop);
+    may_continue = !atomic_load(&housekeeper->stop);
     pthread_mutex_unlock(&housekeeper->lock);
-    return go_on;
+    return may_continue;
 }
 
-/* Waits briefly, so that many wake-ups cause one round. Returns false if the thread must end. */
+/* Waits for PAUSE_MS, so that many wake-ups cause only one round. Returns false if the thread must end. */
 static bool pause_after_round(struct housekeeper *housekeeper)
 {
     struct timespec until = clock_timespec_after(PAUSE_MS);
-    bool go_on;
+    bool may_continue;
 
     pthread_mutex_lock(&housekeeper->lock);
     while (!atomic_load(&housekeeper->stop)) {
         if (pthread_cond_timedwait(&housekeeper->changed, &housekeeper->lock, &until) != 0)
             break;
     }
-    go_on = !atomic_load(&housekeeper->stop);
+    may_continue = !atomic_load(&housekeeper->stop);
     pthread_mutex_unlock(&housekeeper->lock);
-    return go_on;
+    return may_continue;
 }
 
 static void *housekeeper_main(void *argument)

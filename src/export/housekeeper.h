@@ -1,4 +1,4 @@
-/* The thread that runs the rounds of retention.h, and adds the counters of the process to the totals. */
+/* The thread that runs retention rounds (retention.h) and adds the counters of the process to the totals. */
 #ifndef WAYBILL_EXPORT_HOUSEKEEPER_H
 #define WAYBILL_EXPORT_HOUSEKEEPER_H
 
@@ -11,8 +11,8 @@
 struct housekeeper;
 
 /*
- * Starts the thread, which begins with a round. `retention` is copied, and its `stop` is set here. The pointers in it
- * and `pool` must outlive the housekeeper. Returns NULL if the thread cannot start.
+ * Starts the thread, which runs a round immediately. `retention` is copied; its `stop` is ignored. The objects that it
+ * points to and `pool` must outlive the housekeeper. Returns NULL if the thread cannot start.
  */
 MUST_CHECK struct housekeeper *housekeeper_start(struct db_pool *pool, const struct retention *retention);
 
@@ -23,9 +23,9 @@ void housekeeper_wake(struct housekeeper *housekeeper);
 void housekeeper_file_added(struct housekeeper *housekeeper);
 
 /*
- * Ends the thread within grace_ms. A round ends after its current batch; a statement that takes longer loses its
- * connection. The last flush of the counters has at least a second. Returns true if the thread has ended; wake-ups have
- * no effect then. Returns false if it hangs: then everything it uses must stay.
+ * Stops the thread. A round ends after its current batch, and a statement that takes longer than grace_ms fails and
+ * loses its connection. The time limit of the last flush of the counters is at least one second. Returns true if the
+ * thread has ended; later wake-ups have no effect. Returns false if it hangs: everything it uses must remain valid.
  */
 MUST_CHECK bool housekeeper_stop(struct housekeeper *housekeeper, int grace_ms);
 

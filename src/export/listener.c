@@ -14,8 +14,8 @@
 #include "db/query.h"
 #include "export/task.h"
 
-#define RETRY_MS 1000  /* between attempts to connect */
-#define QUIET_MS 30000 /* time without a notification after which the server is pinged */
+#define RETRY_MS 1000 /* between attempts to connect */
+#define PING_MS 30000 /* time without a notification after which to ping the server */
 
 struct listener {
     const struct db_settings *settings;
@@ -26,13 +26,13 @@ struct listener {
     pthread_t thread;
 };
 
-/* Passes on notifications until the connection is lost or the thread must end. */
-static void receive_notices(struct listener *listener, struct db *db, struct error *err)
+/* Receives and forwards notifications until the connection is lost or the thread must end. */
+static void receive_notifications(struct listener *listener, struct db *db, struct error *err)
 {
     char payload[DB_NOTIFICATION_SIZE];
 
     while (!atomic_load(&listener->stopping)) {
-        switch (db_next_notification(db, listener->stop_event, QUIET_MS, payload, err)) {
+        switch (db_next_notification(db, listener->stop_event, PING_MS, payload, err)) {
         case DB_NOTIFICATION_FAILED:
             return;
         case DB_NOTIFICATION_NONE:
@@ -53,27 +53,27 @@ static void *listener_main(void *argument)
 {
     struct listener *listener = argument;
     struct pollfd stop = {.fd = listener->stop_event, .events = POLLIN};
-    bool troubled = false;
+    bool failure_logged = false;
 
     while (!atomic_load(&listener->stopping)) {
         struct error err = {0};
         struct db *db = db_open(listener->settings, &err);
 
         if (db != NULL && db_listen(db, TASK_CHANNEL, &err)) {
-            troubled = false;
+            failure_logged = false;
             watches_set_receiving(listener->watches, true);
             workers_wake_all(listener->workers);
-            receive_notices(listener, db, &err);
+            receive_notifications(listener, db, &err);
             watches_set_receiving(listener->watches, false);
         }
         db_close(db);
-        if (err.code != ERROR_NONE && !troubled) {
+        if (err.code != ERROR_NONE && !failure_logged) {
             struct log_line line;
 
             log_begin(&line, LOG_WARNING, "notifications cannot be received");
             log_error(&line, &err);
             log_end(&line);
-            troubled = true;
+            failure_logged = true;
         }
         poll(&stop, 1, RETRY_MS);
     }
@@ -105,7 +105,7 @@ void listener_stop(struct listener *listener)
         return;
     atomic_store(&listener->stopping, true);
     if (write(listener->stop_event, &one, sizeof(one)) != (ssize_t) sizeof(one))
-        log_event(LOG_WARNING, "the listener thread ends late");
+        log_event(LOG_WARNING, "the listener thread cannot be woken and ends late");
     pthread_join(listener->thread, NULL);
     close(listener->stop_event);
     free(listener);

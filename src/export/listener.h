@@ -1,7 +1,8 @@
 /*
- * Receives the notifications of other processes. A thread with its own connection listens on TASK_CHANNEL. It wakes a
- * worker when a task was queued, and notifies the watches of a task that changed. While the connection is lost, waiting
- * requests read their tasks more often, and workers poll the queue.
+ * Receives the notifications of other processes. A thread with its own connection listens on TASK_CHANNEL. It wakes an
+ * export thread when a task was queued, and notifies the watches of a task that has changed. While there is no
+ * connection, waiting requests read their tasks more often, and export threads find the tasks of other processes only
+ * by polling the queue.
  */
 #ifndef WAYBILL_EXPORT_LISTENER_H
 #define WAYBILL_EXPORT_LISTENER_H
@@ -13,7 +14,7 @@
 
 struct listener;
 
-/* All three must outlive the listener. Returns NULL if its thread cannot start. */
+/* All arguments must outlive the listener. Returns NULL if its thread cannot start. */
 MUST_CHECK struct listener *listener_start(const struct db_settings *settings, struct workers *workers,
                                            struct watches *watches);
 

@@ -13,10 +13,10 @@
 
 #define BATCH 1000
 
-/* The rows of a batch, without those that another process is changing. */
+/* Limits a statement to one batch, and skips rows that another process is changing. */
 #define LIMIT_BATCH " LIMIT 1000 FOR UPDATE SKIP LOCKED"
 
-/* State that the steps of a round share. */
+/* The arguments of the steps of a round. */
 struct round {
     struct db *db;
     const struct retention *retention;
@@ -29,11 +29,11 @@ static bool is_stopped(const struct round *round)
 }
 
 /*
- * Repeats a statement until it changes less than half a batch or the round must end. The column `changed` of its row is
- * the number of changed rows, which is added to *total.
+ * Repeats a statement until it changes fewer rows than half a batch or the round must end. The statement returns the
+ * number of changed rows in the column `changed`, which is added to *total.
  */
-static bool in_batches(const struct round *round, const char *sql, size_t count, const char *const *values,
-                       int64_t *total, struct error *err)
+static bool run_in_batches(const struct round *round, const char *sql, size_t count, const char *const *values,
+                           int64_t *total, struct error *err)
 {
     int64_t changed = BATCH;
 
@@ -60,12 +60,13 @@ static bool expire_old(const struct round *round, struct error *err)
         "        SELECT task_id FROM waybill.export_task WHERE" HAS_FILE " AND expire_time <= now()"
         "        ORDER BY expire_time" LIMIT_BATCH "))" COUNT_CHANGED;
 
-    return in_batches(round, sql, 0, NULL, &round->result->files_expired, err);
+    return run_in_batches(round, sql, 0, NULL, &round->result->files_expired, err);
 }
 
 /*
- * Expires the oldest files until the rest fits. The newest file stays; otherwise nobody could download an export larger
- * than the limit. A file expires if the older ones are smaller than the excess, so locked rows do not cost other files.
+ * Expires the oldest files until the total size is within the limit. The newest file never expires here; otherwise an
+ * export larger than the limit could not be downloaded. A file expires if the total size of all older files is less
+ * than the excess. This counts files with locked rows, so newer files do not expire in their place.
  */
 static bool expire_beyond_limit(const struct round *round, struct error *err)
 {
@@ -91,7 +92,7 @@ static bool expire_beyond_limit(const struct round *round, struct error *err)
     if (round->retention->max_total_bytes == 0)
         return true;
     snprintf(max_total, sizeof(max_total), "%" PRId64, round->retention->max_total_bytes);
-    return in_batches(round, sql, ARRAY_SIZE(values), values, &round->result->files_expired, err);
+    return run_in_batches(round, sql, ARRAY_SIZE(values), values, &round->result->files_expired, err);
 }
 
 static bool purge(const struct round *round, struct error *err)
@@ -106,11 +107,11 @@ static bool purge(const struct round *round, struct error *err)
     const char *const values[] = {hours};
 
     snprintf(hours, sizeof(hours), "%d", round->retention->history_hours);
-    return in_batches(round, sql, ARRAY_SIZE(values), values, &round->result->tasks_purged, err);
+    return run_in_batches(round, sql, ARRAY_SIZE(values), values, &round->result->tasks_purged, err);
 }
 
-/* Folds the rows that were added to the tallies into one row for each group. The sums do not change. */
-static bool fold_tallies(const struct round *round, struct error *err)
+/* Consolidates the rows that were added to the tallies into one row for each group. The sums do not change. */
+static bool consolidate_tallies(const struct round *round, struct error *err)
 {
     static const char tasks_sql[] =
         "WITH added AS ("
@@ -141,10 +142,11 @@ static bool fold_tallies(const struct round *round, struct error *err)
         " SELECT count(*) AS changed FROM added";
     int64_t folded = 0;
 
-    return in_batches(round, tasks_sql, 0, NULL, &folded, err) && in_batches(round, ended_sql, 0, NULL, &folded, err);
+    return run_in_batches(round, tasks_sql, 0, NULL, &folded, err)
+           && run_in_batches(round, ended_sql, 0, NULL, &folded, err);
 }
 
-/* Removes a file. On failure, it stays on the list. */
+/* Removes a file. On failure, logs the error and returns false, and a later round tries again. */
 static bool remove_file(const char *directory, const char *file_id, int64_t *files_removed)
 {
     bool removed = false;
@@ -163,7 +165,7 @@ static bool remove_file(const char *directory, const char *file_id, int64_t *fil
     return true;
 }
 
-/* Deletes the names of files that no longer exist. */
+/* Deletes the records of removed files, but not before their forget_time. */
 static bool forget(struct db *db, const char *const *file_ids, size_t count, struct error *err)
 {
     static const char sql[] =
@@ -176,7 +178,7 @@ static bool forget(struct db *db, const char *const *file_ids, size_t count, str
     return done;
 }
 
-/* Removes the files of a batch of names after *after, and advances *after. */
+/* Removes the files of the next batch of records, those with ids greater than `after`, and advances `after`. */
 static bool remove_batch(const struct round *round, char after[TEXT_UUID_LENGTH + 1], size_t *ret_count,
                          struct error *err)
 {
@@ -227,7 +229,7 @@ bool retention_round(struct db *db, const struct retention *retention, struct re
                      struct error *err)
 {
     static bool (*const steps[])(const struct round *round, struct error *err) = {
-        expire_old, expire_beyond_limit, purge, remove_discarded, fold_tallies,
+        expire_old, expire_beyond_limit, purge, remove_discarded, consolidate_tallies,
     };
     const struct round round = {.db = db, .retention = retention, .result = result};
     struct error later;

@@ -1,7 +1,7 @@
 /*
- * Retention: expires files, removes the oldest files when all exceed the limit, deletes old tasks, and removes the
- * files that no task needs any more. It is safe to interrupt at any time and to run in several processes: the database
- * first records that a file is no longer needed, then the file is removed, then the record.
+ * Retention: expires files by age and by total size, deletes old tasks, and removes files that no task needs any more.
+ * A round may be interrupted at any time, and several processes may run rounds at once: first the database records that
+ * a file is no longer needed, then the file is removed, then the record is deleted.
  */
 #ifndef WAYBILL_EXPORT_RETENTION_H
 #define WAYBILL_EXPORT_RETENTION_H

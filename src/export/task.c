@@ -45,7 +45,7 @@ void task_file_name(const struct task *task, char out[TASK_NAME_SIZE])
     snprintf(out, TASK_NAME_SIZE, "container_%" PRId64 "_export.csv", task->create_time);
 }
 
-/* The advisory lock for counting the unfinished tasks of a project. */
+/* Returns the advisory lock that serializes the creation of tasks of a project, to enforce the limit. */
 static int64_t lock_of_project(const char *project_id)
 {
     unsigned char sha256[SHA256_SIZE];
@@ -56,7 +56,7 @@ static int64_t lock_of_project(const char *project_id)
     return lock;
 }
 
-static bool insert(struct db *db, const struct task_order *order, int limit, char ret_task_id[TEXT_UUID_LENGTH + 1],
+static bool insert(struct db *db, const struct task_spec *spec, int limit, char ret_task_id[TEXT_UUID_LENGTH + 1],
                    struct error *err)
 {
     static const char sql[] =
@@ -67,12 +67,12 @@ static bool insert(struct db *db, const struct task_order *order, int limit, cha
         "        WHERE project_id = $1 AND state IN ('queued', 'running')) < $7::bigint"
         " RETURNING task_id, " TASK_ANNOUNCE_WORK;
     char export_size[16], limit_text[16];
-    const char *const values[] = {order->project_id, order->enterprise_project_id, order->enterprise_projects,
-                                  export_size, order->request, order->request_id, limit_text};
+    const char *const values[] = {spec->project_id, spec->enterprise_project_id, spec->enterprise_projects,
+                                  export_size, spec->request, spec->request_id, limit_text};
     struct db_result *row;
     bool created;
 
-    snprintf(export_size, sizeof(export_size), "%d", order->export_size);
+    snprintf(export_size, sizeof(export_size), "%d", spec->export_size);
     snprintf(limit_text, sizeof(limit_text), "%d", limit);
     row = db_query(db, DB_ONE_OR_NO_ROW, sql, ARRAY_SIZE(values), values, err);
     if (row == NULL)
@@ -82,19 +82,19 @@ static bool insert(struct db *db, const struct task_order *order, int limit, cha
         snprintf(ret_task_id, TEXT_UUID_LENGTH + 1, "%s", db_text(row, 0, "task_id"));
     else
         error_set(err, ERROR_TOO_MANY,
-                  "the project has %d unfinished export tasks, which is its limit; try again later", limit);
+                  "the project has reached the limit of %d unfinished export tasks; try again later", limit);
     db_result_free(row);
     return created;
 }
 
-bool task_create(struct db *db, const struct task_order *order, int limit, char ret_task_id[TEXT_UUID_LENGTH + 1],
+bool task_create(struct db *db, const struct task_spec *spec, int limit, char ret_task_id[TEXT_UUID_LENGTH + 1],
                  struct error *err)
 {
     char task_id[TEXT_UUID_LENGTH + 1];
 
-    if (!db_begin_locked(db, lock_of_project(order->project_id), err))
+    if (!db_begin_locked(db, lock_of_project(spec->project_id), err))
         return false;
-    if (!insert(db, order, limit, task_id, err)) {
+    if (!insert(db, spec, limit, task_id, err)) {
         db_rollback(db);
         return false;
     }
@@ -119,8 +119,8 @@ static bool not_found(const char *what, const char *id, struct error *err)
 }
 
 /*
- * The tasks that a viewer may see; $1 to $3 are its members. A task of all enterprise projects (NULL) needs the grant
- * of all.
+ * Selects the tasks that a viewer may see; $1 to $3 are its members. A task that exports all enterprise projects (NULL)
+ * is visible only with a grant for all.
  */
 #define VISIBLE                                                            \
     " project_id = $1"                                                     \
@@ -155,8 +155,8 @@ static void read_task(const struct db_result *rows, size_t row, struct task *tas
 }
 
 /*
- * Runs a statement for the task with the id ($4) that the viewer ($1 to $3) may see. Returns NULL on failure and if
- * there is none.
+ * Runs a statement for the task with the id ($4), which must be visible to the viewer ($1 to $3). Returns NULL on
+ * failure, and with ERROR_NOT_FOUND if there is no such task.
  */
 static struct db_result *query_one(struct db *db, const char *sql, const char *what, const char *id,
                                    const struct task_viewer *viewer, struct error *err)
@@ -203,8 +203,8 @@ bool task_find_by_file(struct db *db, const struct task_viewer *viewer, const ch
 }
 
 /*
- * A page of tasks, given their ids, with the total number for the viewer, from one snapshot. An empty page still has
- * one row, with the total.
+ * Selects a page of tasks by their ids, and the total number of tasks of the viewer, in one snapshot. The result of an
+ * empty page has one row, with the total.
  */
 #define LIST_TASKS(ids)                                                                                                \
     "SELECT page.*, everything.total"                                                                                  \
@@ -214,7 +214,10 @@ bool task_find_by_file(struct db *db, const struct task_viewer *viewer, const ch
 
 #define NEWEST_FIRST " ORDER BY create_time DESC, task_id"
 
-/* A viewer of a part may see few tasks of the project, so the tasks of each enterprise project are read separately. */
+/*
+ * A viewer that is restricted to some enterprise projects may see few of the tasks of the project, so the tasks of each
+ * enterprise project are read separately, by index.
+ */
 static const char *list_sql(const struct task_viewer *viewer)
 {
     static const char whole_project[] = LIST_TASKS(

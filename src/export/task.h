@@ -6,7 +6,8 @@
  *       `-----requeue------'
  *
  * The SQL of waybill.export_task is in four files: for callers here, for exporters in claim.c, for operators in
- * task_admin.c, for housekeeping in retention.c. Changes that others wait for are announced on TASK_CHANNEL.
+ * task_admin.c, for housekeeping in retention.c. TASK_CHANNEL announces tasks that were queued, and tasks that ended or
+ * were removed.
  */
 #ifndef WAYBILL_EXPORT_TASK_H
 #define WAYBILL_EXPORT_TASK_H
@@ -41,7 +42,7 @@ bool task_parse_state(const char *name, enum task_state *ret_state);
 const char *task_state_name(enum task_state state);
 
 /* The values of a new task. */
-struct task_order {
+struct task_spec {
     const char *project_id;
     const char *enterprise_project_id; /* as in the request */
     const char *enterprise_projects;   /* to export: text[] in its input format; NULL: all */
@@ -50,7 +51,7 @@ struct task_order {
     const char *request_id;
 };
 
-/* The caller of a query. It sees a task of its project if everything that the task exports is granted to it. */
+/* The caller of a query. It may see a task of its project if it has grants for everything that the task exports. */
 struct task_viewer {
     const char *project_id;
     const char *enterprise_projects;   /* granted: text[] in its input format; NULL: all */
@@ -89,8 +90,8 @@ void task_name(const struct task *task, char out[TASK_NAME_SIZE]);
 /* container_<create time>_export.csv */
 void task_file_name(const struct task *task, char out[TASK_NAME_SIZE]);
 
-/* Commits and announces a queued task. ERROR_TOO_MANY if the project has `limit` unfinished tasks. */
-MUST_CHECK bool task_create(struct db *db, const struct task_order *order, int limit,
+/* Commits and announces a queued task. ERROR_TOO_MANY if the project has `limit` or more unfinished tasks. */
+MUST_CHECK bool task_create(struct db *db, const struct task_spec *spec, int limit,
                             char ret_task_id[TEXT_UUID_LENGTH + 1], struct error *err);
 
 /* Finds a task by its id or the id of its file. ERROR_NOT_FOUND if it does not exist or the viewer may not see it. */

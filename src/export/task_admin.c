@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "db/query.h"
 
-/* A time in ISO 8601 or "", under the name of its column. */
+/* Selects a time as ISO 8601, or "" for NULL, with the name of its column. */
 #define ISO(column)                                                                                                    \
     "coalesce(to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), '') AS " column
 
@@ -86,7 +86,7 @@ bool task_admin_list(struct db *db, const char *project_id, const enum task_stat
     return true;
 }
 
-/* Runs a statement that returns a row if it changes the task ($1). */
+/* Runs a statement that changes the task $1 and returns a row, or no row if there is no task of this kind. */
 static bool change(struct db *db, const char *sql, const char *kind, size_t count, const char *const *values,
                    struct error *err)
 {

@@ -1,4 +1,4 @@
-/* Tasks, for operators: of all projects, with details that callers do not see. */
+/* Tasks, for operators: the tasks of all projects, with details that callers cannot see. */
 #ifndef WAYBILL_EXPORT_TASK_ADMIN_H
 #define WAYBILL_EXPORT_TASK_ADMIN_H
 
@@ -7,7 +7,7 @@
 #include "db/connection.h"
 #include "export/task.h"
 
-/* Calls `each` with the name and value of every column; NULL is "". ERROR_NOT_FOUND if there is no such task. */
+/* Calls `each` with the name and value ("" for NULL) of every column. ERROR_NOT_FOUND if there is no such task. */
 MUST_CHECK bool task_admin_show(struct db *db, const char *task_id,
                                 void (*each)(const char *name, const char *value), struct error *err);
 
@@ -23,7 +23,7 @@ struct task_admin_entry {
     const char *error_msg;
 };
 
-/* Calls `each` for the newest `limit` tasks, newest first, of a project and in a state; NULL means any. */
+/* Calls `each` for at most `limit` tasks of a project in a state, newest first. NULL means any project or state. */
 MUST_CHECK bool task_admin_list(struct db *db, const char *project_id, const enum task_state *state, int limit,
                                 void (*each)(const struct task_admin_entry *entry), struct error *err);
 

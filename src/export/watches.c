@@ -10,7 +10,7 @@
 struct watches {
     pthread_mutex_t lock; /* for all below, and for the members of each watch */
     struct watch *first;
-    bool receiving; /* the process receives notifications of others */
+    bool receiving; /* the process receives the notifications of other processes */
     bool stopping;
 };
 
@@ -104,7 +104,7 @@ static enum watch_event take_event(struct watch *watch)
     bool *reported = watch->changed ? &watch->changed : &watch->busy;
 
     if (!*reported)
-        return watch->watches->stopping ? WATCH_STOPPING : WATCH_QUIET;
+        return watch->watches->stopping ? WATCH_STOPPING : WATCH_TIMEOUT;
     *reported = false;
     return reported == &watch->changed ? WATCH_CHANGED : WATCH_BUSY;
 }
@@ -116,7 +116,7 @@ enum watch_event watch_wait(struct watch *watch, int timeout_ms)
     enum watch_event event;
 
     pthread_mutex_lock(&watches->lock);
-    while ((event = take_event(watch)) == WATCH_QUIET) {
+    while ((event = take_event(watch)) == WATCH_TIMEOUT) {
         if (pthread_cond_timedwait(&watch->woken, &watches->lock, &until) != 0)
             break;
     }

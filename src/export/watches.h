@@ -1,6 +1,6 @@
 /*
- * The watches of a process. Each belongs to a thread that needs to know of changes of one task: a request that waits
- * for the end of the task, or the export thread that runs it. A change wakes only the watches of its task.
+ * The watches of a process. A thread watches one task for changes: either a request waits until the task has ended, or
+ * an export thread runs the task. A change wakes only the watches of its task.
  */
 #ifndef WAYBILL_EXPORT_WATCHES_H
 #define WAYBILL_EXPORT_WATCHES_H
@@ -21,8 +21,8 @@ void watches_free(struct watches *watches);
 void watches_notify(struct watches *watches, const char *task_id);
 
 /*
- * Sets whether the process receives the notifications of other processes; initially it does not. When it begins to,
- * every watch gets a change, because earlier notifications may have been missed.
+ * Sets whether the process receives the notifications of other processes; initially it does not. When it starts to,
+ * every watch reports WATCH_CHANGED, because earlier notifications may have been missed.
  */
 void watches_set_receiving(struct watches *watches, bool receiving);
 bool watches_is_receiving(struct watches *watches);
@@ -45,12 +45,12 @@ struct watch {
 
 enum watch_event {
     WATCH_CHANGED,  /* the task changed since watch_begin or the last WATCH_CHANGED */
-    WATCH_BUSY,     /* no change, but all export threads became busy */
-    WATCH_QUIET,    /* no change within the time limit, as far as the process knows */
+    WATCH_BUSY,     /* no change, but all export threads have become busy */
+    WATCH_TIMEOUT,  /* no known change within the time limit */
     WATCH_STOPPING, /* no change, and the process is stopping */
 };
 
-/* `watches` and `watch` must stay valid until watch_end. Only a watch with `until_busy` gets WATCH_BUSY. */
+/* `watches` and `watch` must remain valid until watch_end. Only a watch with `until_busy` reports WATCH_BUSY. */
 void watch_begin(struct watches *watches, struct watch *watch, const char *task_id, bool until_busy);
 enum watch_event watch_wait(struct watch *watch, int timeout_ms);
 void watch_end(struct watch *watch);

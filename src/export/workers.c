@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-#define POLL_MS 5000    /* between polls of the queue without a wake-up */
+#define POLL_MS 5000    /* between polls of the queue if there is no wake-up */
 #define RETRY_MS 1000   /* the same after a failure */
 #define REQUEUE_MS 1000 /* part of the grace time, to requeue unfinished exports */
 #define HANG_MS 5000    /* wait for a thread that should have ended */
@@ -17,7 +17,7 @@
 struct worker {
     struct workers *workers;
     pthread_t thread;
-    struct claim *claim; /* the running one, or NULL; protected by the lock */
+    struct claim *claim; /* of the export that the thread runs, or NULL; protected by the lock */
 };
 
 struct workers {
@@ -32,7 +32,7 @@ struct workers {
     pthread_cond_t ended; /* signalled when a thread ends */
     bool draining;
     int running; /* number of threads that have not ended */
-    int wakeups; /* number of wake-ups that no thread has taken */
+    int wakeups; /* number of wake-ups that no thread has responded to */
     int count;
     struct worker threads[];
 };
@@ -41,7 +41,7 @@ struct workers {
 static bool wait_for_work(struct workers *workers, int timeout_ms)
 {
     struct timespec until = clock_timespec_after(timeout_ms);
-    bool go_on;
+    bool may_continue;
 
     pthread_mutex_lock(&workers->lock);
     while (workers->wakeups == 0 && !workers->draining) {
@@ -50,9 +50,9 @@ static bool wait_for_work(struct workers *workers, int timeout_ms)
     }
     if (workers->wakeups > 0)
         workers->wakeups--;
-    go_on = !workers->draining;
+    may_continue = !workers->draining;
     pthread_mutex_unlock(&workers->lock);
-    return go_on;
+    return may_continue;
 }
 
 static bool is_draining(struct workers *workers)
@@ -120,7 +120,7 @@ static void end_export(struct worker *worker)
     watches_notify(workers->watches, claim->task_id);
 }
 
-/* Opens a connection unless *inventory is usable. *ret_is_new tells whether it did. */
+/* Opens a connection unless *inventory is usable. *ret_is_new is true if it did. */
 static bool open_inventory(struct workers *workers, struct db **inventory, bool *ret_is_new, struct error *err)
 {
     if (*inventory != NULL && !db_is_usable(*inventory)) {
@@ -133,7 +133,7 @@ static bool open_inventory(struct workers *workers, struct db **inventory, bool 
     return *inventory != NULL;
 }
 
-/* Runs the claimed task, and notifies its watches and the housekeeper of the end. */
+/* Runs the claimed task, then notifies its watches and the housekeeper. */
 static void run_claim(struct worker *worker, struct db **inventory, bool inventory_is_new, struct claim *claim)
 {
     struct workers *workers = worker->workers;
@@ -154,8 +154,8 @@ static void run_claim(struct worker *worker, struct db **inventory, bool invento
 }
 
 /*
- * Claims a task (`task_id`, or any if it is NULL) and runs it. *inventory is the connection to read with, opened if
- * necessary. Returns false if there is no task (ERROR_NONE) or if the database cannot be reached.
+ * Claims a task (`task_id`, or any if it is NULL) and runs it. *inventory is the connection for reading rows, which is
+ * opened if necessary. Returns false if there is no task to claim (ERROR_NONE) or if claiming fails.
  */
 static bool claim_and_run(struct worker *worker, const char *task_id, struct db **inventory, struct error *err)
 {
@@ -177,8 +177,8 @@ static bool claim_and_run(struct worker *worker, const char *task_id, struct db 
     return true;
 }
 
-/* Logs that tasks cannot be claimed, once for each error. */
-static void log_claim_trouble(const struct error *err, enum error_code *last)
+/* Logs that tasks cannot be claimed, or can be again. Logs only when the error code differs from *last. */
+static void log_claim_failure(const struct error *err, enum error_code *last)
 {
     struct log_line line;
 
@@ -204,9 +204,9 @@ static void *worker_main(void *argument)
 
     do {
         while (!is_draining(workers) && claim_and_run(worker, NULL, &inventory, &err))
-            log_claim_trouble(&err, &last);
+            log_claim_failure(&err, &last);
         if (!is_draining(workers))
-            log_claim_trouble(&err, &last);
+            log_claim_failure(&err, &last);
     } while (wait_for_work(workers, last == ERROR_NONE ? POLL_MS : RETRY_MS));
     db_close(inventory);
 
@@ -267,7 +267,7 @@ bool workers_run(struct workers *workers, const char *task_id)
     bool ran = claim_and_run(&self, task_id, &inventory, &err);
 
     if (!ran)
-        log_claim_trouble(&err, &last);
+        log_claim_failure(&err, &last);
     db_close(inventory);
     return ran;
 }
@@ -295,7 +295,7 @@ void workers_wake_all(struct workers *workers)
     pthread_mutex_unlock(&workers->lock);
 }
 
-/* Stops claiming tasks. Running exports go on. */
+/* Stops claiming tasks. Running exports continue. */
 static void drain_workers(struct workers *workers)
 {
     pthread_mutex_lock(&workers->lock);

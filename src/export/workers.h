@@ -16,9 +16,9 @@
 struct workers;
 
 /*
- * Starts `threads` threads, which may be 0. `exporter` is copied, and its `stop` is set here. Each thread opens its own
- * connection for rows with the settings `inventory`. The threads notify `watches` of the end of each task, and wake the
- * housekeeper, which may be NULL, when there may be something to remove. All pointers must stay valid until
+ * Starts `threads` threads, which may be 0. `exporter` is copied; its `stop` is ignored. Each thread opens its own
+ * connection to the inventory, with the settings `inventory`. The threads notify `watches` when a task has ended, and
+ * wake the housekeeper, which may be NULL, when there may be something to remove. All pointers must remain valid until
  * workers_free. Returns NULL if a thread cannot start.
  */
 MUST_CHECK struct workers *workers_start(const struct exporter *exporter, const struct db_settings *inventory,
@@ -31,9 +31,9 @@ void workers_wake(struct workers *workers);
 void workers_wake_all(struct workers *workers);
 
 /*
- * Whether a thread is free to claim the task now, or already runs it. A thread counts as free once the last transaction
- * of its export begins, and so before anyone is notified of the end of its task. When the last free thread becomes
- * busy, watches with `until_busy` get WATCH_BUSY.
+ * Returns whether a thread is free to claim the task, or already runs it. A thread counts as free as soon as the last
+ * transaction of its export begins, so it is free before anyone is notified that the task has ended. When the last free
+ * thread becomes busy, watches with `until_busy` report WATCH_BUSY.
  */
 bool workers_may_run(struct workers *workers, const char *task_id);
 
@@ -44,9 +44,9 @@ bool workers_may_run(struct workers *workers, const char *task_id);
 bool workers_run(struct workers *workers, const char *task_id);
 
 /*
- * Stops claiming tasks, and waits up to grace_ms for running exports. Near the end of that time, unfinished exports
- * return to the queue. Returns true if all threads have ended, and false if a thread hangs: then everything it uses
- * must stay.
+ * Stops claiming tasks, and waits up to grace_ms for running exports. Near the end of that time, the tasks of
+ * unfinished exports are requeued. Returns true if all threads have ended, and false if a thread hangs: then everything
+ * it uses must remain valid.
  */
 MUST_CHECK bool workers_stop(struct workers *workers, int grace_ms);
 

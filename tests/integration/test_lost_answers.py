@@ -235,7 +235,7 @@ def test_a_success_that_comes_after_its_process_has_ended(pair):
     success.seen.wait()
     pair.end_back()
     log = back.log_text()
-    assert log.count('event="the end of the export was not recorded"') == 1, log
+    assert log.count('event="the outcome of the export was not recorded"') == 1, log
     assert log.count('event="export abandoned"') == 1, log
     assert "stopped with work in progress" not in log, log
     assert pair.made.task(task_id, "state", "attempts") == ("running", 1)
@@ -252,7 +252,7 @@ def test_an_end_that_cannot_be_recorded(pair):
     success.seen.wait()
     pair.end_back()
     log = back.log_text()
-    assert log.count('event="the end of the export was not recorded"') == 1, log
+    assert log.count('event="the outcome of the export was not recorded"') == 1, log
     assert "stopped with work in progress" not in log, log
     assert len(os.listdir(pair.made.site.files)) == 1
     pair.start_another()
@@ -303,7 +303,7 @@ def test_the_database_is_unreachable_for_longer_than_an_export_may_take(pair):
     success.executed.wait()
     with pair.proxy.outage():
         eventually(lambda: 'event="export abandoned"' in back.log_text(), "the process gives up")
-        assert back.log_text().count('event="the end of the export was not recorded"') == 1
+        assert back.log_text().count('event="the outcome of the export was not recorded"') == 1
     pair.expect_success(task_id)
     pair.expect_end("abandoned")
 

@@ -138,7 +138,7 @@ static void serve_without(const char *method, const char *uri, const char *token
     (void) db_failures_take(ERROR_UNAVAILABLE);
     config = read_config(directory);
     assert_int_equal(mkdir(directory, 0700), 0);
-    engine = engine_start(config, ENGINE_ALONE, &err);
+    engine = engine_start(config, ENGINE_WITHOUT_THREADS, &err);
     check_good(engine != NULL, &err);
     api = (struct api) {
         .config = config,

@@ -105,7 +105,7 @@ static void retentions(const void *row)
 static const struct kind_case {
     const char *label;
     enum engine_kind kind;
-} kind_cases[] = {{"with threads", ENGINE_THREADS}, {"alone", ENGINE_ALONE}};
+} kind_cases[] = {{"with threads", ENGINE_WITH_THREADS}, {"alone", ENGINE_WITHOUT_THREADS}};
 
 static void check_no_engine(const char *directory, enum engine_kind kind)
 {
@@ -149,7 +149,7 @@ static void run(enum engine_kind kind, struct buffer *log)
     check_good(engine != NULL, &err);
     assert_non_null(engine_pool(engine));
     assert_non_null(engine_workers(engine));
-    assert_int_equal(engine_housekeeper(engine) == NULL, kind == ENGINE_ALONE);
+    assert_int_equal(engine_housekeeper(engine) == NULL, kind == ENGINE_WITHOUT_THREADS);
     housekeeper_wake(engine_housekeeper(engine));
     housekeeper_file_added(engine_housekeeper(engine));
     watch_begin(engine_watches(engine), &watch, A, false);
@@ -177,7 +177,7 @@ static void starts_and_stops(const void *row)
 
     run(c->kind, &log);
     assert_true(clock_monotonic_ms() - begun < 30000);
-    if (c->kind == ENGINE_ALONE)
+    if (c->kind == ENGINE_WITHOUT_THREADS)
         assert_string_equal(buffer_text(&log), ""); /* it does not try to connect */
     buffer_free(&log);
 }

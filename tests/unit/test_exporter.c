@@ -69,7 +69,7 @@ enum watch_event __wrap_watch_wait(struct watch *watch, int timeout_ms)
     assert_ptr_equal(watch, &claim->watch);
     assert_int_equal(timeout_ms, 0);
     changed = false;
-    return event ? WATCH_CHANGED : WATCH_QUIET;
+    return event ? WATCH_CHANGED : WATCH_TIMEOUT;
 }
 
 struct export_file *__wrap_export_file_begin(const char *directory, const char *file_id, bool gzip, struct error *err);

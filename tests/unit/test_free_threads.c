@@ -187,7 +187,7 @@ static void a_free_thread_is_for_one_of_a_burst(void)
     queue("A");
     for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
         assert_int_equal(watch_wait(&burst[i], PATIENT_MS), WATCH_BUSY);
-    assert_int_equal(watch_wait(&patient, 0), WATCH_QUIET);
+    assert_int_equal(watch_wait(&patient, 0), WATCH_TIMEOUT);
     assert_true(workers_may_run(workers, "A"));
     assert_false(workers_may_run(workers, "B"));
     assert_false(workers_may_run(workers, "C"));
@@ -195,7 +195,7 @@ static void a_free_thread_is_for_one_of_a_burst(void)
     allow('A', STAGE_ENDED);
     assert_int_equal(watch_wait(&burst[0], PATIENT_MS), WATCH_CHANGED);
     assert_int_equal(watch_wait(&patient, PATIENT_MS), WATCH_CHANGED);
-    assert_int_equal(watch_wait(&burst[1], 0), WATCH_QUIET);
+    assert_int_equal(watch_wait(&burst[1], 0), WATCH_TIMEOUT);
     for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
         watch_end(&burst[i]);
     watch_end(&patient);
@@ -231,7 +231,7 @@ static void a_thread_is_free_before_its_task_has_ended(void)
     assert_true(workers_may_run(workers, "B"));
     watch_begin(watches, &second, "B", true);
     queue("B");
-    assert_int_equal(watch_wait(&second, 0), WATCH_QUIET);
+    assert_int_equal(watch_wait(&second, 0), WATCH_TIMEOUT);
     allow('A', STAGE_ENDED);
     assert_int_equal(watch_wait(&first, PATIENT_MS), WATCH_CHANGED);
     assert_int_equal(watch_wait(&second, PATIENT_MS), WATCH_BUSY);
@@ -269,8 +269,8 @@ static void all_threads_count(void)
     watch_begin(watches, &third, "C", true);
     queue("A");
     begin_end('A'); /* one thread runs it */
-    assert_int_equal(watch_wait(&first, 0), WATCH_QUIET);
-    assert_int_equal(watch_wait(&third, 0), WATCH_QUIET);
+    assert_int_equal(watch_wait(&first, 0), WATCH_TIMEOUT);
+    assert_int_equal(watch_wait(&third, 0), WATCH_TIMEOUT);
     allow('A', STAGE_ENDED);
     assert_int_equal(watch_wait(&first, PATIENT_MS), WATCH_CHANGED);
 
@@ -300,7 +300,7 @@ static void another_process_claims_the_task(void)
     watch_begin(watches, &creator, "A", true);
     workers_wake(workers);
     wait_for_failed_claims(2);
-    assert_int_equal(watch_wait(&creator, 0), WATCH_QUIET);
+    assert_int_equal(watch_wait(&creator, 0), WATCH_TIMEOUT);
     assert_true(workers_may_run(workers, "A"));
     watches_notify(watches, "A");
     assert_int_equal(watch_wait(&creator, PATIENT_MS), WATCH_CHANGED);
@@ -321,7 +321,7 @@ static void a_watch_begins_late(void)
         assert_int_equal(watch_wait(&early, PATIENT_MS), WATCH_BUSY);
     watch_begin(watches, &late, "A", true);
     assert_false(workers_may_run(workers, "A"));
-    assert_int_equal(watch_wait(&late, 0), WATCH_QUIET);
+    assert_int_equal(watch_wait(&late, 0), WATCH_TIMEOUT);
     watch_end(&early);
     watch_end(&late);
     stop();
@@ -340,7 +340,7 @@ static void an_export_watches_its_task(void)
     begin_end('A');
     begin_end('B');
     assert_int_equal(tasks.event['A'], WATCH_CHANGED);
-    assert_int_equal(tasks.event['B'], WATCH_QUIET);
+    assert_int_equal(tasks.event['B'], WATCH_TIMEOUT);
     watch_end(&busy);
     stop();
 }

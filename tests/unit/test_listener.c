@@ -145,13 +145,13 @@ static const struct listening_case {
     const char *trace;
     enum watch_event event; /* of the watch, after the change when the process began to hear */
 } listening_cases[] = {
-    {"nothing arrives", "", 0, "olWc", WATCH_QUIET},
-    {"a task is queued", "qq", 0, "olWwwc", WATCH_QUIET},
+    {"nothing arrives", "", 0, "olWc", WATCH_TIMEOUT},
+    {"a task is queued", "qq", 0, "olWwwc", WATCH_TIMEOUT},
     {"a task changes", "t", 0, "olWc", WATCH_CHANGED},
-    {"a quiet connection is pinged and kept", "nnq", 0, "olWppwc", WATCH_QUIET},
+    {"a quiet connection is pinged and kept", "nnq", 0, "olWppwc", WATCH_TIMEOUT},
     {"a quiet connection does not respond", "nx", 0, "olWppcolWc", WATCH_CHANGED},
     {"the connection fails", "qf", 0, "olWwcolWc", WATCH_CHANGED},
-    {"the server is not there at first", "", 2, "ooolWc", WATCH_QUIET},
+    {"the server is not there at first", "", 2, "ooolWc", WATCH_TIMEOUT},
 };
 
 static void listens(const void *row)

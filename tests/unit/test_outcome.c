@@ -14,7 +14,7 @@ static char asked[MAX_ANSWERS + 1];
 /* How it answers each of these. All zero: it does what it is asked. */
 struct answer {
     enum error_code code;
-    enum claim_fate fate;
+    enum claim_state state;
 };
 static const struct answer *answers;
 static bool pool_is_empty; /* no connection can be taken */
@@ -24,7 +24,7 @@ static char failure[512]; /* the message of a task that failed */
 static struct claim_outcome success;
 static atomic_bool stop;
 
-static bool answer(char letter, enum claim_fate *ret_fate, struct error *err)
+static bool answer(char letter, enum claim_state *ret_state, struct error *err)
 {
     size_t count = strlen(asked);
 
@@ -33,8 +33,8 @@ static bool answer(char letter, enum claim_fate *ret_fate, struct error *err)
     asked[count] = letter;
     if (answers[count].code != ERROR_NONE)
         return error_set(err, answers[count].code, "answer %zu", count);
-    if (ret_fate != NULL)
-        *ret_fate = answers[count].fate;
+    if (ret_state != NULL)
+        *ret_state = answers[count].state;
     return true;
 }
 
@@ -84,12 +84,12 @@ bool __wrap_claim_requeue(struct db *db, const struct claim *claim, bool attempt
     return answer(attempted ? 'H' : 'U', NULL, err);
 }
 
-bool __wrap_claim_find_fate(struct db *db, const struct claim *claim, enum claim_fate *ret_fate, struct error *err);
-bool __wrap_claim_find_fate(struct db *db, const struct claim *claim, enum claim_fate *ret_fate, struct error *err)
+bool __wrap_claim_find_state(struct db *db, const struct claim *claim, enum claim_state *ret_state, struct error *err);
+bool __wrap_claim_find_state(struct db *db, const struct claim *claim, enum claim_state *ret_state, struct error *err)
 {
     (void) db;
     (void) claim;
-    return answer('?', ret_fate, err);
+    return answer('?', ret_state, err);
 }
 
 int64_t __wrap_export_file_size(const struct export_file *file);
@@ -154,7 +154,7 @@ static enum outcome settle(int number, int lease_ms, bool was_dead, bool late, e
 #define SLOW {ERROR_TIMEOUT, CLAIM_HELD}
 #define REFUSED {ERROR_INTERNAL, CLAIM_HELD}
 #define NOT_HELD {ERROR_LEASE, CLAIM_HELD}
-#define FATE(fate) {ERROR_NONE, fate}
+#define STATE(state) {ERROR_NONE, state}
 #define GOOD {ERROR_NONE, CLAIM_HELD}
 
 static const struct settle_case {
@@ -180,17 +180,17 @@ static const struct settle_case {
     {"dead before the last attempt", ERROR_UNAVAILABLE, 3, true, false, {GOOD}, "U", OUTCOME_REQUEUED, true},
     {"dead before, but the disk is full", ERROR_STORAGE, 1, true, false, {GOOD}, "F", OUTCOME_FAILURE, true},
     /* an answer that was lost */
-    {"succeeded", ERROR_NONE, 1, false, false, {LOST, FATE(CLAIM_SUCCEEDED)}, "S?", OUTCOME_SUCCESS, false},
-    {"succeeded slowly", ERROR_NONE, 1, false, false, {SLOW, FATE(CLAIM_SUCCEEDED)}, "S?", OUTCOME_SUCCESS, false},
-    {"succeeded before", ERROR_NONE, 1, false, false, {NOT_HELD, FATE(CLAIM_SUCCEEDED)}, "S?", OUTCOME_SUCCESS, false},
-    {"failed", ERROR_STORAGE, 1, false, false, {LOST, FATE(CLAIM_FAILED)}, "F?", OUTCOME_FAILURE, true},
-    {"requeued", ERROR_UNAVAILABLE, 1, false, false, {LOST, FATE(CLAIM_QUEUED)}, "H?", OUTCOME_REQUEUED, true},
-    {"taken over", ERROR_NONE, 1, false, false, {NOT_HELD, FATE(CLAIM_GONE)}, "S?", OUTCOME_ABANDONED, true},
-    {"failed elsewhere", ERROR_NONE, 1, false, false, {LOST, FATE(CLAIM_FAILED)}, "S?", OUTCOME_ABANDONED, true},
-    {"queued elsewhere", ERROR_STORAGE, 1, false, false, {LOST, FATE(CLAIM_QUEUED)}, "F?", OUTCOME_ABANDONED, true},
-    {"not committed, then taken", ERROR_NONE, 1, false, false, {LOST, FATE(CLAIM_HELD), GOOD}, "S?S",
+    {"succeeded", ERROR_NONE, 1, false, false, {LOST, STATE(CLAIM_SUCCEEDED)}, "S?", OUTCOME_SUCCESS, false},
+    {"succeeded slowly", ERROR_NONE, 1, false, false, {SLOW, STATE(CLAIM_SUCCEEDED)}, "S?", OUTCOME_SUCCESS, false},
+    {"succeeded before", ERROR_NONE, 1, false, false, {NOT_HELD, STATE(CLAIM_SUCCEEDED)}, "S?", OUTCOME_SUCCESS, false},
+    {"failed", ERROR_STORAGE, 1, false, false, {LOST, STATE(CLAIM_FAILED)}, "F?", OUTCOME_FAILURE, true},
+    {"requeued", ERROR_UNAVAILABLE, 1, false, false, {LOST, STATE(CLAIM_QUEUED)}, "H?", OUTCOME_REQUEUED, true},
+    {"taken over", ERROR_NONE, 1, false, false, {NOT_HELD, STATE(CLAIM_LOST)}, "S?", OUTCOME_ABANDONED, true},
+    {"failed elsewhere", ERROR_NONE, 1, false, false, {LOST, STATE(CLAIM_FAILED)}, "S?", OUTCOME_ABANDONED, true},
+    {"queued elsewhere", ERROR_STORAGE, 1, false, false, {LOST, STATE(CLAIM_QUEUED)}, "F?", OUTCOME_ABANDONED, true},
+    {"not committed, then taken", ERROR_NONE, 1, false, false, {LOST, STATE(CLAIM_HELD), GOOD}, "S?S",
      OUTCOME_SUCCESS, false},
-    {"not found out, then taken", ERROR_NONE, 1, false, false, {LOST, LOST, LOST, FATE(CLAIM_SUCCEEDED)}, "S?S?",
+    {"not found out, then taken", ERROR_NONE, 1, false, false, {LOST, LOST, LOST, STATE(CLAIM_SUCCEEDED)}, "S?S?",
      OUTCOME_SUCCESS, false},
     /* what cannot be recorded */
     {"success refused", ERROR_NONE, 1, false, false, {REFUSED}, "SF", OUTCOME_FAILURE, true},

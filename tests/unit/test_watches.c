@@ -26,17 +26,17 @@ static void hears_of_its_task(void)
     watch_begin(watches, &a, A, false);
     watch_begin(watches, &b, B, false);
     watch_begin(watches, &also_a, A, false);
-    assert_int_equal(event(&a), WATCH_QUIET);
+    assert_int_equal(event(&a), WATCH_TIMEOUT);
     watches_notify(watches, A);
     assert_int_equal(event(&a), WATCH_CHANGED);
-    assert_int_equal(event(&a), WATCH_QUIET); /* already returned */
-    assert_int_equal(event(&b), WATCH_QUIET);
+    assert_int_equal(event(&a), WATCH_TIMEOUT); /* already returned */
+    assert_int_equal(event(&b), WATCH_TIMEOUT);
     assert_int_equal(event(&also_a), WATCH_CHANGED);
 
     watch_end(&b); /* from the middle */
     watches_notify(watches, B);
     watches_notify(watches, "");
-    assert_int_equal(event(&a), WATCH_QUIET);
+    assert_int_equal(event(&a), WATCH_TIMEOUT);
     watches_set_receiving(watches, true);
     assert_int_equal(event(&a), WATCH_CHANGED);
     assert_int_equal(event(&also_a), WATCH_CHANGED);
@@ -61,7 +61,7 @@ static void hears_that_notifications_are_heard_again(void)
         assert_int_equal(event(&a), WATCH_CHANGED);
         watches_set_receiving(watches, false);
         assert_false(watches_is_receiving(watches));
-        assert_int_equal(event(&a), WATCH_QUIET);
+        assert_int_equal(event(&a), WATCH_TIMEOUT);
     }
     watch_end(&a);
     watches_free(watches);
@@ -94,9 +94,9 @@ static void hears_that_threads_are_busy(void)
     watches_notify_busy(watches);
     watch_begin(watches, &late, A, true);
     assert_int_equal(event(&a), WATCH_BUSY);
-    assert_int_equal(event(&a), WATCH_QUIET);
-    assert_int_equal(event(&other), WATCH_QUIET);
-    assert_int_equal(event(&late), WATCH_QUIET);
+    assert_int_equal(event(&a), WATCH_TIMEOUT);
+    assert_int_equal(event(&other), WATCH_TIMEOUT);
+    assert_int_equal(event(&late), WATCH_TIMEOUT);
     watches_notify_busy(watches);
     watches_notify(watches, A);
     watches_stop(watches);
@@ -177,7 +177,7 @@ static void wakes_a_waiter(const void *row)
 /* A change wakes only those who wait for that task, and all of them. */
 static void wakes_no_other_waiter(void)
 {
-    struct waiting waiting[] = {{.watches = watches_new()}, {.event = WATCH_QUIET}, {.event = WATCH_QUIET}};
+    struct waiting waiting[] = {{.watches = watches_new()}, {.event = WATCH_TIMEOUT}, {.event = WATCH_TIMEOUT}};
     const char *const tasks[] = {B, A, B};
     pthread_t threads[ARRAY_SIZE(waiting)];
 
@@ -210,7 +210,7 @@ static void waits_for_the_time_given(void)
     struct watch a;
 
     watch_begin(watches, &a, A, false);
-    assert_int_equal(watch_wait(&a, 30), WATCH_QUIET);
+    assert_int_equal(watch_wait(&a, 30), WATCH_TIMEOUT);
     assert_true(clock_monotonic_ms() - begun >= 30);
     watch_end(&a);
     watches_free(watches);
