@@ -53,13 +53,13 @@ static void run_or_wait(struct api_call *call)
 
 bool api_create(struct api_call *call, struct error *err)
 {
-    struct buffer *body = &call->request->body;
+    const struct buffer *body = &call->request->body;
     struct selection *selection = selection_parse(body->data, body->length, err);
     struct json_object *result;
     char *scope;
     bool created;
 
-    buffer_free(body); /* frees the memory before the wait */
+    http_request_discard_body(call->request); /* frees the memory before the wait */
     if (selection == NULL)
         return false;
     scope = identity_scope(&call->identity, api_enterprise_project(call));

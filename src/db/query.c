@@ -17,7 +17,7 @@ static PGresult *keep(PGresult *kept, PGresult *result)
     return result;
 }
 
-/* A COPY would wait forever, because this file does not transfer its data. The connection is lost. */
+/* Here a COPY would wait forever, because nobody transfers its data. The connection is lost. */
 static bool is_copy(const PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);

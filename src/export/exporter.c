@@ -50,7 +50,7 @@ static bool renew_lease(struct run *run, const struct inventory_progress *progre
 }
 
 /* Checks whether the export may continue. Renews the lease when this is due or the task has changed. */
-static bool may_go_on(void *context, const struct inventory_progress *progress, struct error *err)
+static bool may_continue(void *context, const struct inventory_progress *progress, struct error *err)
 {
     struct run *run = context;
     const struct exporter *exporter = run->exporter;
@@ -83,7 +83,7 @@ static bool write_file(struct run *run, struct db *inventory, const struct selec
         .limit = attempt->claim->export_size,
     };
     const struct csv_output output = {write_to_file, attempt->file};
-    const struct inventory_watcher watcher = {may_go_on, run};
+    const struct inventory_watcher watcher = {may_continue, run};
     bool done = inventory_rows_csv(inventory, &query, &exporter->csv, &output, &watcher, &attempt->progress, err);
 
     attempt->connection_was_dead = !run->inventory_is_new && !attempt->progress.answered;
@@ -105,7 +105,7 @@ static bool make_file(struct run *run, struct db *inventory, struct error *err)
     done = attempt->file != NULL && write_file(run, inventory, selection, err);
     selection_free(selection);
     /* Check again, so that a process that was suspended does not publish the file of a lost lease. */
-    return done && may_go_on(run, &attempt->progress, err) && export_file_publish(attempt->file, err);
+    return done && may_continue(run, &attempt->progress, err) && export_file_publish(attempt->file, err);
 }
 
 enum outcome exporter_run(const struct exporter *exporter, struct db *inventory, bool inventory_is_new,

@@ -1,5 +1,6 @@
 #include "http/request.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -64,7 +65,7 @@ void http_request_end(struct http_request *request)
 {
     free(request->path);
     free(request->query);
-    buffer_free(&request->body);
+    http_request_discard_body(request);
 }
 
 const char *http_request_header(const struct http_request *request, const char *name)
@@ -130,8 +131,10 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct e
     size_t wanted;
     ssize_t got;
 
-    if (request->has_body)
+    if (request->has_body) {
+        assert(body->data != NULL); /* not discarded */
         return true;
+    }
     if (text != NULL && *text != '\0' && !text_parse_digits(text, 18, &announced))
         return error_set(err, ERROR_BODY, "Content-Length must be a number of at most 18 digits, got %s",
                          text_excerpt(excerpt, text, strlen(text)));
@@ -161,4 +164,9 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct e
                          announced, body->length);
     request->has_body = true;
     return true;
+}
+
+void http_request_discard_body(struct http_request *request)
+{
+    buffer_free(&request->body);
 }

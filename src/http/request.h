@@ -29,7 +29,7 @@ struct http_request {
     char *query;  /* likewise, without the ?; "" if absent */
     int64_t started; /* monotonic */
     struct buffer body; /* empty until http_request_read_body */
-    bool has_body;      /* the body has been read */
+    bool has_body;      /* the body has been read, and possibly discarded */
 };
 
 /* Reads everything but the body. */
@@ -57,5 +57,8 @@ MUST_CHECK bool http_request_is_json(const struct http_request *request, struct 
  * many other requests are already waiting for theirs.
  */
 MUST_CHECK bool http_request_read_body(struct http_request *request, size_t limit, struct error *err);
+
+/* Frees the memory of the body. The body must not be read again. */
+void http_request_discard_body(struct http_request *request);
 
 #endif

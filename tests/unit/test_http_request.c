@@ -346,6 +346,41 @@ static void what_follows_the_body_is_none_of_it(void)
     forget(&seen);
 }
 
+struct discarded {
+    bool read, had_memory, has_memory;
+    size_t length;
+    struct error error;
+};
+
+static void read_and_discard(void *context, struct fastcgi_exchange *exchange)
+{
+    struct discarded *seen = context;
+    struct http_request request;
+
+    http_request_begin(&request, exchange);
+    seen->read = http_request_read_body(&request, 100, &seen->error);
+    seen->had_memory = request.body.data != NULL;
+    http_request_discard_body(&request);
+    seen->has_memory = request.body.data != NULL;
+    seen->length = request.body.length;
+    http_request_end(&request);
+}
+
+static void a_discarded_body_holds_no_memory(void)
+{
+    struct discarded seen = {0};
+    struct buffer out = {0};
+
+    cgi_variable("CONTENT_LENGTH", "4");
+    cgi_serve(read_and_discard, &seen, BYTES("body"), &out);
+    check_good(seen.read, &seen.error);
+    assert_true(seen.had_memory);
+    assert_false(seen.has_memory);
+    assert_int_equal(seen.length, 0);
+    buffer_free(&out);
+    cgi_clear();
+}
+
 int main(void)
 {
     CHECK_EACH(targets, target_cases, uri);
@@ -357,5 +392,6 @@ int main(void)
     CHECK_EACH(bodies, body_cases, label);
     CHECK(reads_no_further_than_the_body);
     CHECK(what_follows_the_body_is_none_of_it);
+    CHECK(a_discarded_body_holds_no_memory);
     return check_run("http/request");
 }
