@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 import inventory  # noqa: E402
 import template  # noqa: E402
 from deadline import wait_until  # noqa: E402
+from plans import log_plans  # noqa: E402
 from postgres import Postgres  # noqa: E402
 from service import BUILD, Service, Site  # noqa: E402
 from web import EACH_WAY, share_files, start_web  # noqa: E402
@@ -176,11 +177,7 @@ def stalled(start):
 def big(start):
     """A service with a big inventory. Its database logs the plan of each query of the service."""
     def prepare(site):
-        settings = {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0",
-                    "auto_explain.log_analyze": "on", "auto_explain.log_timing": "off",
-                    "auto_explain.log_format": "json"}
-        for name, value in settings.items():
-            site.sql(f"ALTER ROLE waybill_service IN DATABASE {site.database} SET {name} = {value}")
+        log_plans(site)
         inventory.load_big(site.superuser)
     return start("big", prepare=prepare)
 

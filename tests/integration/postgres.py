@@ -22,6 +22,7 @@ SETTINGS = {
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
     "log_min_messages": "warning",
+    "log_line_prefix": "%m [%p] %d ",
 }
 
 TEMPLATE = "waybill_template"  # a database that is ready to serve, in each copy of the template

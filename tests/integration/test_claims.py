@@ -2,11 +2,11 @@
 
 import contextlib
 import itertools
-import json
 
 import pytest
 from api import MINIMAL, Api
 from faults import ASYNC, BODY, add_gate, closed_gate, eventually, fleet  # noqa: F401
+from plans import Plans, log_plans, rows_read, scans
 from test_cgi import INSERT, LEASE_ID, CgiClient
 
 NUMBERS = itertools.count()
@@ -31,45 +31,28 @@ def crowded(fleet):  # noqa: F811
     add_gate(made.site, 10)
     made.site.superuser.cursor().execute(TASKS, {"ended": ENDED, "queued": QUEUED})
     made.site.sql("VACUUM ANALYZE waybill.export_task")
-    role = f"ALTER ROLE waybill_service IN DATABASE {made.site.database}"
-    made.site.sql(f"{role} RESET enable_sort")  # which the gate has disabled
-    for name, value in {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0",
-                        "auto_explain.log_analyze": "on", "auto_explain.log_timing": "off",
-                        "auto_explain.log_format": "json"}.items():
-        made.site.sql(f"{role} SET {name} = {value}")
+    # The gate has disabled it.
+    made.site.sql(f"ALTER ROLE waybill_service IN DATABASE {made.site.database} RESET enable_sort")
+    log_plans(made.site)
     return made
 
 
-def nodes(plan):
-    yield plan
-    for child in plan.get("Plans", []):
-        yield from nodes(child)
-
-
-def scans_of_claims(log):
-    """Returns the nodes of plans that read tasks, for the statements of a claim."""
-    decoder = json.JSONDecoder()
-    logged = [decoder.raw_decode(part.lstrip())[0] for part in log.split("  plan:\n")[1:]]
-    claims = [entry for entry in logged
-              if "SET state = 'running'" in entry["Query Text"] or "WITH RECURSIVE queued" in entry["Query Text"]]
-    return [node for entry in claims for node in nodes(entry["Plan"])
-            if node.get("Relation Name") == "export_task" and "Scan" in node["Node Type"]]
-
-
-def expect_small(scans):
-    assert scans, "no claim has been logged"
-    for scan in scans:
-        read = sum(scan.get(count, 0) for count in ("Actual Rows", "Rows Removed by Filter",
-                                                    "Rows Removed by Index Recheck")) * scan["Actual Loops"]
-        assert read < 10, f"{read} rows read: {scan}"
+def expect_small(plans):
+    """Checks the scans of tasks by the statements of a claim."""
+    found = [scan for statement in plans.statements() for scan in scans(statement["Plan"], ("export_task",))
+             if "SET state = 'running'" in statement["Query Text"]
+             or "WITH RECURSIVE queued" in statement["Query Text"]]
+    assert found, "no claim has been logged"
+    for scan in found:
+        assert rows_read(scan) < 10, f"{rows_read(scan)} rows read: {scan}"
 
 
 def test_a_claim_of_the_next_task(crowded):
-    with open(crowded.site.postgres.log, encoding="utf-8") as log, closed_gate(crowded.site):
-        log.seek(0, 2)
+    plans = Plans(crowded.site)
+    with closed_gate(crowded.site):
         crowded.start("one")
         eventually(lambda: crowded.states().get("running") == 1, "a task is claimed")
-        expect_small(scans_of_claims(log.read()))
+        expect_small(plans)
         oldest = crowded.site.sql("SELECT state FROM waybill.export_task WHERE state IN ('queued', 'running')"
                                   " ORDER BY create_time LIMIT 1")
         assert oldest == [("running",)]
@@ -79,11 +62,10 @@ def test_a_claim_of_the_next_task(crowded):
 def test_a_claim_of_one_task(crowded):
     """Plain CGI runs the task that it has created, so it claims exactly that task."""
     api = Api(crowded.site, CgiClient(crowded.site), "p1", crowded.site.token("p1"))
-    with open(crowded.site.postgres.log, encoding="utf-8") as log:
-        log.seek(0, 2)
-        task_id = api.create_task(MINIMAL)
-        assert crowded.task(task_id, "state") == ("success",)
-        expect_small(scans_of_claims(log.read()))
+    plans = Plans(crowded.site)
+    task_id = api.create_task(MINIMAL)
+    assert crowded.task(task_id, "state") == ("success",)
+    expect_small(plans)
 
 
 @pytest.mark.parametrize("age", ["-1 h", "1 h"])

@@ -1,6 +1,7 @@
 """Lists, metrics and housekeeping read only the rows that they need, however long the history is. A failed step of
 housekeeping does not stop the others."""
 
+import contextlib
 import os
 import uuid
 
@@ -8,8 +9,8 @@ import pytest
 from calls import listed, samples, value
 from deadline import wait_until
 from faults import fleet, soon  # noqa: F401
+from plans import Plans, log_plans, rows_read, scans
 from tallies import FAILURES, SUCCESSES, expect_exact
-from test_scale import nodes, plans
 
 TASKS = 20000
 FEW = 1500  # rows of the history that one statement may read
@@ -23,8 +24,7 @@ SELECT CASE WHEN i %% 4 = 0 THEN 'p2' ELSE 'p1' END, ep, ARRAY[ep], 1, '{}', '',
        sha256('x'), now() - i * interval '1 minute', now() - i * interval '1 minute', now() + interval '1 day'
 FROM (SELECT i, CASE WHEN i %% 500 = 1 THEN 'rare' ELSE 'ep-' || i %% 5 END AS ep FROM generate_series(1, %s) i) task
 """
-AUTO_EXPLAIN = {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0",
-                "auto_explain.log_analyze": "on", "auto_explain.log_timing": "off", "auto_explain.log_format": "json"}
+RELATIONS = ("export_task", "task_tally", "ended_tally", "discarded_file")
 
 
 @pytest.fixture(scope="module")
@@ -34,32 +34,20 @@ def old(start):
         site.sql(HISTORY, TASKS)
         assert site.waybill("task", "purge").returncode == 0
         site.sql("VACUUM ANALYZE waybill.export_task, waybill.task_tally, waybill.ended_tally")
-        for name, setting in AUTO_EXPLAIN.items():
-            site.sql(f"ALTER ROLE waybill_service IN DATABASE {site.database} SET {name} = {setting}")
+        log_plans(site)
     service = start("old", prepare=prepare)
     # Otherwise a scheduled round in the middle of a test would be counted as part of that test.
-    wait_until(lambda: "ended_tally OFFSET 1" in log_after(service, 0), "the first round ends")
+    plans = Plans(service.site, begin=0)
+    wait_until(lambda: any("ended_tally OFFSET 1" in statement["Query Text"] for statement in plans.statements()),
+               "the first round ends")
     return service
 
 
-def log_after(service, position):
-    with open(service.site.postgres.log, encoding="utf-8") as log:
-        log.seek(position)
-        return log.read()
-
-
-def rows_read(act, service):
+def count_rows(act, service):
     """Runs `act`. Returns the rows of tasks and tallies that each statement of the service reads, and its result."""
-    position = os.path.getsize(service.site.postgres.log)
+    plans = Plans(service.site)
     result = act()
-    counts = []
-    for plan in plans(log_after(service, position)):
-        counts.append(sum(
-            sum(node.get(count, 0) for count in ("Actual Rows", "Rows Removed by Filter",
-                                                 "Rows Removed by Index Recheck")) * node["Actual Loops"]
-            for node in nodes(plan)
-            if node.get("Relation Name") in ("export_task", "task_tally", "ended_tally", "discarded_file")))
-    return counts, result
+    return [sum(map(rows_read, scans(statement["Plan"], RELATIONS))) for statement in plans.statements()], result
 
 
 def expect_few(counts):
@@ -74,7 +62,7 @@ def expect_few(counts):
 ], ids=str)
 def test_a_list_reads_its_page(old, eps, query, total):
     api = old.api("p1", eps)
-    counts, (seen, tasks) = rows_read(lambda: listed(api, query), old)
+    counts, (seen, tasks) = count_rows(lambda: listed(api, query), old)
     fields = {"enterprise_project_id": "all_granted_eps", "offset": 0, "limit": 10,
               **dict(part.split("=") for part in query.strip("?").split("&") if part)}
     granted = list(eps) if eps else None
@@ -90,7 +78,7 @@ def test_a_list_reads_its_page(old, eps, query, total):
 
 
 def test_metrics_read_no_history(old):
-    counts, found = rows_read(lambda: samples(old.process.client), old)
+    counts, found = count_rows(lambda: samples(old.process.client), old)
     assert value(found, "waybill_tasks", state="success") == TASKS
     assert value(found, "waybill_files_bytes") == TASKS * 1024
     expect_few(counts)
@@ -107,19 +95,31 @@ def purge_with(old, max_total_mib):
 
 def test_a_round_reads_what_it_removes(old):
     """This holds whether or not files exceed the limit, and for tasks without a file that are not old enough."""
-    counts, done = rows_read(purge_with(old, TASKS * 1024 // MIB + 1), old)
+    counts, done = count_rows(purge_with(old, TASKS * 1024 // MIB + 1), old)
     assert done == "0 files expired, 0 tasks purged, 0 files removed\n"
     assert max(counts) <= 10 and len(counts) >= 5, f"rows read by statement: {counts}"
-    counts, done = rows_read(purge_with(old, 19), old)
+    counts, done = count_rows(purge_with(old, 19), old)
     files = TASKS - 19 * 1024
     assert done == f"{files} files expired, 0 tasks purged, 0 files removed\n"
     assert max(counts) <= TASKS / 4, f"rows read by statement: {counts}"
     assert old.site.sql("SELECT min(finish_time) FILTER (WHERE NOT file_removed) > max(finish_time) FILTER"
                         " (WHERE file_removed) FROM waybill.export_task") == [(True,)]
     expect_exact(old.site.sql)
-    counts, done = rows_read(purge_with(old, 19), old)
+    counts, done = count_rows(purge_with(old, 19), old)
     assert done == "0 files expired, 0 tasks purged, 0 files removed\n"
     assert max(counts) <= 10, f"rows read by statement: {counts}"
+
+
+def test_plans_of_another_site_do_not_count(old, fleet):  # noqa: F811
+    """Other services of this PostgreSQL server log their plans too, in the middle of these tests."""
+    other = fleet("history_other").site
+    log_plans(other)
+    plans = {site: Plans(site) for site in (old.site, other)}
+    with contextlib.closing(other.connect("waybill_service")) as connection:
+        connection.cursor().execute("SELECT count(*) AS another FROM waybill.export_task")
+    assert {site: [statement["Query Text"] for statement in plans[site].statements()
+                   if "another" in statement["Query Text"]] for site in plans} \
+        == {old.site: [], other: ["SELECT count(*) AS another FROM waybill.export_task"]}
 
 
 def purged(made):

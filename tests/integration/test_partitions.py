@@ -4,7 +4,7 @@ import inventory
 import pytest
 from api import Judge
 from faults import ALL
-from test_scale import nodes, plans
+from plans import Plans, log_plans, nodes
 
 PARTITIONS = 4
 TABLE = """
@@ -24,9 +24,7 @@ def make_table(site):
     for definition, in site.sql("SELECT indexdef FROM pg_indexes WHERE schemaname = 'waybill'"
                                 " AND tablename = 'container' AND indexdef NOT LIKE '%%UNIQUE%%'"):
         site.sql(definition.replace(" ON waybill.container ", " ON site.container "))
-    for name, value in {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0",
-                        "auto_explain.log_analyze": "on", "auto_explain.log_format": "json"}.items():
-        site.sql(f"ALTER ROLE waybill_service IN DATABASE {site.database} SET {name} = {value}")
+    log_plans(site)
     inventory.load(site.superuser, inventory.hostile(), "site.container")
 
 
@@ -42,12 +40,10 @@ def partitioned(start):
 ], ids=str)
 def test_one_partition_is_read(partitioned, project, filters):
     rows = inventory.fetch(partitioned.site.superuser, "site.container")
-    with open(partitioned.site.postgres.log, encoding="utf-8") as log:
-        log.seek(0, 2)
-        matching = Judge(rows).check(partitioned.api(project), {**filters, "export_headers": ALL}, None)
-        seen = log.read()
+    plans = Plans(partitioned.site)
+    matching = Judge(rows).check(partitioned.api(project), {**filters, "export_headers": ALL}, None)
     assert matching > 0
-    read = {node["Relation Name"] for plan in plans(seen) for node in nodes(plan)
+    read = {node["Relation Name"] for statement in plans.statements() for node in nodes(statement["Plan"])
             if node.get("Relation Name", "").startswith("container_")}
     expected = partitioned.site.sql("SELECT DISTINCT tableoid::regclass::text FROM site.container"
                                     " WHERE project_id = %s", project)[0][0]

@@ -1,12 +1,12 @@
 """Many rows, many callers: memory, indexes, parallel creates."""
 
-import json
 import threading
 
 import inventory
 import oracle
 import pytest
 from api import Judge
+from plans import Plans, rows_read
 
 ALL = [[key, key] for key in inventory.EXPORTED]
 IDS = [["container_id", "Id"]]
@@ -29,26 +29,6 @@ def test_memory_does_not_grow_with_the_rows(big, rows):
     assert resident < 8192 and peak < 8192, f"resident memory grew by {resident} KiB, its peak by {peak} KiB"
 
 
-def plans(log):
-    """Returns the plans that auto_explain wrote into a log, as trees. The last one may be incomplete, because nothing
-    waited for it."""
-    decoder = json.JSONDecoder()
-    found = []
-    parts = log.split("  plan:\n")[1:]
-    for part in parts:
-        try:
-            found.append(decoder.raw_decode(part.lstrip())[0]["Plan"])
-        except ValueError:
-            assert part is parts[-1], f"no plan: {part[:2000]}"
-    return found
-
-
-def nodes(plan):
-    yield plan
-    for child in plan.get("Plans", []):
-        yield from nodes(child)
-
-
 # For each filter alone a value that at most 1 in 100 rows has.
 SELECTIVE = [
     {"cluster_container": False}, {"cluster_type": "azure"}, {"status": "Isolated"}, {"risky": True},
@@ -65,19 +45,15 @@ SELECTIVE = [
 @pytest.mark.parametrize("filters", SELECTIVE, ids=str)
 def test_a_filter_alone_reads_no_more_than_it_must(big, rows, filters):
     """Checks the plans of the queries that the service really sent."""
-    with open(big.site.postgres.log, encoding="utf-8") as log:
-        log.seek(0, 2)
-        matching = Judge(rows).check(big.api("big"), {**filters, "export_headers": IDS})
-        seen = log.read()
+    plans = Plans(big.site)
+    matching = Judge(rows).check(big.api("big"), {**filters, "export_headers": IDS})
     assert matching <= inventory.BIG_ROWS / 50, f"{matching} rows match: not selective"
-    scans = [node for plan in plans(seen) for node in nodes(plan)
-             if node.get("Relation Name") == "container" and "Actual Rows" in node]
-    assert scans, f"no plan over container in {seen[:2000]}"
+    scans = [scan for scan in plans.scans("container") if "Actual Rows" in scan]
+    assert scans, f"no plan reads containers: {plans.statements()}"
     for scan in scans:
         assert scan["Node Type"] != "Seq Scan", f"{scan}"
-        rows_read = sum(scan.get(count, 0) for count in (
-            "Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")) * scan["Actual Loops"]
-        assert rows_read <= inventory.BIG_ROWS / 10, f"{rows_read} rows read for {matching}: {scan}"
+        read = rows_read(scan)
+        assert read <= inventory.BIG_ROWS / 10, f"{read} rows read for {matching}: {scan}"
 
 
 @pytest.mark.each_way
