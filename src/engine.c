@@ -24,7 +24,7 @@ struct engine {
     struct watches *watches;
     struct workers *workers;
     struct listener *listener;
-    int64_t deadline; /* monotonic: when engine_stop must be done, and then the last flush */
+    int64_t deadline; /* monotonic: the time by which engine_stop, and later the last flush, must finish */
 };
 
 static bool is_utc(const char *time_zone)
@@ -69,7 +69,10 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     engine->retention = retention_configured(config);
 
     engine->pool = db_pool_new(&engine->tasks, config->pool_size);
-    /* Each thread uses one connection at a time. Without threads, a request releases its own before the export. */
+    /*
+     * Each thread uses one connection at a time. Without threads, exports share the pool of the requests: a request
+     * releases its connection before it runs the export.
+     */
     engine->exports = threaded ? db_pool_new(&engine->tasks, config->export_threads + 1) : engine->pool;
     exporter = make_exporter(config, engine->exports);
     if (threaded)

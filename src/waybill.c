@@ -26,7 +26,7 @@ static const struct {
      "  task list [--project P] [--state queued|running|success|failure] [--limit N]\n"
      "                                    list tasks, newest first\n"
      "  task show ID                      show all details of a task\n"
-     "  task cancel ID                    end an unfinished task as a failure\n"
+     "  task cancel ID                    cancel an unfinished task; its state becomes failure\n"
      "  task retry ID                     queue a failed task again\n"
      "  task purge                        remove expired files and tasks now\n"},
     {"worker", worker_run,

@@ -14,7 +14,7 @@
 #include "http/fastcgi.h"
 #include "http/listen.h"
 
-#define IDLE_MS 200 /* minimum time for request threads to end; idle ones need no longer */
+#define IDLE_MS 200 /* request threads get at least this long to end, which is enough for idle threads */
 
 static const char usage[] =
     "usage: waybill.fcgi [--config FILE] [--listen PATH|HOST:PORT]\n"

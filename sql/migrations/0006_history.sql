@@ -1,8 +1,8 @@
 -- The cost of lists, metrics and housekeeping must not depend on the number of old tasks.
 
--- Tallies replace counting the tasks. The sum over all rows of a tally is exact in every snapshot: each change of a
--- task inserts its difference as a row in the same transaction, without waiting for a lock. Housekeeping consolidates
--- these rows (src/export/retention.c); `folded` marks a consolidated row.
+-- Tallies make it unnecessary to count the tasks. The sum over all rows of a tally is exact in every snapshot: a change
+-- to a task that affects a tally inserts the difference as a row in the same transaction, without waiting for a lock.
+-- Housekeeping consolidates these rows (src/export/retention.c); `folded` marks a consolidated row.
 CREATE TABLE waybill.task_tally (
     project_id            text COLLATE "C" NOT NULL,
     enterprise_project_id text COLLATE "C" NOT NULL,
@@ -96,7 +96,7 @@ SELECT count(*) FILTER (WHERE state = 'success'), count(*) FILTER (WHERE state =
        coalesce(sum(waybill.file_bytes(task)), 0)
 FROM waybill.export_task task;
 
--- For one page of a list, in its order. The list is that of a project or of one enterprise project.
+-- For reading one page of the list of the tasks of a project or of one enterprise project, in list order.
 DROP INDEX waybill.export_task_of_project;
 CREATE INDEX export_task_of_project ON waybill.export_task (project_id, create_time DESC, task_id);
 CREATE INDEX export_task_of_enterprise_project

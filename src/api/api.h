@@ -117,9 +117,9 @@ struct api_wait {
 };
 
 /*
- * Waits until the task has ended, and returns it. Returns it unfinished, as last read, if the wait expires, the client
- * disconnects, the process stops, or too many requests wait already. Other requests are served meanwhile. A CGI program
- * runs the task itself, regardless of the wait.
+ * Waits until the task has ended, and returns it. Returns the unfinished task, as it was last read, if the wait
+ * expires, the client disconnects, the process stops, or too many requests wait already. Other requests are served
+ * meanwhile. A CGI program runs the task itself, regardless of the wait.
  */
 MUST_CHECK bool api_await_task(struct api_call *call, const char *task_id, struct api_wait wait, struct task *ret_task,
                                struct error *err);

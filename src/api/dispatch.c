@@ -97,7 +97,7 @@ static bool check_grants(struct api_call *call, struct error *err)
     return true;
 }
 
-/* Reads the body. Credentials that sign the body would require a call before check_identity. */
+/* Reads the body. A signature that covers the body would require the call before check_identity. */
 static bool check_body(struct api_call *call, const struct api_route *route, struct error *err)
 {
     return route->max_body == 0

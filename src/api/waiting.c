@@ -4,9 +4,9 @@
 #include "api/api.h"
 #include "base/clock.h"
 
-#define RECHECK_MS 10000           /* between reads of a task without a notification, in case one was lost */
-#define UNNOTIFIED_RECHECK_MS 1000 /* the same, while this process receives no notifications */
-#define CLIENT_CHECK_MS 250        /* between checks that the client is still connected */
+#define RECHECK_MS 10000           /* interval between reads of a task, in case a notification was lost */
+#define UNNOTIFIED_RECHECK_MS 1000 /* the same interval while this process cannot receive notifications */
+#define CLIENT_CHECK_MS 250        /* interval between checks whether the client is still connected */
 
 static bool find_awaited(struct api_call *call, const char *task_id, struct task *ret_task, struct error *err)
 {
@@ -42,7 +42,7 @@ static bool wait_for_change(struct api_call *call, struct watch *watch, int64_t 
     return event != WATCH_STOPPING;
 }
 
-/* Waits for a task that export threads run. If the wait ends first, *ret_task is as last read. */
+/* Waits for a task that export threads run. If the wait ends first, *ret_task is the task as it was last read. */
 static bool await_threads(struct api_call *call, const char *task_id, struct api_wait wait, struct task *ret_task,
                           struct error *err)
 {

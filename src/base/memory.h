@@ -1,6 +1,6 @@
 /*
- * Memory allocation that ends the process on failure. A service without a few kilobytes of memory cannot respond
- * either. Its supervisor restarts it, and the queue of tasks is in PostgreSQL.
+ * Memory allocation that ends the process on failure. A service that cannot allocate a few kilobytes cannot
+ * respond to requests either. Its supervisor restarts it, and the queue of tasks is in PostgreSQL.
  */
 #ifndef WAYBILL_BASE_MEMORY_H
 #define WAYBILL_BASE_MEMORY_H

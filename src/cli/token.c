@@ -24,7 +24,7 @@ static bool is_name(const char *text)
 static const char *parse_project(const char *value, void *target)
 {
     if (!is_name(value))
-        return "must have 1 to 256 characters of UTF-8";
+        return "must be 1 to 256 characters of valid UTF-8";
     *(const char **) target = value;
     return NULL;
 }
@@ -44,7 +44,7 @@ static const char *parse_enterprise_projects(const char *value, void *target)
     copy = rest = memory_copy_text(value);
     while (rule == NULL && (name = strsep(&rest, ",")) != NULL) {
         if (!is_name(name))
-            rule = "must be all, or names of 1 to 256 characters of UTF-8, separated by commas";
+            rule = "must be all, or a comma-separated list of names, each 1 to 256 characters of valid UTF-8";
         else if (count == MAX_NAMES)
             rule = "must have at most 1000 names";
         else

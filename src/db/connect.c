@@ -37,7 +37,7 @@ static bool is_connection_string(const char *conninfo)
 
 /*
  * Whether there may be several hosts to try: host=a,b,c, in the connection string or in the environment variable. A
- * service may define them too, in a file that only libpq reads.
+ * connection service (PGSERVICE) may also define several hosts, but only libpq reads its file.
  */
 static bool may_have_several_hosts(const char *conninfo)
 {

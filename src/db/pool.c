@@ -9,11 +9,11 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-/* A thread that waits for a place. */
+/* A thread that waits for a slot. */
 struct waiter {
     struct waiter *next;
     pthread_cond_t granted;
-    bool has_place;
+    bool has_slot;
 };
 
 struct db_pool {
@@ -22,7 +22,7 @@ struct db_pool {
     struct waiter *first; /* of the queue of waiting threads */
     struct waiter **end;
     int size;
-    int occupied; /* occupied places: connections in use or being opened, and places granted to a waiter */
+    int occupied; /* occupied slots: connections in use or being opened, and slots granted to a waiter */
     int idle_count;
     struct db *idle[]; /* room for `size` connections; the most recently used is acquired first */
 };
@@ -50,8 +50,8 @@ static void leave_queue(struct db_pool *pool, struct waiter *waiter)
         pool->end = link;
 }
 
-/* Waits in the queue for a place. Called with the lock held. */
-static bool wait_for_place(struct db_pool *pool)
+/* Waits in the queue for a slot. Called with the lock held. */
+static bool wait_for_slot(struct db_pool *pool)
 {
     struct timespec until = clock_timespec_after(pool->settings->connect_timeout_ms);
     struct waiter waiter = {0};
@@ -59,27 +59,27 @@ static bool wait_for_place(struct db_pool *pool)
     clock_init_condition(&waiter.granted);
     *pool->end = &waiter;
     pool->end = &waiter.next;
-    while (!waiter.has_place) {
+    while (!waiter.has_slot) {
         if (pthread_cond_timedwait(&waiter.granted, &pool->lock, &until) == ETIMEDOUT)
             break;
     }
-    if (!waiter.has_place)
+    if (!waiter.has_slot)
         leave_queue(pool, &waiter);
     pthread_cond_destroy(&waiter.granted);
-    return waiter.has_place;
+    return waiter.has_slot;
 }
 
-/* Occupies one of the `size` places. While threads wait, all places stay occupied. Called with the lock held. */
-static bool acquire_place(struct db_pool *pool)
+/* Occupies one of the `size` slots. While threads are waiting, all slots stay occupied. Called with the lock held. */
+static bool acquire_slot(struct db_pool *pool)
 {
     if (pool->occupied == pool->size)
-        return wait_for_place(pool);
+        return wait_for_slot(pool);
     pool->occupied++;
     return true;
 }
 
-/* Passes a place to the first waiting thread, or frees it. Called with the lock held. */
-static void release_place(struct db_pool *pool)
+/* Passes a slot to the first waiting thread, or frees it. Called with the lock held. */
+static void release_slot(struct db_pool *pool)
 {
     struct waiter *waiter = pool->first;
 
@@ -88,7 +88,7 @@ static void release_place(struct db_pool *pool)
         return;
     }
     leave_queue(pool, waiter);
-    waiter->has_place = true;
+    waiter->has_slot = true;
     pthread_cond_signal(&waiter->granted);
 }
 
@@ -97,7 +97,7 @@ struct db *db_pool_acquire(struct db_pool *pool, struct error *err)
     struct db *db = NULL;
 
     pthread_mutex_lock(&pool->lock);
-    if (!acquire_place(pool)) {
+    if (!acquire_slot(pool)) {
         pthread_mutex_unlock(&pool->lock);
         error_set(err, ERROR_UNAVAILABLE,
                   "the service is busy: all database connections are in use; try again later");
@@ -127,7 +127,7 @@ void db_pool_release(struct db_pool *pool, struct db *db)
     pthread_mutex_lock(&pool->lock);
     if (db != NULL)
         pool->idle[pool->idle_count++] = db;
-    release_place(pool);
+    release_slot(pool);
     pthread_mutex_unlock(&pool->lock);
 }
 

@@ -17,7 +17,10 @@ static PGresult *keep(PGresult *kept, PGresult *result)
     return result;
 }
 
-/* Here a COPY would wait forever, because nobody transfers its data. The connection is lost. */
+/*
+ * Whether the statement was a COPY from or to the client. db_collect does not transfer the data, so the COPY would
+ * never end. It fails instead, and the connection is lost.
+ */
 static bool is_copy(const PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);

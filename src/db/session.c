@@ -1,23 +1,24 @@
 /*
  * The settings of a session. They override those of the role, the database, the server and the connection string.
  *
- * The table contains each setting that changes the meaning of the SQL of this program, the format of results, or the
- * duration of a session. Other settings stay as they are, for these reasons:
+ * The table contains each setting that changes the meaning of the SQL of this program or the format of results, or that
+ * can end a session early. Other settings stay as they are, for these reasons:
  *
  * - enable_*, *_cost, geqo*, *_collapse_limit, work_mem, max_parallel_*, plan_cache_mode, constraint_exclusion and the
- *   like: they select among equivalent plans. The site tunes them.
+ *   like: they select among equivalent plans. The administrator tunes them.
  * - synchronize_seqscans: no statement relies on the order of rows without an ORDER BY.
  * - array_nulls: db_array_literal quotes each element. backslash_quote, escape_string_warning: no text of this program
  *   and no literal of libpq has a quote after a backslash.
  * - quote_all_identifiers: EXPLAIN uses it, but db_estimate_rows reads no identifier.
  * - lc_messages: errors are identified by their SQLSTATE, notices by their untranslated severity. lc_monetary,
- *   lc_numeric, lc_time, default_text_search_config, xmloption, xmlbinary: no statement of this program uses them. The
- *   view of a site may, as the site configures them.
+ *   lc_numeric, lc_time, default_text_search_config, xmloption, xmlbinary: no statement of this program uses them. If
+ *   [inventory] relation is a view, the view may use them, with the values that the administrator configured.
  * - default_tablespace, temp_tablespaces, default_table_access_method, default_toast_compression, maintenance_*,
- *   check_function_bodies: they control where and how migrations create tables. The site decides that.
- * - role: a login may assume the privileges of another role.
+ *   check_function_bodies: they control where and how migrations create tables. The administrator decides that.
+ * - role: the administrator may configure the login role to act as another role.
  * - client_encoding, application_name: db_connect sends them, which overrides the role.
- * - restrict_nonsystem_relation_kind: a site that sets it disables its own view, and exports fail with an error.
+ * - restrict_nonsystem_relation_kind: an administrator who sets it to block views disables exports from a view, which
+ *   then fail with an error.
  * - log_*, track_*, debug_*, trace_*, compute_query_id, commit_delay, commit_siblings, deadlock_timeout, tcp_*,
  *   vacuum_*, wal_*: they change logging, statistics or speed.
  * - Settings of superusers that damage data (zero_damaged_pages, ignore_checksum_failure, ignore_system_indexes): a
@@ -41,13 +42,16 @@ static const struct {
     {"transform_null_equals", "off", 0},
     {"timezone_abbreviations", "Default", 0}, /* for Z in timestamps */
 
-    /* The text format of values, including those of the view of a site. */
+    /* The text format of values, including those of a view in [inventory] relation. */
     {"DateStyle", "ISO, YMD", 0},
     {"IntervalStyle", "postgres", 0},
     {"bytea_output", "hex", 0},
     {"extra_float_digits", "1", 0}, /* all digits of counters */
 
-    /* What a transaction sees and may do. Counting under a lock needs a snapshot for each statement. */
+    /*
+     * What a transaction sees and may do. A statement that counts rows under an advisory lock needs a snapshot from
+     * after it acquired the lock, so each statement takes its own snapshot.
+     */
     {"default_transaction_isolation", "read committed", 0},
     {"default_transaction_read_only", "off", 0},
     {"default_transaction_deferrable", "off", 0},
@@ -56,7 +60,7 @@ static const struct {
     {"row_security", "on", 0},
     {"gin_fuzzy_search_limit", "0", 0}, /* otherwise trigram indexes omit matching rows at random */
 
-    /* The duration of a session. The limit for locks is statement_timeout. */
+    /* What can end a session, a transaction or a wait early. statement_timeout also limits waits for locks. */
     {"lock_timeout", "0", 0},
     {"idle_session_timeout", "0", 0},
     {"transaction_timeout", "0", 170000},
@@ -86,7 +90,10 @@ static int idle_in_transaction_ms(int query_timeout_ms)
     return ms > IDLE_IN_TRANSACTION_MIN_MS ? ms : IDLE_IN_TRANSACTION_MIN_MS;
 }
 
-/* Only a superuser can reset this setting. Without triggers, the schema loses its guarantees. */
+/*
+ * Only a superuser can change this setting, so it is only checked. If triggers did not run, the tallies and the records
+ * of discarded files would be wrong.
+ */
 static bool check_triggers(const PGresult *result, struct error *err)
 {
     if (strcmp(PQgetvalue(result, 0, 0), "replica") != 0)
@@ -105,7 +112,10 @@ bool db_pin_session(struct db *db, const struct db_settings *settings, struct er
 
     if (zone == NULL)
         return db_fail(db, NULL, err);
-    /* This transaction still has the isolation level of the role. A standby does not support SERIALIZABLE. */
+    /*
+     * Without an explicit level, this transaction would use the default of the role, because the settings below apply
+     * to later transactions. A hot standby rejects SERIALIZABLE.
+     */
     buffer_append_text(&script, "BEGIN ISOLATION LEVEL READ COMMITTED;");
     append_pins(&script, PQserverVersion(db->connection));
     buffer_printf(&script,

@@ -12,8 +12,8 @@
 #define CLAIM_LOCK 7305511991 /* one process claims at a time, to enforce the limit of running exports */
 
 /*
- * Marks tasks as failed whose lease expired in the last permitted attempt. Skips locked rows: otherwise a slow commit,
- * which holds the lock of its row, would block all claims.
+ * Marks as failed the tasks whose lease expired during the last permitted attempt. Skips locked rows: otherwise a slow
+ * commit, which holds the lock of its row, would block all claims.
  */
 static bool fail_exhausted(struct db *db, struct error *err)
 {
@@ -38,7 +38,7 @@ static bool fail_exhausted(struct db *db, struct error *err)
 }
 
 #define IS_RUNNING " state = 'running' AND lease_expire_time >= now()"
-/* Claimable because the lease has expired. The maximum number of attempts follows. */
+/* Matches a task that can be claimed because its lease has expired. Append the maximum number of attempts. */
 #define IS_EXPIRED " state = 'running' AND lease_expire_time < now() AND attempts < "
 
 /*
@@ -243,7 +243,7 @@ void claim_free(struct claim *claim)
     free(claim);
 }
 
-/* An UPDATE of the task under its lease: $1 is the task, $2 the lease. */
+/* The condition of an UPDATE that requires the lease to be held: $1 is the task, $2 the lease. */
 #define WHERE_HELD " WHERE task_id = $1::uuid AND lease = $2::uuid"
 
 /* Runs a statement that returns a row if the lease was held. */

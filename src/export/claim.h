@@ -44,7 +44,7 @@ struct claim_terms {
  * Claims a task that is queued or whose lease has expired: the oldest task of the project with the fewest running
  * exports. Among such projects, it selects the one that has waited longest since an export started. If `task_id` is not
  * NULL, claims only that task. *ret_claim is NULL if there is no such task or the limit of running exports is reached;
- * free it with claim_free. Also marks tasks as failed that have no attempts left and whose lease has expired.
+ * free it with claim_free. Also marks as failed the tasks that have no attempts left and whose lease has expired.
  */
 MUST_CHECK bool claim_next(struct db *db, const char *task_id, const struct claim_terms *terms,
                            struct claim **ret_claim, struct error *err);

@@ -7,7 +7,7 @@
 #include "inventory/rows_csv.h"
 #include "inventory/selection.h"
 
-#define FIRST_RENEWAL_MS 1000 /* early, because a change right after the claim may be missed */
+#define FIRST_RENEWAL_MS 1000 /* early, because a change between the claim and watch_begin is not reported */
 #define RENEW_PAUSE_MS 1000   /* between attempts to renew the lease, while the database is unreachable */
 
 /* A running export. */

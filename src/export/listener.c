@@ -105,7 +105,7 @@ void listener_stop(struct listener *listener)
         return;
     atomic_store(&listener->stopping, true);
     if (write(listener->stop_event, &one, sizeof(one)) != (ssize_t) sizeof(one))
-        log_event(LOG_WARNING, "the listener thread cannot be woken and ends late");
+        log_event(LOG_WARNING, "cannot wake the listener thread; it will end with a delay");
     pthread_join(listener->thread, NULL);
     close(listener->stop_event);
     free(listener);

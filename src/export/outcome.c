@@ -97,8 +97,8 @@ static bool find_recorded_outcome(const struct attempt *attempt, enum outcome se
 }
 
 /*
- * Returns the time at which to stop retrying. Only the database knows what it has committed, even after the lease has
- * expired.
+ * Returns the time at which to stop retrying. It can be later than the end of the lease, because only the database
+ * knows which outcome it has committed.
  */
 static int64_t record_deadline(const struct attempt *attempt)
 {

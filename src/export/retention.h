@@ -34,7 +34,7 @@ struct retention_result {
 
 /*
  * Runs a round of all steps. A failed step does not stop the others. Returns false and the first error if any failed.
- * *result is set in any case.
+ * *result is always set.
  */
 MUST_CHECK bool retention_round(struct db *db, const struct retention *retention, struct retention_result *result,
                                 struct error *err);

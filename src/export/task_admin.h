@@ -27,7 +27,10 @@ struct task_admin_entry {
 MUST_CHECK bool task_admin_list(struct db *db, const char *project_id, const enum task_state *state, int limit,
                                 void (*each)(const struct task_admin_entry *entry), struct error *err);
 
-/* Ends an unfinished task as a failure, and stops its export. ERROR_NOT_FOUND if there is no such unfinished task. */
+/*
+ * Cancels an unfinished task: sets its state to failure, and stops its export. ERROR_NOT_FOUND if there is no such
+ * unfinished task.
+ */
 MUST_CHECK bool task_admin_cancel(struct db *db, const char *task_id, struct error *err);
 
 /* Queues a failed task again, with all attempts left. ERROR_NOT_FOUND if there is no such failed task. */

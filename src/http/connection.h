@@ -16,7 +16,7 @@
 #include "http/record.h"
 
 #define CONNECTION_MAX_PARAMS (512 * 1024) /* bytes of a head */
-#define CONNECTION_PIECE (16 * 1024 - 1)   /* bytes received at once; a power of two with the NUL */
+#define CONNECTION_PIECE (16 * 1024 - 1)   /* maximum bytes received at once; with the NUL, a power of two */
 
 enum connection_result {
     CONNECTION_IDLE,     /* nothing was received */

@@ -22,7 +22,7 @@
 #define BODY_MS 60000           /* time limit of an entire body */
 #define BRIEF_WAIT_MS 10        /* how long a thread waits for the body before it pauses */
 #define WRITE_MS 60000          /* time limit of a write, and by default of an entire response */
-#define KEPT_MEMORY (64 * 1024) /* maximum size of a memory file that is kept between requests */
+#define KEPT_MEMORY (64 * 1024) /* maximum size of a memfd that is kept between requests */
 #define MAX_UNREAD (16 * 1024 * 1024)
 
 static const struct intake_limits intake_limits = {
@@ -184,7 +184,7 @@ void fastcgi_resume(struct fastcgi_exchange *exchange, enum fastcgi_pause reason
     exchange->paused[reason] = false;
 }
 
-/* Writes the whole head into the memory file, for libfcgi to read. */
+/* Writes the whole head into the memfd, for libfcgi to read. */
 static bool fill_memory(int memory, const struct connection *connection)
 {
     struct buffer head = {0};
@@ -198,7 +198,7 @@ static bool fill_memory(int memory, const struct connection *connection)
 }
 
 /*
- * Lets libfcgi parse the head. libfcgi reads from a descriptor and would wait there, so it gets a memory file with the
+ * Lets libfcgi parse the head. libfcgi reads from a descriptor and would wait there, so it gets a memfd with the
  * head that was checked. Its streams use the ipcFd of the request at each write (EmptyBuffProc in fcgiapp.c of libfcgi
  * 2.4.2), so the response goes to the connection.
  */
@@ -261,7 +261,7 @@ static void finish_request(struct fastcgi_exchange *exchange)
     }
 }
 
-/* Serves the request of a connection. *memory is the memory file of the thread. */
+/* Serves the request of a connection. *memory is the memfd of the thread. */
 static void serve_connection(void *context, struct connection *connection, int *memory)
 {
     struct fastcgi_server *server = context;
@@ -275,7 +275,7 @@ static void serve_connection(void *context, struct connection *connection, int *
         return;
     }
     if (is_large && ftruncate(*memory, 0) != 0)
-        log_event(LOG_WARNING, "cannot truncate the memory file of a request thread");
+        log_event(LOG_WARNING, "cannot truncate the memfd of a request thread");
     server->handler(server->context, &exchange);
     finish_request(&exchange);
 }

@@ -35,7 +35,7 @@ ssize_t fastcgi_read(struct fastcgi_exchange *exchange, char *data, size_t size)
 
 /*
  * Sets the time limit of the entire response, in milliseconds from now. By default, the limit is 60 seconds from the
- * first write. The limit of a single write is 60 seconds in any case.
+ * first write. Each single write is also limited to 60 seconds.
  */
 void fastcgi_set_time_limit(struct fastcgi_exchange *exchange, int64_t ms);
 

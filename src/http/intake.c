@@ -53,7 +53,7 @@ static void log_lost(const char *reason)
 {
     struct log_line line;
 
-    log_begin(&line, LOG_WARNING, "connection closed before a complete request");
+    log_begin(&line, LOG_WARNING, "connection closed before a complete request was received");
     log_text(&line, "reason", reason);
     log_end(&line);
 }
@@ -270,7 +270,7 @@ static void stop_accepting(struct intake *intake)
     }
 }
 
-/* Whether the thread must continue. *ret_stop_at is the time at which it must stop at the latest, or 0. */
+/* Whether the thread must continue. *ret_stop_at is the time by which it must stop, or 0 if it need not stop. */
 static bool must_continue(struct intake *intake, int64_t *ret_stop_at)
 {
     bool closed, stopping, has_new_drains;

@@ -31,8 +31,8 @@ MUST_CHECK struct intake *intake_start(int socket, const struct intake_limits *l
 
 /*
  * Waits for a request with a complete head, and returns its connection, which the caller then owns. Returns NULL once
- * the intake is closed and has no more requests. The intake accepts connections only while more threads than requests
- * wait, so that other processes that share the socket can accept the others.
+ * the intake is closed and has no more requests. The intake accepts connections only while there are more waiting
+ * threads than waiting requests, so that other processes that share the socket can accept the others.
  */
 struct connection *intake_take(struct intake *intake);
 

@@ -39,7 +39,7 @@ static void add_record(struct buffer *out, enum record type, const char *content
         buffer_append(out, content, length);
 }
 
-/* Appends a variable. Its name and its value have less than 128 bytes each. */
+/* Appends a variable. Its name and its value must each have fewer than 128 bytes. */
 static void add_variable(struct buffer *out, const char *name, const char *value)
 {
     const char lengths[] = {(char) strlen(name), (char) strlen(value)};

@@ -20,7 +20,7 @@ struct http_query {
 
 /*
  * Decodes a query. ERROR_PARAMETER if a pair is not percent-encoded UTF-8, a name occurs twice, or there are more than
- * HTTP_QUERY_MAX_PAIRS pairs. Call http_query_end in any case.
+ * HTTP_QUERY_MAX_PAIRS pairs. Call http_query_end even on failure.
  */
 MUST_CHECK bool http_query_parse(struct http_query *query, const char *text, struct error *err);
 void http_query_end(struct http_query *query);

@@ -31,7 +31,10 @@ void queue_account(struct queue *queue, struct connection *connection, size_t he
 /* Returns the number of bytes that are held for all heads. */
 size_t queue_held(struct queue *queue);
 
-/* Whether more threads than requests wait. If not, the next thread that begins to wait signals the eventfd. */
+/*
+ * Whether the number of waiting threads exceeds the number of waiting requests. If not, the next thread that begins to
+ * wait signals the eventfd.
+ */
 bool queue_has_room(struct queue *queue);
 
 /* Adds a request, and counts the bytes that are held for it. */

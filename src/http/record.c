@@ -43,7 +43,7 @@ static bool is_management(const struct record_reader *reader)
     return read_uint16(reader->header + 2) == 0;
 }
 
-/* Whether the content is collected until it is complete, instead of passed on in pieces. */
+/* Whether the content is collected until it is complete, instead of being passed on in pieces. */
 static bool is_gathered(const struct record_reader *reader)
 {
     return is_management(reader) || type_of(reader) == TYPE_BEGIN_REQUEST;

@@ -160,8 +160,9 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct e
     if (body->length > limit)
         return error_set(err, ERROR_TOO_LARGE, "the body must be at most %zu bytes, got more", limit);
     if (announced >= 0 && (int64_t) body->length < announced)
-        return error_set(err, ERROR_BODY, "the body must have %" PRId64 " bytes as in Content-Length, got %zu",
-                         announced, body->length);
+        return error_set(err, ERROR_BODY,
+                         "the body must have the length stated in Content-Length, %" PRId64 " bytes, got %zu", announced,
+                         body->length);
     request->has_body = true;
     return true;
 }

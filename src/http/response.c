@@ -172,7 +172,10 @@ bool http_response_send(struct http_response *response, const struct http_reques
     struct fastcgi_exchange *exchange = request->exchange;
     bool is_large = sends_body(response, request) && response->length > SMALL;
 
-    /* The pause lasts until libfcgi has written the end as well, which may block on a slow reader too. */
+    /*
+     * The pause lasts until libfcgi has also written the end of the response, because a slow client can block that
+     * write too.
+     */
     if (is_large && !fastcgi_pause(exchange, FASTCGI_TRANSFER))
         replace_with_busy_error(response, request);
     fastcgi_set_time_limit(exchange, EXTRA_MS + response->length * 1000 / MIN_RATE);

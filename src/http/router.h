@@ -24,7 +24,7 @@ struct http_match {
 
 /*
  * Finds the row for a request among `count` rows of `row_size` bytes. The error is ERROR_NO_API or ERROR_METHOD. Call
- * http_match_end in any case.
+ * http_match_end even on failure.
  */
 MUST_CHECK bool http_match(struct http_match *match, const void *rows, size_t count, size_t row_size,
                            const struct http_request *request, struct error *err);

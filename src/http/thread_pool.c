@@ -51,8 +51,8 @@ static int count_serving(const struct thread_pool *pool)
     return pool->threads - pool->paused[FASTCGI_WAIT] - pool->paused[FASTCGI_TRANSFER];
 }
 
-/* Returns the descriptor of a memory file, or -1. */
-static int create_memory_file(void)
+/* Returns the descriptor of a memfd, or -1. */
+static int create_memfd(void)
 {
     return memfd_create("waybill request", MFD_CLOEXEC);
 }
@@ -92,7 +92,7 @@ static void *pool_main(void *argument)
         }
         pool->serve(pool->context, connection, &thread->memory);
         if (thread->memory < 0)
-            thread->memory = create_memory_file();
+            thread->memory = create_memfd();
     }
     close(thread->memory);
     return NULL;
@@ -122,7 +122,7 @@ static bool add_thread(struct thread_pool *pool)
 
     join_ended_threads(pool);
     thread->pool = pool;
-    thread->memory = create_memory_file();
+    thread->memory = create_memfd();
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, THREAD_STACK);
     started = thread->memory >= 0 && pthread_create(&thread->id, &attributes, pool_main, thread) == 0;

@@ -17,7 +17,7 @@ struct thread_pool;
 
 /*
  * Serves the request of the connection, and then frees the connection or passes it to the intake. *memory is the
- * descriptor of the memory file of the thread. The function may close it and set it to -1.
+ * descriptor of the memfd of the thread. The function may close it and set it to -1.
  */
 typedef void (*thread_pool_serve)(void *context, struct connection *connection, int *memory);
 

@@ -160,7 +160,7 @@ static bool read_header_key(struct json_object *value, size_t index, struct sele
 
     snprintf(field, sizeof(field), "export_headers[%zu][0]", index);
     if (!json_object_is_type(value, json_type_string))
-        return reject_value(err, field, "must be a string, the key of a column", value);
+        return reject_value(err, field, "must be a string that is the key of a column", value);
     text = json_object_get_string(value);
     header->column = column_find(text);
     if (header->column == NULL) {

@@ -13,7 +13,10 @@
 #define COUNTERS_MAX 1024      /* number of different names; further names are not counted */
 #define COUNTERS_NAME_SIZE 128 /* of a name, including the NUL; a longer name is cut */
 
-/* One call of counters_take returns everything that a thread adds between these two calls. They may be nested. */
+/*
+ * The same call of counters_take returns everything that a thread adds between these two calls. Pairs of calls may be
+ * nested.
+ */
 void counters_begin(void);
 void counters_end(void);
 

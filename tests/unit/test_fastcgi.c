@@ -528,7 +528,7 @@ static void bounds_the_time_of_an_answer(const void *row)
     peer_release_log();
 }
 
-/* Returns the size of the memory files from which libfcgi reads heads. */
+/* Returns the size of the memfds from which libfcgi reads heads. */
 static off_t size_of_memory(void)
 {
     DIR *opened = opendir("/proc/self/fd");
