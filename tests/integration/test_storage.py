@@ -65,6 +65,7 @@ def test_a_full_disk(small):
     ballast = os.path.join(small.site.files, "ballast")
     leave_room(ballast, 512 * 1024)
     expect_failure(small, FULL, ["ballast"])
+    eventually(lambda: api.request("GET", "/healthz").status == 200, "the failed export has closed its unlinked file")
     expect_health(api, 200)
 
     leave_room(ballast, 0)
