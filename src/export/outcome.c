@@ -141,11 +141,13 @@ static void report_outcome(const struct attempt *attempt, enum outcome outcome, 
     int64_t size = attempt->file == NULL ? 0 : export_file_size(attempt->file);
     struct log_line line;
 
+    counters_begin();
     counters_add(1, "waybill_exports_total{outcome=\"%s\"}", outcomes[outcome].label);
     if (outcome == OUTCOME_SUCCESS) {
         counters_add((double) attempt->progress.rows, "waybill_exported_rows_total");
         counters_add((double) size, "waybill_exported_bytes_total");
     }
+    counters_end();
     log_begin(&line, outcomes[outcome].level, outcomes[outcome].event);
     log_text(&line, "task_id", attempt->claim->task_id);
     log_text(&line, "request_id", attempt->claim->request_id);

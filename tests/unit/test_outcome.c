@@ -1,10 +1,12 @@
 #include "export/outcome.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "check.h"
+#include "metrics/counters.h"
 
 #define MAX_ANSWERS 6
 
@@ -22,6 +24,8 @@ static int connections;    /* that are taken */
 static bool unpublished;
 static char failure[512]; /* the message of a task that failed */
 static struct claim_outcome success;
+static bool counting;
+static char counted[512]; /* what the process has counted between counters_begin and counters_end */
 static atomic_bool stop;
 
 static bool answer(char letter, enum claim_state *ret_state, struct error *err)
@@ -118,6 +122,35 @@ void __wrap_export_file_unpublish(struct export_file *file)
     unpublished = true;
 }
 
+/* What has been counted before is not part of it, and another thread can take none of it before counters_end. */
+void __real_counters_begin(void);
+void __wrap_counters_begin(void);
+void __wrap_counters_begin(void)
+{
+    size_t count;
+
+    free(counters_take(&count));
+    assert_int_equal(count, 0);
+    __real_counters_begin();
+    counting = true;
+}
+
+void __real_counters_end(void);
+void __wrap_counters_end(void);
+void __wrap_counters_end(void)
+{
+    struct counter *counters;
+    size_t count;
+
+    assert_true(counting);
+    counting = false;
+    counters = counters_take(&count); /* the lock is recursive */
+    __real_counters_end();
+    for (size_t i = 0, at = 0; i < count; i++)
+        at += (size_t) snprintf(counted + at, sizeof(counted) - at, "%s %.0f\n", counters[i].name, counters[i].amount);
+    free(counters);
+}
+
 /* Ends the attempt with this number, which has a file. The time limit of the export is near, or passed if `late`. */
 static enum outcome settle(int number, int lease_ms, bool was_dead, bool late, enum error_code reason)
 {
@@ -143,7 +176,7 @@ static enum outcome settle(int number, int lease_ms, bool was_dead, bool late, e
     struct error err;
 
     memset(asked, 0, sizeof(asked));
-    failure[0] = '\0';
+    failure[0] = counted[0] = '\0';
     unpublished = false;
     connections = 0;
     error_set(&err, reason, "the reason");
@@ -225,6 +258,22 @@ static void success_has_the_facts_of_the_file(void)
     assert_int_equal(success.sha256[SHA256_SIZE - 1], 0xAB);
 }
 
+/* All of it at once, so that no reader of the metrics sees a part. */
+static void an_export_is_counted(void)
+{
+    static const struct answer good[MAX_ANSWERS];
+    size_t left;
+
+    answers = good;
+    settle(1, -1, false, false, ERROR_NONE);
+    assert_string_equal(counted, "waybill_exported_bytes_total 4711\nwaybill_exported_rows_total 7\n"
+                                 "waybill_exports_total{outcome=\"success\"} 1\n");
+    settle(1, -1, false, false, ERROR_STORAGE);
+    assert_string_equal(counted, "waybill_exports_total{outcome=\"failure\"} 1\n");
+    free(counters_take(&left));
+    assert_int_equal(left, 0);
+}
+
 /* Only a database that was lost in each attempt gets a message of its own. */
 static void failure_has_the_reason(void)
 {
@@ -269,6 +318,7 @@ int main(void)
 {
     CHECK_EACH(settles, settle_cases, label);
     CHECK(success_has_the_facts_of_the_file);
+    CHECK(an_export_is_counted);
     CHECK(failure_has_the_reason);
     CHECK(tries_for_as_long_as_it_may);
     return check_run("export/outcome");
