@@ -10,9 +10,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 #define SOCKET_MODE 0660
+#define SERVED_MS 1000 /* wait for a process that may be listening already */
 
 enum fastcgi_mode fastcgi_mode(void)
 {
@@ -54,28 +56,35 @@ static bool name_path(struct sockaddr_un *ret_name, const char *path, const char
     return true;
 }
 
-/* Returns a connected socket, or -1 and errno. */
-static int connect_to(const struct sockaddr *name, socklen_t length)
+/* Returns a connected socket, or -1 and errno, which is ETIMEDOUT after the deadline. */
+static int connect_to(const struct sockaddr *name, socklen_t length, int64_t deadline)
 {
     int client = socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int left = clock_remaining_ms(deadline);
+    /* 0 would be no limit. */
+    const struct timeval limit = {.tv_sec = left / 1000, .tv_usec = left == 0 ? 1 : left % 1000 * 1000};
     int reason;
 
-    if (client < 0 || connect(client, name, length) == 0)
+    if (client < 0)
+        return -1;
+    if (setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0 && connect(client, name, length) == 0)
         return client;
-    reason = errno;
+    /* EAGAIN of a local socket whose queue stays full, EINPROGRESS of TCP (socket(7), SO_SNDTIMEO). */
+    reason = errno == EAGAIN || errno == EINPROGRESS ? ETIMEDOUT : errno;
     close(client);
     errno = reason;
     return -1;
 }
 
-/* Whether a process accepts connections at this path. */
+/* Whether a process listens at this path, even if it accepts no connection at the moment. */
 static bool is_served(const struct sockaddr_un *name)
 {
-    int probe = connect_to((const struct sockaddr *) name, sizeof(*name));
+    int probe = connect_to((const struct sockaddr *) name, sizeof(*name), clock_monotonic_ms() + SERVED_MS);
 
-    if (probe >= 0)
-        close(probe);
-    return probe >= 0;
+    if (probe < 0)
+        return errno == ETIMEDOUT;
+    close(probe);
+    return true;
 }
 
 static int listen_on_path(const char *path, struct error *err)
@@ -176,19 +185,19 @@ void fastcgi_unlisten(int socket, const char *address)
         (void) unlink(address);
 }
 
-static int connect_to_path(const char *path, const char **ret_reason)
+static int connect_to_path(const char *path, int64_t deadline, const char **ret_reason)
 {
     struct sockaddr_un name;
     int client;
 
     if (!name_path(&name, path, ret_reason))
         return -1;
-    client = connect_to((const struct sockaddr *) &name, sizeof(name));
+    client = connect_to((const struct sockaddr *) &name, sizeof(name), deadline);
     *ret_reason = strerror(errno);
     return client;
 }
 
-static int connect_to_port(const char *address, const char **ret_reason)
+static int connect_to_port(const char *address, int64_t deadline, const char **ret_reason)
 {
     struct addrinfo *found = resolve_address(address, 0, ret_reason);
     int client = -1;
@@ -196,16 +205,17 @@ static int connect_to_port(const char *address, const char **ret_reason)
     if (found == NULL)
         return -1;
     for (const struct addrinfo *each = found; each != NULL && client < 0; each = each->ai_next)
-        client = connect_to(each->ai_addr, each->ai_addrlen);
+        client = connect_to(each->ai_addr, each->ai_addrlen, deadline);
     *ret_reason = strerror(errno);
     freeaddrinfo(found);
     return client;
 }
 
-int fastcgi_connect(const char *address, struct error *err)
+int fastcgi_connect(const char *address, int64_t deadline, struct error *err)
 {
     const char *reason;
-    int client = is_path(address) ? connect_to_path(address, &reason) : connect_to_port(address, &reason);
+    int client = is_path(address) ? connect_to_path(address, deadline, &reason)
+                                  : connect_to_port(address, deadline, &reason);
 
     if (client < 0)
         error_set(err, ERROR_UNAVAILABLE, "cannot connect to %s: %s", address, reason);

@@ -2,6 +2,8 @@
 #ifndef WAYBILL_HTTP_LISTEN_H
 #define WAYBILL_HTTP_LISTEN_H
 
+#include <stdint.h>
+
 #include "base/compiler.h"
 #include "base/error.h"
 
@@ -12,6 +14,7 @@ enum fastcgi_mode {
     FASTCGI_NEITHER,
 };
 
+/* Also sets a listening socket on descriptor 0 to non-blocking mode, as fastcgi_start requires. */
 enum fastcgi_mode fastcgi_mode(void);
 
 /*
@@ -26,8 +29,8 @@ void fastcgi_unlisten(int socket, const char *address);
 
 /*
  * Connects to such an address. If the host has several addresses, tries them in order. Returns -1 on failure
- * (ERROR_UNAVAILABLE).
+ * (ERROR_UNAVAILABLE), also if the monotonic deadline passes. The deadline does not limit the resolution of the name.
  */
-MUST_CHECK int fastcgi_connect(const char *address, struct error *err);
+MUST_CHECK int fastcgi_connect(const char *address, int64_t deadline, struct error *err);
 
 #endif

@@ -12,32 +12,18 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "http/listen.h"
+#include "http/record.h"
+
+#define REQUEST_ID 1
 
 /* FastCGI specification, sections 3.3 and 8. */
 #define PROTOCOL_VERSION 1
-#define HEADER_SIZE 8
-#define REQUEST_ID 1
-#define RESPONDER 1
 
 enum record {
-    BEGIN_REQUEST = 1,
     END_REQUEST = 3,
-    PARAMS = 4,
     STDIN = 5,
     STDOUT = 6,
 };
-
-/* Appends a record with at most 65535 bytes of content. */
-static void add_record(struct buffer *out, enum record type, const char *content, size_t length)
-{
-    const char header[HEADER_SIZE] = {
-        PROTOCOL_VERSION, (char) type, 0, REQUEST_ID, (char) (length >> 8), (char) length, 0, 0,
-    };
-
-    buffer_append(out, header, sizeof(header));
-    if (length > 0)
-        buffer_append(out, content, length);
-}
 
 /* Appends a variable. Its name and its value must each have fewer than 128 bytes. */
 static void add_variable(struct buffer *out, const char *name, const char *value)
@@ -51,7 +37,7 @@ static void add_variable(struct buffer *out, const char *name, const char *value
 
 static void build_request(struct buffer *out, const char *path)
 {
-    static const char begin[HEADER_SIZE] = {0, RESPONDER}; /* no keep-alive */
+    static const char empty_body[RECORD_HEADER_SIZE] = {PROTOCOL_VERSION, STDIN, 0, REQUEST_ID};
     struct buffer variables = {0};
 
     add_variable(&variables, "GATEWAY_INTERFACE", "CGI/1.1");
@@ -59,10 +45,8 @@ static void build_request(struct buffer *out, const char *path)
     add_variable(&variables, "REQUEST_METHOD", "GET");
     add_variable(&variables, "REQUEST_URI", path);
     add_variable(&variables, "REMOTE_ADDR", "127.0.0.1");
-    add_record(out, BEGIN_REQUEST, begin, sizeof(begin));
-    add_record(out, PARAMS, variables.data, variables.length);
-    add_record(out, PARAMS, NULL, 0);
-    add_record(out, STDIN, NULL, 0);
+    record_append_head(out, REQUEST_ID, variables.data, variables.length);
+    buffer_append(out, empty_body, sizeof(empty_body));
     buffer_free(&variables);
 }
 
@@ -123,7 +107,7 @@ static bool receive_exactly(const struct probe *probe, char *data, size_t length
 static bool receive_response(const struct probe *probe, struct buffer *out)
 {
     char *content = memory_zeroed(1, UINT16_MAX + UINT8_MAX);
-    unsigned char header[HEADER_SIZE];
+    unsigned char header[RECORD_HEADER_SIZE];
     bool ended = false;
 
     while (!ended && receive_exactly(probe, (char *) header, sizeof(header)) && header[0] == PROTOCOL_VERSION) {
@@ -160,10 +144,11 @@ static bool send_probe(const struct probe *probe, const char *path, struct buffe
 
 bool http_probe(const char *address, const char *path, int timeout_ms, int *ret_status, struct error *err)
 {
-    const struct probe probe = {fastcgi_connect(address, err), clock_monotonic_ms() + timeout_ms};
+    struct probe probe = {.deadline = clock_monotonic_ms() + timeout_ms};
     struct buffer response = {0};
     int status = 0;
 
+    probe.socket = fastcgi_connect(address, probe.deadline, err);
     if (probe.socket < 0)
         return false;
     if (send_probe(&probe, path, &response))

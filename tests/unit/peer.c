@@ -27,6 +27,12 @@ int peer_connect(const char *path)
     return peer;
 }
 
+int peer_fill_queue(int listener, const char *path)
+{
+    assert_int_equal(listen(listener, 0), 0); /* a queue of one connection (listen(2)) */
+    return peer_connect(path);
+}
+
 bool peer_try_to_send(int peer, const char *data, size_t length)
 {
     while (length > 0) {

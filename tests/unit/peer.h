@@ -14,6 +14,9 @@
 /* Connects to the socket at the path. */
 int peer_connect(const char *path);
 
+/* Fills the queue of the listening socket, so that further connections wait. Returns the connection in the queue. */
+int peer_fill_queue(int listener, const char *path);
+
 /* Sends all the data; PEER_SEND sends a literal. peer_try_to_send returns false if the other side takes no more. */
 bool peer_try_to_send(int peer, const char *data, size_t length);
 void peer_send(int peer, const char *data, size_t length);
@@ -31,14 +34,17 @@ bool peer_answer(int peer, char *out, size_t size);
 /* Waits until the other side closes or shuts down the connection, and discards the data that arrives before. */
 void peer_expect_end(int peer);
 
-/* Returns whether the connection is still open. Data that arrives fails the test. */
+/* Returns whether the connection is still open and no data has arrived. */
 bool peer_is_open(int peer);
 
 /* Returns the number of threads of this process. peer_await_threads waits until there are `count`. */
 int peer_threads(void);
 void peer_await_threads(int count);
 
-/* Redirects standard error to a scratch file. peer_count_log ends that and counts the lines that contain the text. */
+/*
+ * peer_catch_log redirects standard error to a scratch file, peer_count_log counts the occurrences of the text in it,
+ * and peer_release_log ends the redirection.
+ */
 void peer_catch_log(void);
 int peer_count_log(const char *text);
 void peer_release_log(void);

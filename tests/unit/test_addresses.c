@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "check.h"
 #include "http/listen.h"
 #include "scratch.h"
@@ -107,7 +108,7 @@ static bool can_connect(const char *host, int port, struct error *err)
     int client;
 
     snprintf(address, sizeof(address), "%s:%d", host, port);
-    client = fastcgi_connect(address, err);
+    client = fastcgi_connect(address, clock_monotonic_ms() + 60000, err);
     if (client >= 0)
         close(client);
     return client >= 0;

@@ -16,6 +16,7 @@
 #include "check.h"
 #include "http/fastcgi.h"
 #include "http/listen.h"
+#include "peer.h"
 #include "scratch.h"
 
 static int listen_at(const char *address)
@@ -87,6 +88,19 @@ static void leaves_the_socket_of_another_process(void)
 
     check_no_listening(path, "another process");
     assert_true(can_connect(path));
+    fastcgi_unlisten(listener, path);
+    free(path);
+}
+
+/* Its queue of connections is full, as while all its threads are busy. */
+static void leaves_the_socket_of_a_busy_process(void)
+{
+    char *path = scratch_path("busy.sock");
+    int listener = listen_at(path);
+    int client = peer_fill_queue(listener, path);
+
+    check_no_listening(path, "another process");
+    close(client);
     fastcgi_unlisten(listener, path);
     free(path);
 }
@@ -397,6 +411,7 @@ int main(void)
     CHECK(listens_on_a_path);
     CHECK(replaces_a_socket_that_nobody_serves);
     CHECK(leaves_the_socket_of_another_process);
+    CHECK(leaves_the_socket_of_a_busy_process);
     CHECK(leaves_other_files);
     CHECK(listens_on_a_port);
     CHECK_EACH(refuses_addresses, no_addresses, address);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "check.h"
 #include "http/listen.h"
+#include "peer.h"
 #include "scratch.h"
 
 /* FastCGI records: version, type, request id, length, padding, reserved. */
@@ -126,6 +127,25 @@ static void does_not_wait_for_ever(void)
     free(path);
 }
 
+/* The queue of connections is full, as while all threads of the process are busy. */
+static void does_not_wait_to_connect(void)
+{
+    char *path = scratch_path("full.sock");
+    struct error err;
+    int listener = fastcgi_listen(path, &err);
+    int status = -1;
+    int client;
+
+    check_good(listener >= 0, &err);
+    client = peer_fill_queue(listener, path);
+    assert_false(http_probe(path, "/healthz/ready", 50, &status, &err));
+    check_refusal(&err, ERROR_UNAVAILABLE, "timed out");
+    assert_int_equal(status, -1);
+    close(client);
+    fastcgi_unlisten(listener, path);
+    free(path);
+}
+
 /* Sends a valid response, one byte each 20 ms: each comes within the timeout, the whole does not. */
 static void *drip(void *argument)
 {
@@ -231,6 +251,7 @@ int main(void)
 {
     CHECK_EACH(understands, answer_cases, name);
     CHECK(does_not_wait_for_ever);
+    CHECK(does_not_wait_to_connect);
     CHECK(does_not_wait_for_drops);
     CHECK(takes_an_answer_that_came_while_it_was_stopped);
     CHECK_EACH(needs_an_address, address_cases, address);
