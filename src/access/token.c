@@ -120,7 +120,7 @@ bool token_list(struct db *db, const char *project_id, void (*each)(const struct
         return false;
     for (size_t i = 0; i < db_rows(rows); i++) {
         const struct token_entry entry = {
-            .token_id = db_integer(rows, i, "token_id"),
+            .token_id = db_text(rows, i, "token_id"),
             .name = db_text(rows, i, "name"),
             .project_id = db_text(rows, i, "project_id"),
             .enterprise_projects = db_text(rows, i, "enterprise_projects"),

@@ -33,7 +33,7 @@ MUST_CHECK bool token_revoke(struct db *db, int64_t token_id, struct error *err)
 
 /* A token in a list. Texts are valid until the callback returns. Times are ISO 8601. */
 struct token_entry {
-    int64_t token_id;
+    const char *token_id;
     const char *name;
     const char *project_id;
     const char *enterprise_projects; /* "a,b"; NULL: all */

@@ -2,6 +2,8 @@
 #ifndef WAYBILL_CLI_CLI_H
 #define WAYBILL_CLI_CLI_H
 
+#include <stddef.h>
+
 #include "base/compiler.h"
 #include "base/config.h"
 #include "base/error.h"
@@ -34,5 +36,8 @@ MUST_CHECK bool cli_run_action(const struct cli_action *actions, int argc, char 
 
 /* Prints a value. Control characters, such as a tab or a newline, are printed as \xNN. */
 void cli_print_value(const char *value);
+
+/* Prints values in this way as one line, separated by tabs. */
+void cli_print_line(const char *const *values, size_t count);
 
 #endif

@@ -55,3 +55,13 @@ void cli_print_value(const char *value)
         }
     }
 }
+
+void cli_print_line(const char *const *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            putchar('\t');
+        cli_print_value(values[i]);
+    }
+    putchar('\n');
+}

@@ -32,12 +32,7 @@ static void print_task_entry(const struct task_admin_entry *entry)
     const char *const values[] = {entry->task_id, entry->state, entry->project_id, entry->attempts,
                                   entry->exported_rows, entry->create_time, entry->finish_time, entry->error_msg};
 
-    for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
-        if (i > 0)
-            putchar('\t');
-        cli_print_value(values[i]);
-    }
-    putchar('\n');
+    cli_print_line(values, ARRAY_SIZE(values));
 }
 
 static bool list_tasks(int argc, char **argv, const struct config *config, struct error *err)

@@ -84,9 +84,12 @@ static bool create_token(int argc, char **argv, const struct config *config, str
 
 static void print_token(const struct token_entry *entry)
 {
-    printf("%" PRId64 "\t%s\t%s\t%s\t%s\t%s\t%s\n", entry->token_id, entry->state, entry->project_id,
-           entry->enterprise_projects == NULL ? "all" : entry->enterprise_projects, entry->create_time,
-           entry->expire_time == NULL ? "never" : entry->expire_time, entry->name);
+    const char *const values[] = {entry->token_id, entry->state, entry->project_id,
+                                  entry->enterprise_projects == NULL ? "all" : entry->enterprise_projects,
+                                  entry->create_time, entry->expire_time == NULL ? "never" : entry->expire_time,
+                                  entry->name};
+
+    cli_print_line(values, ARRAY_SIZE(values));
 }
 
 static bool list_tokens(int argc, char **argv, const struct config *config, struct error *err)

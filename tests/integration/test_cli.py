@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from api import MINIMAL, Api, expect_error
 from service import BUILD, TOP, Site, environment
+from test_task_command import HOSTILE
 
 
 MIGRATIONS = os.path.join(TOP, "sql", "migrations")
@@ -157,6 +158,18 @@ def test_list_of_a_project(site):
         done = site.waybill("token", "list", "--project", project)
         assert done.returncode == 0 and "demo" not in done.stdout, f"{done}"
         assert ("listed" in done.stdout) == (project == "listed"), f"{done}"
+
+
+def test_hostile_texts_in_the_list(site):
+    """The terminal gets no control character, and a text adds neither a line nor a column."""
+    made = site.waybill("token", "create", "--project", HOSTILE, "--name", HOSTILE, "--enterprise-project", HOSTILE)
+    assert made.returncode == 0, f"{made}"
+    listed = site.waybill("token", "list", "--project", HOSTILE).stdout
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", listed), f"{listed!r}"
+    rows = [line.split("\t") for line in listed.split("\n")[:-1]]
+    assert {len(row) for row in rows} == {7}, f"{listed!r}"
+    row, = [row for row in rows[1:] if row[6]]
+    assert row[2] == row[6] != HOSTILE and row[2].startswith("a\\") and row[2].endswith("😀 l"), f"{row}"
 
 
 @pytest.mark.parametrize("arguments", [["999999999"]])
