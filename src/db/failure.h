@@ -1,4 +1,7 @@
-/* The number of errors that src/db has reported, for the metrics of the process. */
+/*
+ * The number of failed statements and connection attempts, for the metrics of the process. A busy pool and ERROR_CONFIG
+ * do not count.
+ */
 #ifndef WAYBILL_DB_FAILURE_H
 #define WAYBILL_DB_FAILURE_H
 

@@ -1,6 +1,7 @@
 /*
  * Declarations that the files of src/db share. Only this file includes the header of libpq. connection.c uses connect.c
- * and session.c. These, and all files that run statements, use query.c, which uses wait.c, which uses failure.c.
+ * and session.c. session.c and all files that run statements use query.c. query.c and connect.c use wait.c, which uses
+ * failure.c.
  */
 #ifndef WAYBILL_DB_INTERNAL_H
 #define WAYBILL_DB_INTERNAL_H
@@ -66,12 +67,8 @@ void db_discard_results(struct db *db);
 /* Reads all results and returns the last one, which the caller clears. Returns NULL if one is an error. */
 PGresult *db_collect(struct db *db, struct error *err);
 
-/*
- * Sends a COPY statement, and waits until the server is ready for it: `status` is PGRES_COPY_IN or PGRES_COPY_OUT.
- * `deadline` is in monotonic time.
- */
-MUST_CHECK bool db_begin_copy(struct db *db, const char *sql, ExecStatusType status, int64_t deadline,
-                              struct error *err);
+/* Sends a COPY statement, and waits until the server is ready for it: `status` is PGRES_COPY_IN or PGRES_COPY_OUT. */
+MUST_CHECK bool db_begin_copy(struct db *db, const char *sql, ExecStatusType status, struct error *err);
 
 /* connect.c */
 

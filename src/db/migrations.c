@@ -10,6 +10,8 @@
 #include "base/buffer.h"
 #include "db/query.h"
 
+#define MIGRATIONS_LOCK 7305511990 /* one process migrates at a time */
+
 static int is_migration(const struct dirent *entry)
 {
     const char *name = entry->d_name;
@@ -19,7 +21,7 @@ static int is_migration(const struct dirent *entry)
         if (!isdigit((unsigned char) name[i]))
             return 0;
     }
-    return name[4] == '_' && length > 4 && strcmp(name + length - 4, ".sql") == 0;
+    return name[4] == '_' && strcmp(name + length - 4, ".sql") == 0;
 }
 
 static bool read_file(const char *directory, const char *name, struct buffer *text, struct error *err)
@@ -74,11 +76,7 @@ static void add_migration_name(struct error *err, const char *name)
         error_detail(err, "%s: %s", name, cause.detail);
 }
 
-/* The lock is held until the transaction ends. Nothing else may use its number. */
-static const char begin[] =
-    "BEGIN;"
-    "SET LOCAL client_min_messages = warning;"
-    "SELECT pg_advisory_xact_lock(7305511990);"
+static const char create_table[] =
     "CREATE TABLE IF NOT EXISTS waybill.schema_migration ("
     "    name text PRIMARY KEY,"
     "    apply_time timestamptz NOT NULL DEFAULT now())";
@@ -128,7 +126,9 @@ bool migrations_apply(struct db *db, const char *directory, void (*applied)(cons
         bool is_new = false;
 
         if (good) {
-            good = db_run_script(db, begin, err) && apply_one(db, directory, entries[i]->d_name, &is_new, err)
+            good = db_begin_locked(db, MIGRATIONS_LOCK, err)
+                   && db_run_script(db, create_table, err)
+                   && apply_one(db, directory, entries[i]->d_name, &is_new, err)
                    && db_commit(db, err);
             if (!good) {
                 add_migration_name(err, entries[i]->d_name);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "base/clock.h"
 #include "base/memory.h"
 #include "db/internal.h"
 
@@ -44,14 +43,13 @@ static bool quote_values(struct db *db, const struct statement *query, struct bu
 
 struct db_stream *db_stream_begin(struct db *db, const struct statement *query, struct error *err)
 {
-    int64_t deadline = clock_monotonic_ms() + db->query_timeout_ms;
     struct db_stream *stream = NULL;
     struct buffer sql = {0};
 
     buffer_append_text(&sql, "COPY (");
     if (quote_values(db, query, &sql, err)) {
         buffer_append_text(&sql, ") TO STDOUT (FORMAT binary)");
-        if (db_begin_copy(db, buffer_text(&sql), PGRES_COPY_OUT, deadline, err)) {
+        if (db_begin_copy(db, buffer_text(&sql), PGRES_COPY_OUT, err)) {
             stream = memory_zeroed(1, sizeof(*stream));
             stream->db = db;
         }
@@ -143,7 +141,7 @@ static bool parse_row(struct db_stream *stream, struct db_row *row, bool *ret_la
 static bool finish_stream(struct db_stream *stream, struct error *err)
 {
     struct db *db = stream->db;
-    int64_t deadline = clock_monotonic_ms() + db->query_timeout_ms;
+    int64_t deadline = db_response_deadline(db);
     bool good = true;
     bool failed;
     PGresult *result;
@@ -160,7 +158,7 @@ static bool finish_stream(struct db_stream *stream, struct error *err)
 enum db_stream_state db_stream_next(struct db_stream *stream, struct db_row *row, struct error *err)
 {
     PGconn *connection = stream->db->connection;
-    int64_t deadline = clock_monotonic_ms() + stream->db->query_timeout_ms;
+    int64_t deadline = db_response_deadline(stream->db);
 
     if (stream->ended)
         return DB_STREAM_END;
@@ -175,7 +173,7 @@ enum db_stream_state db_stream_next(struct db_stream *stream, struct db_row *row
             stream->length = (size_t) length;
             stream->at = 0;
             if (!parse_row(stream, row, &last)) {
-                error_set(err, ERROR_INTERNAL, "internal error");
+                db_fail_with(err, ERROR_INTERNAL);
                 error_detail(err, "a row from the database is malformed");
                 return DB_STREAM_FAILED;
             }

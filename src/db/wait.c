@@ -6,7 +6,6 @@
 #include "db/internal.h"
 
 #define SERVER_TIMEOUT_SLACK_MS 500
-#define WATCH_MS 250 /* between the calls of a watcher */
 
 int64_t db_response_deadline(const struct db *db)
 {
@@ -30,7 +29,7 @@ bool db_wait_socket(PGconn *connection, short events, int64_t deadline)
  */
 static bool wait_and_watch(struct db *db, short events, int64_t deadline, bool *ret_ready, struct error *err)
 {
-    int64_t until = db->watcher == NULL ? deadline : clock_monotonic_ms() + WATCH_MS;
+    int64_t until = db->watcher == NULL ? deadline : clock_monotonic_ms() + DB_WATCH_MS;
 
     *ret_ready = db_wait_socket(db->connection, events, until < deadline ? until : deadline);
     if (*ret_ready)

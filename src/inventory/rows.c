@@ -4,8 +4,6 @@
 #include "db/plan.h"
 #include "db/statement.h"
 
-#define WATCH_PAUSE_MS 250 /* between calls of the watcher; db_watch uses the same interval */
-
 /* A transfer of rows from the connection to the sink. */
 struct transfer {
     const struct inventory_sink *sink;
@@ -20,7 +18,7 @@ static bool call_watcher(void *context, struct error *err)
     struct transfer *transfer = context;
     const struct inventory_watcher *watcher = transfer->watcher;
 
-    transfer->next_call = clock_monotonic_ms() + WATCH_PAUSE_MS;
+    transfer->next_call = clock_monotonic_ms() + DB_WATCH_MS;
     return watcher == NULL || watcher->may_continue(watcher->context, transfer->progress, err);
 }
 
@@ -60,7 +58,7 @@ bool inventory_rows(struct db *db, const struct inventory_query *query, const st
         .watcher = watcher,
         .progress = progress,
         .limit = query->limit,
-        .next_call = clock_monotonic_ms() + WATCH_PAUSE_MS,
+        .next_call = clock_monotonic_ms() + DB_WATCH_MS,
     };
     struct statement statement = {0};
     struct db_stream *stream = NULL;

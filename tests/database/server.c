@@ -35,3 +35,9 @@ void server_run(struct db *db, const char *script)
 
     check_good(db_run_script(db, script, &err), &err);
 }
+
+bool server_watcher_gives_up(void *context, struct error *err)
+{
+    ++*(int *) context;
+    return error_set(err, ERROR_CANCELLED, "the watcher gave up");
+}

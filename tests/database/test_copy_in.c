@@ -215,7 +215,7 @@ static const struct bad_case {
     {"bytes that are not UTF-8", "999999", "\xFFsecret", "22021"},
 };
 
-/* The error comes in the middle of many rows. It is reported at the end, without the row. */
+/* The error comes in the middle of many rows. It is reported at the end, and the message for callers does not contain the row. */
 static void an_error_of_the_server(const void *row)
 {
     const struct bad_case *c = row;
@@ -424,12 +424,6 @@ static void a_table_that_is_locked(void)
     db_close(owner);
 }
 
-static bool gives_up(void *context, struct error *err)
-{
-    ++*(int *) context;
-    return error_set(err, ERROR_CANCELLED, "the watcher gave up");
-}
-
 static void a_watcher_gives_up(const void *row)
 {
     const struct slow_case *c = row;
@@ -438,7 +432,7 @@ static void a_watcher_gives_up(const void *row)
     struct error err;
     int calls = 0;
 
-    db_watch(db, gives_up, &calls);
+    db_watch(db, server_watcher_gives_up, &calls);
     if (c->while_sending) {
         send_until_failure(copy, &err);
         db_copy_in_abort(copy);

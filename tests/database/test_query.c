@@ -156,19 +156,13 @@ static void a_server_that_does_not_answer(void)
     db_close(db);
 }
 
-static bool gives_up(void *context, struct error *err)
-{
-    ++*(int *) context;
-    return error_set(err, ERROR_CANCELLED, "the watcher gave up");
-}
-
 static void a_watcher_gives_up(void)
 {
     struct db *db = server_open(SERVER_PATIENT_MS);
     struct error err;
     int calls = 0;
 
-    db_watch(db, gives_up, &calls);
+    db_watch(db, server_watcher_gives_up, &calls);
     assert_false(db_run_script(db, "SELECT pg_sleep(60)", &err));
     check_refusal(&err, ERROR_CANCELLED, "the watcher gave up");
     assert_int_equal(calls, 1);
