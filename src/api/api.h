@@ -42,13 +42,13 @@ struct api_call {
     struct http_response *response;
     struct identity identity;          /* empty if the route is open */
     struct http_query query;
-    const char *project_id;
+    const char *project_id;            /* NULL if the route is open */
     const char *id;                    /* the task or file in the path; NULL if the path has none */
     const char *enterprise_project_id; /* from the query, or the default of the route; NULL if neither */
     int export_size;
     int limit;
     int offset;
-    char task_id[TEXT_UUID_LENGTH + 1]; /* for the log: the task that was created or found; "" if none */
+    char task_id[TEXT_UUID_LENGTH + 1]; /* the task that was created or found, also for the log; "" if none */
 };
 
 /* An operation fills the response, or fills err and returns false. */

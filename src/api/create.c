@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "base/json.h"
 #include "http/prefer.h"
 #include "inventory/selection.h"
 
@@ -72,7 +73,7 @@ bool api_create(struct api_call *call, struct error *err)
     workers_wake(call->api->workers);
     run_or_wait(call);
     result = json_object_new_object();
-    json_object_object_add(result, "task_id", json_object_new_string(call->task_id));
+    json_add_text(result, "task_id", call->task_id);
     http_response_json(call->response, 200, result);
     return true;
 }

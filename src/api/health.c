@@ -4,19 +4,15 @@
  * ready, wait.
  */
 #include "api/api.h"
+#include "base/json.h"
 #include "db/query.h"
 #include "export/export_file.h"
-
-static void add_string(struct json_object *object, const char *key, const char *text)
-{
-    json_object_object_add(object, key, json_object_new_string(text));
-}
 
 static struct json_object *readiness_json(const char *status, bool ready)
 {
     struct json_object *body = json_object_new_object();
 
-    add_string(body, "status", status);
+    json_add_text(body, "status", status);
     json_object_object_add(body, "live", json_object_new_boolean(true));
     json_object_object_add(body, "ready", json_object_new_boolean(ready));
     return body;
@@ -39,7 +35,7 @@ bool api_live(struct api_call *call, struct error *err)
     struct json_object *body = json_object_new_object();
 
     (void) err; /* it cannot fail */
-    add_string(body, "status", "live");
+    json_add_text(body, "status", "live");
     json_object_object_add(body, "live", json_object_new_boolean(true));
     http_response_json(call->response, 200, body);
     return true;
@@ -52,8 +48,8 @@ bool api_ready(struct api_call *call, struct error *err)
     bool files = export_file_probe(call->api->config->directory, &files_error);
     struct json_object *body = readiness_json(database && files ? "ready" : "live", database && files);
 
-    add_string(body, "database", database ? "ok" : "unavailable");
-    add_string(body, "files", files ? "ok" : "unavailable");
+    json_add_text(body, "database", database ? "ok" : "unavailable");
+    json_add_text(body, "files", files ? "ok" : "unavailable");
     if (database && files) {
         http_response_json(call->response, 200, body);
         return true;

@@ -2,12 +2,8 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "base/json.h"
 #include "http/prefer.h"
-
-static void add_text_member(struct json_object *object, const char *key, const char *text)
-{
-    json_object_object_add(object, key, json_object_new_string(text));
-}
 
 static void add_number_member(struct json_object *object, const char *key, int64_t number)
 {
@@ -26,20 +22,20 @@ struct json_object *api_status_json(const struct task *task)
     char name[TASK_NAME_SIZE];
 
     task_name(task, name);
-    add_text_member(status, "task_id", task->task_id);
-    add_text_member(status, "task_name", name);
-    add_text_member(status, "task_status", names[task->state]);
+    json_add_text(status, "task_id", task->task_id);
+    json_add_text(status, "task_name", name);
+    json_add_text(status, "task_status", names[task->state]);
     if (task->state == TASK_SUCCESS) {
         task_file_name(task, name);
-        add_text_member(status, "file_id", task->file_id);
-        add_text_member(status, "file_name", name);
+        json_add_text(status, "file_id", task->file_id);
+        json_add_text(status, "file_name", name);
     }
     add_number_member(status, "progress", task->progress);
     add_number_member(status, "exported_rows", task->exported_rows);
     json_object_object_add(status, "truncated", json_object_new_boolean(task->truncated));
     if (task->state == TASK_SUCCESS) {
         add_number_member(status, "file_size", task->file_size);
-        add_text_member(status, "sha256", task->sha256);
+        json_add_text(status, "sha256", task->sha256);
     }
     add_number_member(status, "create_time", task->create_time);
     if (task_has_ended(task))
@@ -47,8 +43,8 @@ struct json_object *api_status_json(const struct task *task)
     if (task->state == TASK_SUCCESS)
         add_number_member(status, "expire_time", task->expire_time);
     if (task->state == TASK_FAILURE) {
-        add_text_member(status, "error_code", task->error_code);
-        add_text_member(status, "error_msg", task->error_msg);
+        json_add_text(status, "error_code", task->error_code);
+        json_add_text(status, "error_msg", task->error_msg);
     }
     return status;
 }

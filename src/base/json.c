@@ -290,6 +290,11 @@ bool json_parse(const char *text, size_t length, const struct json_rules *rules,
     return true;
 }
 
+void json_add_text(struct json_object *object, const char *key, const char *text)
+{
+    json_object_object_add(object, key, json_object_new_string(text));
+}
+
 const char *json_type_of(struct json_object *value)
 {
     switch (json_object_get_type(value)) {

@@ -24,6 +24,9 @@ struct json_rules {
 MUST_CHECK bool json_parse(const char *text, size_t length, const struct json_rules *rules,
                            struct json_object **ret_value, struct error *err);
 
+/* Adds a copy of the text to an object. */
+void json_add_text(struct json_object *object, const char *key, const char *text);
+
 /* Returns the type of a value for messages: "a string", "null", ... */
 const char *json_type_of(struct json_object *value);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 
 #define CHUNK (128 * 1024)
@@ -77,9 +78,9 @@ void http_response_error_with(struct http_response *response, const struct error
 {
     const struct error_info *info = error_info(err->code);
 
-    json_object_object_add(value, "error_code", json_object_new_string(info->api_code));
-    json_object_object_add(value, "error_msg", json_object_new_string(err->message));
-    json_object_object_add(value, "request_id", json_object_new_string(request->id));
+    json_add_text(value, "error_code", info->api_code);
+    json_add_text(value, "error_msg", err->message);
+    json_add_text(value, "request_id", request->id);
     if (info->retry_after > 0)
         http_response_header(response, "Retry-After", "%d", info->retry_after);
     http_response_json(response, info->http_status, value);
@@ -163,7 +164,7 @@ static void replace_with_busy_error(struct http_response *response, const struct
     http_response_end(response);
     http_response_begin(response);
     error_set(&err, ERROR_UNAVAILABLE,
-              "the service is busy: too many clients are reading responses slowly; try again later");
+              "the service is busy: too many clients are sending bodies or reading responses slowly; try again later");
     http_response_error(response, &err, request);
 }
 
