@@ -27,10 +27,9 @@ void checkup_add(struct checkup *checkup, enum finding finding, const char *subj
 }
 
 void checkup_add_error(struct checkup *checkup, enum finding finding, const char *subject, const struct error *err,
-                       const char *advice)
+                       const char *remedy)
 {
     const char *reason = err->detail[0] != '\0' ? err->detail : err->message;
 
-    checkup_add(checkup, finding, subject, "%.*s%s%s", (int) strcspn(reason, "\n"), reason,
-                advice == NULL ? "" : ": ", advice == NULL ? "" : advice);
+    checkup_add(checkup, finding, subject, "%.*s: %s", (int) strcspn(reason, "\n"), reason, remedy);
 }

@@ -6,7 +6,6 @@
 
 #include "base/compiler.h"
 #include "base/config.h"
-#include "db/connection.h"
 
 enum finding {
     FINDING_OK,
@@ -19,17 +18,16 @@ struct checkup {
     const struct config *config;
     const char *sql_dir; /* directory of the migrations */
     const char *socket;  /* to probe, in the format of [server] listen; "": none */
-    struct db *db;       /* the connection of the service, or NULL */
     size_t failures;
 };
 
-/* Adds a finding: prints a line and counts a failure. Unless the finding is FINDING_OK, the text names a remedy. */
+/* Adds a finding: prints a line and counts a failure. The text of a warning or a failure names a remedy. */
 void checkup_add(struct checkup *checkup, enum finding finding, const char *subject, const char *format, ...)
     PRINTF_LIKE(4, 5);
 
-/* Adds a finding with the first line of an error's detail, or of its message if it has none. `advice` may be NULL. */
+/* Adds a finding with the first line of an error's detail, or of its message if it has none, and a remedy. */
 void checkup_add_error(struct checkup *checkup, enum finding finding, const char *subject, const struct error *err,
-                       const char *advice);
+                       const char *remedy);
 
 /* The database of the tasks, as the service connects to it: connection, schema, privileges, clock. */
 void checkup_database(struct checkup *checkup);

@@ -16,16 +16,16 @@ static struct db_result *query_row(struct db *db, const char *sql, struct error 
     return db_query(db, DB_ONE_ROW, sql, 0, NULL, err);
 }
 
-static void check_connection(struct checkup *checkup)
+/* Returns the connection of the service, or NULL. */
+static struct db *check_connection(struct checkup *checkup)
 {
     static const char sql[] =
         "SELECT current_setting('server_version_num')::integer AS number, current_setting('server_version') AS version,"
         " current_user AS role, pg_is_in_recovery() AS is_standby";
-    struct db_result *row;
     struct error err;
+    struct db *db = cli_open_service(checkup->config, &err);
+    struct db_result *row = db == NULL ? NULL : query_row(db, sql, &err);
 
-    checkup->db = cli_open_service(checkup->config, &err);
-    row = checkup->db == NULL ? NULL : query_row(checkup->db, sql, &err);
     if (row == NULL)
         checkup_add_error(checkup, FINDING_FAILED, "database", &err, "see [database] conninfo and pg_hba.conf");
     else if (db_integer(row, 0, "number") < OLDEST_SERVER)
@@ -39,14 +39,15 @@ static void check_connection(struct checkup *checkup)
         checkup_add(checkup, FINDING_OK, "database", "PostgreSQL %s, as %s", db_text(row, 0, "version"),
                     db_text(row, 0, "role"));
     db_result_free(row);
+    return db;
 }
 
-static void check_schema_version(struct checkup *checkup)
+static void check_schema_version(struct checkup *checkup, struct db *db)
 {
     struct migrations_difference difference;
     struct error err;
 
-    if (!migrations_compare(checkup->db, checkup->sql_dir, &difference, &err))
+    if (!migrations_compare(db, checkup->sql_dir, &difference, &err))
         checkup_add_error(checkup, FINDING_FAILED, "schema", &err, "run `waybill migrate`");
     else if (difference.missing[0] != '\0')
         checkup_add(checkup, FINDING_FAILED, "schema", "%s is not applied: run `waybill migrate`", difference.missing);
@@ -58,7 +59,7 @@ static void check_schema_version(struct checkup *checkup)
 }
 
 /* Checks that the role has the privileges that the service needs. Warns if it has more. */
-static void check_privileges(struct checkup *checkup)
+static void check_privileges(struct checkup *checkup, struct db *db)
 {
     static const char sql[] =
         "WITH needed (name, privilege) AS (VALUES"
@@ -80,7 +81,7 @@ static void check_privileges(struct checkup *checkup)
         "        OR has_table_privilege('waybill.access_token', 'INSERT, UPDATE, DELETE') AS has_more,"
         "        current_user AS role";
     struct error err;
-    struct db_result *row = query_row(checkup->db, sql, &err);
+    struct db_result *row = query_row(db, sql, &err);
 
     if (row == NULL)
         checkup_add_error(checkup, FINDING_FAILED, "privileges", &err, "run `waybill migrate`");
@@ -98,17 +99,17 @@ static void check_privileges(struct checkup *checkup)
 }
 
 /* Compares the clocks of this host and of the server. A difference only affects the times in logs. */
-static void check_clock(struct checkup *checkup)
+static void check_clock(struct checkup *checkup, struct db *db)
 {
     static const char sql[] = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
     int64_t before = clock_now_ms();
     struct error err;
-    struct db_result *row = query_row(checkup->db, sql, &err);
+    struct db_result *row = query_row(db, sql, &err);
     int64_t after = clock_now_ms();
     int64_t ahead;
 
     if (row == NULL) {
-        checkup_add_error(checkup, FINDING_FAILED, "clock", &err, NULL);
+        checkup_add_error(checkup, FINDING_FAILED, "clock", &err, "see the log of PostgreSQL");
         return;
     }
     ahead = (before + after) / 2 - db_integer(row, 0, "now");
@@ -123,19 +124,19 @@ static void check_clock(struct checkup *checkup)
 
 void checkup_database(struct checkup *checkup)
 {
-    check_connection(checkup);
-    if (checkup->db == NULL) {
+    struct db *db = check_connection(checkup);
+
+    if (db == NULL) {
         static const char *const subjects[] = {"schema", "privileges", "clock"};
 
         for (size_t i = 0; i < ARRAY_SIZE(subjects); i++)
             checkup_add(checkup, FINDING_SKIPPED, subjects[i], "there is no connection to the database");
     } else {
-        check_schema_version(checkup);
-        check_privileges(checkup);
-        check_clock(checkup);
+        check_schema_version(checkup, db);
+        check_privileges(checkup, db);
+        check_clock(checkup, db);
     }
-    db_close(checkup->db);
-    checkup->db = NULL;
+    db_close(db);
 }
 
 void checkup_owner(struct checkup *checkup)

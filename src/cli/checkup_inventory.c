@@ -12,6 +12,26 @@
 
 #define LAG_SECONDS 60 /* of a standby: a larger lag is a warning */
 
+/* Appends a value that is valid for the filter, as JSON. */
+static void append_filter_value(struct buffer *body, const struct filter *filter)
+{
+    switch (filter->kind) {
+    case FILTER_BOOLEAN:
+        buffer_append_text(body, "true");
+        break;
+    case FILTER_CHOICE:
+        buffer_printf(body, "\"%s\"", filter->choices[0]);
+        break;
+    case FILTER_TIME_RANGE:
+        buffer_append_text(body, "{\"start_time\":0,\"end_time\":0}");
+        break;
+    case FILTER_NAME:
+    case FILTER_QUANTITY:
+        buffer_append_text(body, "\"1*\"");
+        break;
+    }
+}
+
 /* Returns a selection that has every column and every filter. */
 static struct selection *selection_of_all(struct error *err)
 {
@@ -20,15 +40,9 @@ static struct selection *selection_of_all(struct error *err)
 
     buffer_append_text(&body, "{");
     for (size_t i = 0; i < FILTER_COUNT; i++) {
-        const struct filter *filter = &filters[i];
-        const char *value = filter->kind == FILTER_BOOLEAN      ? "true"
-                            : filter->kind == FILTER_TIME_RANGE ? "{\"start_time\":0,\"end_time\":0}"
-                                                                : "\"1*\"";
-
-        if (filter->kind == FILTER_CHOICE)
-            buffer_printf(&body, "\"%s\":\"%s\",", filter->name, filter->choices[0]);
-        else
-            buffer_printf(&body, "\"%s\":%s,", filter->name, value);
+        buffer_printf(&body, "\"%s\":", filters[i].name);
+        append_filter_value(&body, &filters[i]);
+        buffer_append_text(&body, ",");
     }
     buffer_append_text(&body, "\"export_headers\":[");
     for (size_t i = 0; i < COLUMN_COUNT; i++)
@@ -73,7 +87,7 @@ static void report_inventory(struct checkup *checkup, struct db *db)
     struct db_result *row = db_query(db, DB_ONE_ROW, sql, 0, NULL, &err);
 
     if (row == NULL)
-        checkup_add_error(checkup, FINDING_FAILED, "inventory", &err, NULL);
+        checkup_add_error(checkup, FINDING_FAILED, "inventory", &err, "see the log of PostgreSQL");
     else if (!db_boolean(row, 0, "is_standby"))
         checkup_add(checkup, FINDING_OK, "inventory", "%s, readable", relation);
     else if (db_integer(row, 0, "lag") > LAG_SECONDS)
