@@ -20,7 +20,7 @@
 
 enum connection_result {
     CONNECTION_IDLE,     /* nothing was received */
-    CONNECTION_RECEIVED, /* something was received, and more must follow */
+    CONNECTION_RECEIVED, /* something was received; of a head, more must follow */
     CONNECTION_COMPLETE, /* the head is complete */
     CONNECTION_LOST,     /* the peer closed the connection or sent an invalid request, or receiving failed */
 };

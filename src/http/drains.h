@@ -6,7 +6,6 @@
 #ifndef WAYBILL_HTTP_DRAINS_H
 #define WAYBILL_HTTP_DRAINS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

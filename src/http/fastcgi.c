@@ -77,7 +77,7 @@ static bool poll_input(const struct connection *connection, int ms)
  * or if the thread must not pause; in the last case, sets *ret_refused. Received data counts even after the deadline:
  * the process may have been stopped meanwhile.
  */
-static bool wait_for_body(struct fastcgi_exchange *exchange, bool *paused, bool *ret_refused)
+static bool wait_for_body(struct fastcgi_exchange *exchange, bool *ret_refused)
 {
     struct connection *connection = exchange->connection;
 
@@ -90,20 +90,21 @@ static bool wait_for_body(struct fastcgi_exchange *exchange, bool *paused, bool 
             return result == CONNECTION_RECEIVED;
         if (left == 0)
             return false;
-        if (!*paused && poll_input(connection, brief))
-            continue;
-        if (!*paused && !fastcgi_pause(exchange, FASTCGI_TRANSFER)) {
-            *ret_refused = true;
-            return false;
+        if (!exchange->paused[FASTCGI_TRANSFER]) {
+            if (poll_input(connection, brief))
+                continue;
+            if (!fastcgi_pause(exchange, FASTCGI_TRANSFER)) {
+                *ret_refused = true;
+                return false;
+            }
         }
-        *paused = true;
         (void) poll_input(connection, left);
     }
 }
 
 static ssize_t receive_body(struct fastcgi_exchange *exchange, char *data, size_t size)
 {
-    bool paused = false, refused = false;
+    bool refused = false;
     size_t got = 0;
 
     if (exchange->body_deadline == 0)
@@ -112,11 +113,10 @@ static ssize_t receive_body(struct fastcgi_exchange *exchange, char *data, size_
         size_t taken = connection_take(exchange->connection, data + got, size - got);
 
         got += taken;
-        if (taken == 0 && (connection_is_finished(exchange->connection) || !wait_for_body(exchange, &paused, &refused)))
+        if (taken == 0 && (connection_is_finished(exchange->connection) || !wait_for_body(exchange, &refused)))
             break;
     }
-    if (paused)
-        fastcgi_resume(exchange, FASTCGI_TRANSFER);
+    fastcgi_resume(exchange, FASTCGI_TRANSFER);
     return refused ? -1 : (ssize_t) got;
 }
 

@@ -1,6 +1,5 @@
 #include "http/queue.h"
 
-#include <stdint.h>
 #include <sys/eventfd.h>
 
 void queue_begin(struct queue *queue, int wake)

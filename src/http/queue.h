@@ -32,8 +32,8 @@ void queue_account(struct queue *queue, struct connection *connection, size_t he
 size_t queue_held(struct queue *queue);
 
 /*
- * Whether the number of waiting threads exceeds the number of waiting requests. If not, the next thread that begins to
- * wait signals the eventfd.
+ * Whether the number of waiting threads exceeds the number of waiting requests. If not, the eventfd is
+ * signalled once it does.
  */
 bool queue_has_room(struct queue *queue);
 

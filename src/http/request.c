@@ -152,7 +152,7 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct e
         got = fastcgi_read(request->exchange, body->data + body->length, room);
         if (got < 0)
             return error_set(err, ERROR_UNAVAILABLE,
-                             "the service is busy: too many clients are sending bodies slowly; try again later");
+                             "the service is busy: too many clients are sending bodies or reading responses slowly; try again later");
         body->length += (size_t) got;
     } while (got > 0 && body->length < wanted);
     body->data[body->length] = '\0';

@@ -53,8 +53,8 @@ MUST_CHECK bool http_request_is_json(const struct http_request *request, struct 
 /*
  * Reads the body, of at most `limit` bytes, into request->body, with a NUL after it. Once the body has been read, a
  * further call returns true at once. Fails with ERROR_TOO_LARGE if the body is larger, ERROR_BODY if it is shorter than
- * its Content-Length or if that header is invalid, and ERROR_UNAVAILABLE if the body does not arrive at once and too
- * many other requests are already waiting for theirs.
+ * its Content-Length or if that header is invalid, and ERROR_UNAVAILABLE if the body does not arrive at once and the
+ * thread must not pause to wait for it (fastcgi_read).
  */
 MUST_CHECK bool http_request_read_body(struct http_request *request, size_t limit, struct error *err);
 
