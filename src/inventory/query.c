@@ -1,7 +1,6 @@
 #include "inventory/query.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"

@@ -16,8 +16,8 @@ struct faults {
     int no_proc;    /* access, for a path in /proc */
     int open, openat, fchmod, fsync_file, fsync_directory, linkat, renameat, sync_file_range, unlinkat, write;
     int close; /* of a file, which is closed anyway; close of a directory never fails */
-    size_t calls_before; /* calls of fsync of a file, linkat and renameat, together, that succeed before one fails */
-    size_t write_at;    /* number of writes that succeed before one fails */
+    size_t calls_before; /* calls of fsync of a file, linkat and renameat, together, before the others fail */
+    size_t write_at;    /* number of writes before the others fail */
     size_t write_short; /* most bytes that one write takes; 0: no limit */
     bool write_eintr;   /* interrupt every other write */
 };

@@ -1,5 +1,4 @@
 /* How a configuration file is read. test_config.c tests the values of its options. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

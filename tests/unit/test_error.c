@@ -49,10 +49,9 @@ static void means(const void *row)
     assert_int_equal(info->retry_after > 0, c->http_status == 429 || c->http_status == 503);
 }
 
-/* ERROR_USAGE is the last code. */
 static void every_code_is_tested(void)
 {
-    assert_int_equal(ARRAY_SIZE(error_cases), ERROR_USAGE + 1);
+    assert_int_equal(ARRAY_SIZE(error_cases), ERROR_CODE_COUNT);
     for (size_t i = 0; i < ARRAY_SIZE(error_cases); i++)
         assert_int_equal(error_cases[i].code, i);
 }

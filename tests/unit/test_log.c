@@ -9,7 +9,6 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "base/memory.h"
 #include "check.h"
 
 /* Standard error becomes a socket that preserves the bounds of each write, so that a test can count the writes. */

@@ -1,6 +1,5 @@
 #include "http/query.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buffer.h"

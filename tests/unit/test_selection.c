@@ -10,29 +10,29 @@
 /* Reads a body of these members and a valid export_headers. */
 static struct selection *parse(const char *members, struct error *err)
 {
-    struct selection *request;
+    struct selection *selection;
     struct buffer body = {0};
 
     buffer_printf(&body, "{%s,\"export_headers\":[[\"container_id\",\"ID\"]]}", members);
-    request = selection_parse(body.data, body.length, err);
+    selection = selection_parse(body.data, body.length, err);
     buffer_free(&body);
-    return request;
+    return selection;
 }
 
 static struct selection *parse_field(const char *field, const char *value, struct error *err)
 {
-    struct selection *request;
+    struct selection *selection;
     struct buffer member = {0};
 
     buffer_printf(&member, "\"%s\":%s", field, value);
-    request = parse(member.data, err);
+    selection = parse(member.data, err);
     buffer_free(&member);
-    return request;
+    return selection;
 }
 
-static const struct filter_value *value_of(const struct selection *request, const char *field)
+static const struct filter_value *value_of(const struct selection *selection, const char *field)
 {
-    return &request->filters[filter_find(field) - filters];
+    return &selection->filters[filter_find(field) - filters];
 }
 
 /* The field is refused, and the message names the field, the rule and the value or type it got. */
@@ -77,7 +77,7 @@ static void type_matrix(const void *row)
 
     for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
         enum outcome outcome = values[i].outcomes[filter->kind];
-        struct selection *request;
+        struct selection *selection;
         struct error err;
 
         if (outcome == REFUSED && filter->kind == FILTER_TIME_RANGE && values[i].json[0] == '{')
@@ -86,10 +86,10 @@ static void type_matrix(const void *row)
             check_refused(filter->name, values[i].json, values[i].got);
             continue;
         }
-        request = parse_field(filter->name, values[i].json, &err);
-        check_good(request != NULL, &err);
-        assert_int_equal(value_of(request, filter->name)->is_set, outcome == SET);
-        selection_free(request);
+        selection = parse_field(filter->name, values[i].json, &err);
+        check_good(selection != NULL, &err);
+        assert_int_equal(value_of(selection, filter->name)->is_set, outcome == SET);
+        selection_free(selection);
     }
 }
 
@@ -108,18 +108,18 @@ static void booleans(const void *row)
     const struct boolean_case *c = row;
 
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-        struct selection *request;
+        struct selection *selection;
         struct error err;
 
         if (c->boolean < 0) {
             check_refused(fields[i], c->json, "true or false");
             continue;
         }
-        request = parse_field(fields[i], c->json, &err);
-        check_good(request != NULL, &err);
-        assert_true(value_of(request, fields[i])->is_set);
-        assert_int_equal(value_of(request, fields[i])->boolean, c->boolean);
-        selection_free(request);
+        selection = parse_field(fields[i], c->json, &err);
+        check_good(selection != NULL, &err);
+        assert_true(value_of(selection, fields[i])->is_set);
+        assert_int_equal(value_of(selection, fields[i])->boolean, c->boolean);
+        selection_free(selection);
     }
 }
 
@@ -142,7 +142,7 @@ static const struct choice_case {
 static void choices(const void *row)
 {
     const struct choice_case *c = row;
-    struct selection *request;
+    struct selection *selection;
     struct error err;
     char json[64];
 
@@ -151,11 +151,11 @@ static void choices(const void *row)
         check_refused(c->field, json, "must be one of");
         return;
     }
-    request = parse_field(c->field, json, &err);
-    check_good(request != NULL, &err);
-    assert_true(value_of(request, c->field)->is_set);
-    assert_string_equal(value_of(request, c->field)->text, c->value);
-    selection_free(request);
+    selection = parse_field(c->field, json, &err);
+    check_good(selection != NULL, &err);
+    assert_true(value_of(selection, c->field)->is_set);
+    assert_string_equal(value_of(selection, c->field)->text, c->value);
+    selection_free(selection);
 }
 
 static const struct length_case {
@@ -187,7 +187,7 @@ static void repeat(struct buffer *out, const char *before, const char *unit, siz
 static void check_length(const struct length_case *c, const char *json, const char *utf8, size_t length)
 {
     struct buffer value = {0}, text = {0};
-    struct selection *request;
+    struct selection *selection;
     struct error err;
     char got[32];
 
@@ -197,12 +197,12 @@ static void check_length(const struct length_case *c, const char *json, const ch
         snprintf(got, sizeof(got), "got %zu", length);
         check_refused(c->field, value.data, got);
     } else {
-        request = parse_field(c->field, value.data, &err);
-        check_good(request != NULL, &err);
-        assert_int_equal(value_of(request, c->field)->is_set, length > 0);
+        selection = parse_field(c->field, value.data, &err);
+        check_good(selection != NULL, &err);
+        assert_int_equal(value_of(selection, c->field)->is_set, length > 0);
         if (length > 0)
-            assert_string_equal(value_of(request, c->field)->text, buffer_text(&text));
-        selection_free(request);
+            assert_string_equal(value_of(selection, c->field)->text, buffer_text(&text));
+        selection_free(selection);
     }
     buffer_free(&value);
     buffer_free(&text);
@@ -266,21 +266,21 @@ static void times(const void *row)
 {
     const struct time_case *c = row;
     struct error err;
-    struct selection *request = parse_field("create_time", c->json, &err);
+    struct selection *selection = parse_field("create_time", c->json, &err);
 
     if (c->refusal != NULL) {
-        assert_null(request);
+        assert_null(selection);
         check_refusal(&err, ERROR_PARAMETER, "create_time");
         check_refusal(&err, ERROR_PARAMETER, c->refusal);
         return;
     }
-    check_good(request != NULL, &err);
-    assert_int_equal(value_of(request, "create_time")->is_set, c->start_time >= 0 || c->end_time >= 0);
-    if (value_of(request, "create_time")->is_set) {
-        assert_true(value_of(request, "create_time")->start_time == c->start_time);
-        assert_true(value_of(request, "create_time")->end_time == c->end_time);
+    check_good(selection != NULL, &err);
+    assert_int_equal(value_of(selection, "create_time")->is_set, c->start_time >= 0 || c->end_time >= 0);
+    if (value_of(selection, "create_time")->is_set) {
+        assert_true(value_of(selection, "create_time")->start_time == c->start_time);
+        assert_true(value_of(selection, "create_time")->end_time == c->end_time);
     }
-    selection_free(request);
+    selection_free(selection);
 }
 
 static const struct last_case {
@@ -299,25 +299,25 @@ static void last_of_a_field_counts(const void *row)
 {
     const struct last_case *c = row;
     struct error err;
-    struct selection *request = parse(c->members, &err);
+    struct selection *selection = parse(c->members, &err);
 
-    check_good(request != NULL, &err);
-    assert_int_equal(value_of(request, "status")->is_set, c->status != NULL);
+    check_good(selection != NULL, &err);
+    assert_int_equal(value_of(selection, "status")->is_set, c->status != NULL);
     if (c->status != NULL)
-        assert_string_equal(value_of(request, "status")->text, c->status);
-    selection_free(request);
+        assert_string_equal(value_of(selection, "status")->text, c->status);
+    selection_free(selection);
     assert_null(parse("\"status\":\"Running\",\"status\":\"bad\"", &err));
 }
 
 static void absent_filters_are_unset(void)
 {
     struct error err;
-    struct selection *request = parse("\"status\":\"Running\"", &err);
+    struct selection *selection = parse("\"status\":\"Running\"", &err);
 
-    check_good(request != NULL, &err);
+    check_good(selection != NULL, &err);
     for (size_t i = 0; i < FILTER_COUNT; i++)
-        assert_int_equal(request->filters[i].is_set, strcmp(filters[i].name, "status") == 0);
-    selection_free(request);
+        assert_int_equal(selection->filters[i].is_set, strcmp(filters[i].name, "status") == 0);
+    selection_free(selection);
 }
 
 int main(void)

@@ -1,9 +1,7 @@
 /* export_headers, and errors of a body as a whole. test_selection.c tests the filters. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
-#include "base/text.h"
 #include "check.h"
 #include "inventory/selection.h"
 
@@ -16,13 +14,13 @@ static struct selection *parse_text(const char *body, struct error *err)
 
 static struct selection *parse_headers(const char *headers, struct error *err)
 {
-    struct selection *request;
+    struct selection *selection;
     struct buffer body = {0};
 
     buffer_printf(&body, "{\"export_headers\":%s}", headers);
-    request = parse_text(body.data, err);
+    selection = parse_text(body.data, err);
     buffer_free(&body);
-    return request;
+    return selection;
 }
 
 static const struct refused_case {
@@ -104,18 +102,18 @@ static const struct name_case {
 static void takes_names(const void *row)
 {
     const struct name_case *c = row;
-    struct selection *request;
+    struct selection *selection;
     struct buffer json = {0};
     struct error err;
 
     buffer_printf(&json, "[[\"risky\",\"%s\"]]", c->json);
-    request = parse_headers(json.data, &err);
+    selection = parse_headers(json.data, &err);
     buffer_free(&json);
-    check_good(request != NULL, &err);
-    assert_int_equal(request->header_count, 1);
-    assert_string_equal(request->headers[0].column->key, "risky");
-    assert_string_equal(request->headers[0].name, c->name);
-    selection_free(request);
+    check_good(selection != NULL, &err);
+    assert_int_equal(selection->header_count, 1);
+    assert_string_equal(selection->headers[0].column->key, "risky");
+    assert_string_equal(selection->headers[0].name, c->name);
+    selection_free(selection);
 }
 
 static void name_lengths(void)
@@ -124,7 +122,7 @@ static void name_lengths(void)
 
     for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
         for (size_t length = 254; length <= 256; length++) {
-            struct selection *request;
+            struct selection *selection;
             struct buffer json = {0};
             struct error err;
 
@@ -132,17 +130,17 @@ static void name_lengths(void)
             for (size_t k = 0; k < length; k++)
                 buffer_append_text(&json, units[i]);
             buffer_append_text(&json, "\"]]");
-            request = parse_headers(json.data, &err);
+            selection = parse_headers(json.data, &err);
             buffer_free(&json);
             if (length > 255) {
-                assert_null(request);
+                assert_null(selection);
                 check_refusal(&err, ERROR_PARAMETER,
                     "export_headers[0][1] must be a string of 1 to 255 characters, got 256");
                 continue;
             }
-            check_good(request != NULL, &err);
-            assert_int_equal(strlen(request->headers[0].name), length * strlen(units[i]));
-            selection_free(request);
+            check_good(selection != NULL, &err);
+            assert_int_equal(strlen(selection->headers[0].name), length * strlen(units[i]));
+            selection_free(selection);
         }
     }
 }
@@ -150,21 +148,21 @@ static void name_lengths(void)
 /* All 16, last first: the request decides the order. */
 static void all_columns_in_the_order_given(void)
 {
-    struct selection *request;
+    struct selection *selection;
     struct buffer json = {0};
     struct error err;
 
     for (size_t i = COLUMN_COUNT; i-- > 0;)
         buffer_printf(&json, "%s[\"%s\",\"Name\"]", json.length == 0 ? "[" : ",", columns[i].key);
     buffer_append_text(&json, "]");
-    request = parse_headers(json.data, &err);
-    check_good(request != NULL, &err);
-    assert_int_equal(request->header_count, COLUMN_COUNT);
+    selection = parse_headers(json.data, &err);
+    check_good(selection != NULL, &err);
+    assert_int_equal(selection->header_count, COLUMN_COUNT);
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        assert_ptr_equal(request->headers[i].column, &columns[COLUMN_COUNT - 1 - i]);
-        assert_string_equal(request->headers[i].name, "Name");
+        assert_ptr_equal(selection->headers[i].column, &columns[COLUMN_COUNT - 1 - i]);
+        assert_string_equal(selection->headers[i].name, "Name");
     }
-    selection_free(request);
+    selection_free(selection);
 
     json.length--;
     buffer_append_text(&json, "," ID "]");
@@ -281,29 +279,29 @@ static const struct {
      "\"pod_name\":\"\\n\\t\\u0001'; DROP TABLE x; --%_\\\\*\"}"},
 };
 
-static void json_parses_to_an_equal_request(const void *row)
+static void json_parses_to_an_equal_selection(const void *row)
 {
     const char *body = *(const char *const *) row;
-    struct selection *request, *again;
+    struct selection *selection, *again;
     struct error err;
 
-    request = parse_text(body, &err);
-    check_good(request != NULL, &err);
-    again = parse_text(request->json, &err);
+    selection = parse_text(body, &err);
+    check_good(selection != NULL, &err);
+    again = parse_text(selection->json, &err);
     check_good(again != NULL, &err);
-    check_equal(request, again);
+    check_equal(selection, again);
     selection_free(again);
-    selection_free(request);
+    selection_free(selection);
 }
 
 static void json_has_no_whitespace(void)
 {
     struct error err;
-    struct selection *request = parse_text(accepted_bodies[1].body, &err);
+    struct selection *selection = parse_text(accepted_bodies[1].body, &err);
 
-    check_good(request != NULL, &err);
-    assert_string_equal(request->json, "{\"export_headers\":[[\"risky\",\"Security Risk\"]]}");
-    selection_free(request);
+    check_good(selection != NULL, &err);
+    assert_string_equal(selection->json, "{\"export_headers\":[[\"risky\",\"Security Risk\"]]}");
+    selection_free(selection);
 }
 
 static void freeing_nothing_is_fine(void)
@@ -319,7 +317,7 @@ int main(void)
     CHECK(all_columns_in_the_order_given);
     CHECK_EACH(refuses_bodies, refused_bodies, body);
     CHECK_EACH(refuses_unknown_fields, unknown_fields, json);
-    CHECK_EACH(json_parses_to_an_equal_request, accepted_bodies, body);
+    CHECK_EACH(json_parses_to_an_equal_selection, accepted_bodies, body);
     CHECK(json_has_no_whitespace);
     CHECK(freeing_nothing_is_fine);
     return check_run("inventory/selection, body");
