@@ -17,7 +17,6 @@ struct engine {
     struct db_settings tasks;
     struct db_settings inventory;
     struct db_settings listening;
-    struct retention retention;
     struct db_pool *pool;    /* for requests */
     struct db_pool *exports; /* for exports and housekeeping, so that requests cannot delay the renewal of a lease */
     struct housekeeper *housekeeper;
@@ -57,6 +56,7 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
 {
     bool threaded = kind == ENGINE_WITH_THREADS;
     struct exporter exporter;
+    const struct retention retention = retention_configured(config);
     struct engine *engine;
 
     if (!check_files_directory(config, err))
@@ -66,7 +66,6 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     engine->inventory = db_settings_for_inventory(config);
     engine->listening = engine->tasks;
     engine->listening.application_name = "waybill listener";
-    engine->retention = retention_configured(config);
 
     engine->pool = db_pool_new(&engine->tasks, config->pool_size);
     /*
@@ -76,7 +75,7 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     engine->exports = threaded ? db_pool_new(&engine->tasks, config->export_threads + 1) : engine->pool;
     exporter = make_exporter(config, engine->exports);
     if (threaded)
-        engine->housekeeper = housekeeper_start(engine->exports, &engine->retention);
+        engine->housekeeper = housekeeper_start(engine->exports, &retention);
     engine->watches = watches_new();
     engine->workers = workers_start(&exporter, &engine->inventory, engine->watches, engine->housekeeper,
                                     threaded ? config->export_threads : 0);

@@ -28,9 +28,9 @@ struct arguments {
 /* The parts of the process, in the order in which they are started. */
 struct service {
     struct config *config;
+    int socket;
     struct engine *engine;
     struct api api;
-    int socket;
     struct fastcgi_server *server;
 };
 

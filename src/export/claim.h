@@ -57,6 +57,10 @@ void claim_free(struct claim *claim);
  * ERROR_UNAVAILABLE or ERROR_TIMEOUT, its change may still be committed, now or later; see claim_find_state.
  */
 
+/*
+ * Extends the lease by terms->lease seconds and sets claim->lease_end. Records the progress, 0 to 99 percent, and the
+ * number of rows.
+ */
 MUST_CHECK bool claim_renew(struct db *db, struct claim *claim, const struct claim_terms *terms, int progress,
                             int64_t exported_rows, struct error *err);
 

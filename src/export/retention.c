@@ -4,7 +4,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -13,8 +12,11 @@
 
 #define BATCH 1000
 
-/* Limits a statement to one batch, and skips rows that another process is changing. */
-#define LIMIT_BATCH " LIMIT 1000 FOR UPDATE SKIP LOCKED"
+/* Limits a statement to one batch. LOCK_BATCH also skips rows that another process is changing. */
+#define TEXT_OF(number) #number
+#define LIMIT(number) " LIMIT " TEXT_OF(number)
+#define LIMIT_BATCH LIMIT(BATCH)
+#define LOCK_BATCH LIMIT_BATCH " FOR UPDATE SKIP LOCKED"
 
 /* The arguments of the steps of a round. */
 struct round {
@@ -58,7 +60,7 @@ static bool expire_old(const struct round *round, struct error *err)
         "WITH changed AS ("
         "    UPDATE waybill.export_task SET file_removed = true WHERE" HAS_FILE " AND task_id = ANY (ARRAY("
         "        SELECT task_id FROM waybill.export_task WHERE" HAS_FILE " AND expire_time <= now()"
-        "        ORDER BY expire_time" LIMIT_BATCH "))" COUNT_CHANGED;
+        "        ORDER BY expire_time" LOCK_BATCH "))" COUNT_CHANGED;
 
     return run_in_batches(round, sql, 0, NULL, &round->result->files_expired, err);
 }
@@ -75,7 +77,7 @@ static bool expire_beyond_limit(const struct round *round, struct error *err)
         "    SELECT coalesce(sum(file_bytes), 0) - $1::bigint AS bytes FROM waybill.ended_tally"
         "), oldest AS ("
         "    SELECT task_id, finish_time, waybill.file_bytes(task) AS bytes FROM waybill.export_task task"
-        "    WHERE" HAS_FILE " AND (SELECT bytes > 0 FROM excess) ORDER BY finish_time, task_id LIMIT 1000"
+        "    WHERE" HAS_FILE " AND (SELECT bytes > 0 FROM excess) ORDER BY finish_time, task_id" LIMIT_BATCH
         "), placed AS ("
         "    SELECT task_id, sum(bytes) OVER (ORDER BY finish_time, task_id) - bytes AS older FROM oldest"
         "), newest AS ("
@@ -85,7 +87,7 @@ static bool expire_beyond_limit(const struct round *round, struct error *err)
         "    WHERE" HAS_FILE " AND task_id = ANY (ARRAY("
         "        SELECT task_id FROM waybill.export_task WHERE task_id = ANY (ARRAY("
         "            SELECT task_id FROM placed WHERE older < (SELECT bytes FROM excess)"
-        "            EXCEPT SELECT task_id FROM newest))" LIMIT_BATCH "))" COUNT_CHANGED;
+        "            EXCEPT SELECT task_id FROM newest))" LOCK_BATCH "))" COUNT_CHANGED;
     char max_total[24];
     const char *const values[] = {max_total};
 
@@ -102,7 +104,7 @@ static bool purge(const struct round *round, struct error *err)
         "    DELETE FROM waybill.export_task WHERE task_id = ANY (ARRAY("
         "        SELECT task_id FROM waybill.export_task"
         "        WHERE (state = 'failure' OR file_removed) AND finish_time < now() - $1::integer * interval '1 hour'"
-        "        ORDER BY finish_time" LIMIT_BATCH "))" COUNT_CHANGED;
+        "        ORDER BY finish_time" LOCK_BATCH "))" COUNT_CHANGED;
     char hours[16];
     const char *const values[] = {hours};
 
@@ -116,7 +118,7 @@ static bool consolidate_tallies(const struct round *round, struct error *err)
     static const char tasks_sql[] =
         "WITH added AS ("
         "    DELETE FROM waybill.task_tally WHERE ctid = ANY (ARRAY("
-        "        SELECT ctid FROM waybill.task_tally WHERE NOT folded" LIMIT_BATCH ")) RETURNING *"
+        "        SELECT ctid FROM waybill.task_tally WHERE NOT folded" LOCK_BATCH ")) RETURNING *"
         "), known AS ("
         "    DELETE FROM waybill.task_tally WHERE ctid = ANY (ARRAY("
         "        SELECT ctid FROM waybill.task_tally tally WHERE folded AND EXISTS ("
@@ -134,7 +136,7 @@ static bool consolidate_tallies(const struct round *round, struct error *err)
         "WITH added AS ("
         "    DELETE FROM waybill.ended_tally WHERE ctid = ANY (ARRAY("
         "        SELECT ctid FROM waybill.ended_tally WHERE EXISTS (SELECT FROM waybill.ended_tally OFFSET 1)"
-        "        " LIMIT_BATCH ")) RETURNING *"
+        "        " LOCK_BATCH ")) RETURNING *"
         "), sums AS ("
         "    INSERT INTO waybill.ended_tally"
         "    SELECT sum(success), sum(failure), sum(file_bytes) FROM added HAVING count(*) > 0"
@@ -183,7 +185,7 @@ static bool remove_batch(const struct round *round, char after[TEXT_UUID_LENGTH 
                          struct error *err)
 {
     static const char sql[] =
-        "SELECT file_id FROM waybill.discarded_file WHERE file_id > $1::uuid ORDER BY file_id LIMIT 1000";
+        "SELECT file_id FROM waybill.discarded_file WHERE file_id > $1::uuid ORDER BY file_id" LIMIT_BATCH;
     const char *const values[] = {after};
     struct db_result *rows = db_query(round->db, DB_ROWS, sql, ARRAY_SIZE(values), values, err);
     const char *gone[BATCH];

@@ -2,10 +2,8 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -151,38 +149,4 @@ void peer_await_threads(int count)
             check_fail("%d threads, not %d", peer_threads(), count);
         nanosleep(&pause, NULL);
     }
-}
-
-static int saved_log = -1;
-static char *log_path;
-
-void peer_catch_log(void)
-{
-    int file;
-
-    log_path = scratch_path("log");
-    file = open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-    saved_log = dup(STDERR_FILENO);
-    assert_true(file >= 0 && saved_log >= 0);
-    dup2(file, STDERR_FILENO);
-    close(file);
-}
-
-int peer_count_log(const char *text)
-{
-    struct buffer log = {0};
-    int count = 0;
-
-    scratch_read(log_path, &log);
-    for (const char *at = buffer_text(&log); (at = strstr(at, text)) != NULL; at += strlen(text))
-        count++;
-    buffer_free(&log);
-    return count;
-}
-
-void peer_release_log(void)
-{
-    dup2(saved_log, STDERR_FILENO);
-    close(saved_log);
-    free(log_path);
 }

@@ -41,12 +41,4 @@ bool peer_is_open(int peer);
 int peer_threads(void);
 void peer_await_threads(int count);
 
-/*
- * peer_catch_log redirects standard error to a scratch file, peer_count_log counts the occurrences of the text in it,
- * and peer_release_log ends the redirection.
- */
-void peer_catch_log(void);
-int peer_count_log(const char *text);
-void peer_release_log(void);
-
 #endif

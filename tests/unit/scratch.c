@@ -1,6 +1,7 @@
 #include "scratch.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,4 +85,43 @@ size_t scratch_count(const char *path)
         count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
     closedir(entries);
     return count;
+}
+
+static int saved_log = -1;
+static char *log_path;
+
+void scratch_catch_log(void)
+{
+    int file;
+
+    log_path = scratch_path("log");
+    file = open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    saved_log = dup(STDERR_FILENO);
+    assert_true(file >= 0 && saved_log >= 0);
+    dup2(file, STDERR_FILENO);
+    close(file);
+}
+
+void scratch_read_log(struct buffer *out)
+{
+    scratch_read(log_path, out);
+}
+
+int scratch_count_log(const char *text)
+{
+    struct buffer log = {0};
+    int count = 0;
+
+    scratch_read_log(&log);
+    for (const char *at = buffer_text(&log); (at = strstr(at, text)) != NULL; at += strlen(text))
+        count++;
+    buffer_free(&log);
+    return count;
+}
+
+void scratch_release_log(void)
+{
+    dup2(saved_log, STDERR_FILENO);
+    close(saved_log);
+    free(log_path);
 }

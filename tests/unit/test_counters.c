@@ -221,6 +221,48 @@ static void threads_count_together(void)
         assert_true(totals[i] == (double) THREADS * ROUNDS / NAMES);
 }
 
+static void *observe_much(void *ignored)
+{
+    (void) ignored;
+    for (int i = 0; i < ROUNDS; i++)
+        counters_observe(0.001, "h", "x", "y");
+    atomic_store(&adding, false);
+    return NULL;
+}
+
+static double amount_of(const struct counter *counters, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(counters[i].name, name) == 0)
+            return counters[i].amount;
+    }
+    return 0;
+}
+
+/* What counters_begin and counters_end enclose is taken as a whole. */
+static void an_observation_is_taken_as_a_whole(void)
+{
+    double total = 0;
+    pthread_t thread;
+    bool more;
+
+    atomic_store(&adding, true);
+    assert_int_equal(pthread_create(&thread, NULL, observe_much, NULL), 0);
+    do {
+        struct counter *taken;
+        size_t count;
+
+        more = atomic_load(&adding);
+        taken = counters_take(&count);
+        assert_true(amount_of(taken, count, "h_bucket{x=\"y\",le=\"0.005\"}")
+                    == amount_of(taken, count, "h_count{x=\"y\"}"));
+        total += amount_of(taken, count, "h_count{x=\"y\"}");
+        free(taken);
+    } while (more);
+    pthread_join(thread, NULL);
+    assert_true(total == ROUNDS);
+}
+
 int main(void)
 {
     CHECK(adds);
@@ -231,5 +273,6 @@ int main(void)
     CHECK(cuts_long_names);
     CHECK(has_a_limit);
     CHECK(threads_count_together);
+    CHECK(an_observation_is_taken_as_a_whole);
     return check_run("metrics/counters");
 }

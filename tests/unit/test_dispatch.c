@@ -2,7 +2,6 @@
  * How api_serve handles a request as far as possible without a database: the order of the checks, the form of every
  * error, and an unreachable PostgreSQL.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,11 +125,9 @@ static struct config *read_config(const char *directory)
 /* Serves a request without a database and, if `files` is false, without a directory for files. */
 static void serve_without(const char *method, const char *uri, const char *token, bool files, struct served *ret)
 {
-    char *directory = scratch_path("files"), *path = scratch_write("log", BYTES(""));
+    char *directory = scratch_path("files");
     struct engine *engine;
     struct api api;
-    int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    int saved = dup(STDERR_FILENO);
     struct config *config;
     struct error err;
 
@@ -153,13 +150,11 @@ static void serve_without(const char *method, const char *uri, const char *token
     cgi_variable("REQUEST_METHOD", method);
     cgi_variable("REQUEST_URI", uri);
     cgi_variable("HTTP_X_AUTH_TOKEN", token);
-    dup2(file, STDERR_FILENO);
+    scratch_catch_log();
     cgi_serve(api_serve, &api, BYTES("{}"), &ret->out);
-    dup2(saved, STDERR_FILENO);
+    scratch_read_log(&ret->log);
+    scratch_release_log();
     cgi_clear();
-    scratch_read(path, &ret->log);
-    close(saved);
-    close(file);
     ret->counters = counters_take(&ret->counter_count);
     ret->unavailable = db_failures_take(ERROR_UNAVAILABLE);
     assert_true(engine_stop(engine, 0));
@@ -168,7 +163,6 @@ static void serve_without(const char *method, const char *uri, const char *token
         assert_int_equal(rmdir(directory), 0); /* it is still empty */
     config_free(config);
     free(directory);
-    free(path);
 }
 
 static void serve(const char *method, const char *uri, const char *token, struct served *ret)

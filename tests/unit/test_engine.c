@@ -1,16 +1,13 @@
 /* The parts of a process for each configuration, and that it starts and stops without a database. */
 #include "engine.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "check.h"
 #include "db/settings.h"
-#include "metrics/counters.h"
 #include "scratch.h"
 
 #define A "01234567-89ab-4cde-8f01-23456789abcd"
@@ -132,19 +129,16 @@ static void needs_a_directory(const void *row)
     free(missing);
 }
 
-/* Counts, starts, watches and stops. Standard error goes to a file, whose text is appended to `log`. */
+/* Starts, watches and stops. Standard error goes to a file, whose text is appended to `log`. */
 static void run(enum engine_kind kind, struct buffer *log)
 {
     struct config *config = read_config_for(scratch_directory());
-    char *path = scratch_write("log", BYTES(""));
-    int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    int saved = dup(STDERR_FILENO);
     struct watch watch;
     struct engine *engine;
     struct error err;
     bool stopped;
 
-    dup2(file, STDERR_FILENO);
+    scratch_catch_log();
     engine = engine_start(config, kind, &err);
     check_good(engine != NULL, &err);
     assert_non_null(engine_pool(engine));
@@ -159,12 +153,9 @@ static void run(enum engine_kind kind, struct buffer *log)
     housekeeper_wake(engine_housekeeper(engine)); /* has no effect here */
     if (stopped)
         engine_free(engine);
-    dup2(saved, STDERR_FILENO);
-    scratch_read(path, log);
-    close(saved);
-    close(file);
+    scratch_read_log(log);
+    scratch_release_log();
     config_free(config);
-    free(path);
     assert_true(stopped);
 }
 
@@ -182,27 +173,6 @@ static void starts_and_stops(const void *row)
     buffer_free(&log);
 }
 
-/* Counts that cannot be added to the shared counters are kept. */
-static void keeps_its_counters(const void *row)
-{
-    const struct kind_case *c = row;
-    struct buffer log = {0};
-    struct counter *counters;
-    double amount = 0;
-    size_t count;
-
-    free(counters_take(&count));
-    counters_add(41, "waybill_test");
-    counters_add(1, "waybill_test");
-    run(c->kind, &log);
-    counters = counters_take(&count);
-    for (size_t i = 0; i < count; i++)
-        amount += strcmp(counters[i].name, "waybill_test") == 0 ? counters[i].amount : 0;
-    assert_true(amount == 42);
-    free(counters);
-    buffer_free(&log);
-}
-
 int main(void)
 {
     CHECK(database_settings);
@@ -210,6 +180,5 @@ int main(void)
     CHECK_EACH(retentions, retention_cases, files);
     CHECK_EACH(needs_a_directory, kind_cases, label);
     CHECK_EACH(starts_and_stops, kind_cases, label);
-    CHECK_EACH(keeps_its_counters, kind_cases, label);
     return check_run("engine");
 }

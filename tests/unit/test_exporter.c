@@ -1,6 +1,6 @@
 #include "export/exporter.h"
 
-#include <string.h>
+#include <stdio.h>
 
 #include "check.h"
 #include "inventory/rows_csv.h"
@@ -16,7 +16,8 @@ static char place; /* what pointers to opaque structures point to */
 static bool (*rows)(const struct inventory_watcher *watcher, struct inventory_progress *progress, struct error *err);
 static enum error_code renewal; /* how each renewal fails; ERROR_NONE: it succeeds */
 static int renewals;
-static int percent; /* of the last renewal */
+static int percent;         /* of the last renewal */
+static int64_t rows_so_far; /* of the last renewal */
 static atomic_bool stop;
 static bool changed; /* the watch of the claim has a change that was not taken */
 static struct claim *claim;
@@ -26,6 +27,7 @@ static struct attempt settled;
 static struct error reason; /* ERROR_NONE for success */
 static bool published;
 static struct inventory_query asked;
+static char written[64]; /* to the file */
 
 int64_t __wrap_clock_monotonic_ms(void);
 int64_t __wrap_clock_monotonic_ms(void)
@@ -52,8 +54,8 @@ bool __wrap_claim_renew(struct db *db, struct claim *renewed, const struct claim
                         int64_t exported_rows, struct error *err)
 {
     (void) db;
-    (void) exported_rows;
     renewals++;
+    rows_so_far = exported_rows;
     percent = progress;
     if (renewal != ERROR_NONE)
         return error_set(err, renewal, "no renewal");
@@ -91,6 +93,14 @@ bool __wrap_export_file_publish(struct export_file *file, struct error *err)
     return true;
 }
 
+bool __wrap_export_file_write(struct export_file *file, const char *data, size_t length, struct error *err);
+bool __wrap_export_file_write(struct export_file *file, const char *data, size_t length, struct error *err)
+{
+    assert_ptr_equal(file, &place);
+    snprintf(written, sizeof(written), "%.*s", (int) length, data);
+    return error_set(err, ERROR_STORAGE, "as a test");
+}
+
 void __wrap_export_file_free(struct export_file *file);
 void __wrap_export_file_free(struct export_file *file)
 {
@@ -106,7 +116,11 @@ bool __wrap_inventory_rows_csv(struct db *db, const struct inventory_query *quer
 {
     assert_ptr_equal(db, &place);
     assert_true(options->bom);
-    assert_ptr_equal(output->context, &place);
+    assert_false(output->write(output->context, "a row", 5, err));
+    assert_int_equal(err->code, ERROR_STORAGE);
+    assert_string_equal(written, "a row");
+    assert_int_equal(query->selection->header_count, 1);
+    assert_string_equal(query->selection->headers[0].name, "R");
     asked = *query;
     return rows(watcher, progress, err);
 }
@@ -199,25 +213,28 @@ static bool rows_with_renewals(const struct inventory_watcher *watcher, struct i
         int64_t time, rows;
         bool changed;
         int renewals, percent;
+        int64_t rows_so_far;
     } calls[] = {
-        {250, 0, false, 0, -1},
-        {999, 0, false, 0, -1},
-        {1000, 50, false, 1, 49},
-        {10999, 60, false, 1, 49},
-        {11000, 100, false, 2, 98},
-        {12000, 100, true, 3, 98},
-        {21999, 5000, false, 3, 98},
-        {22000, 5000, false, 4, 98},
+        {250, 0, false, 0, -1, -1},
+        {999, 0, false, 0, -1, -1},
+        {1000, 50, false, 1, 49, 50},
+        {10999, 60, false, 1, 49, 50},
+        {11000, 100, false, 2, 98, 100},
+        {12000, 100, true, 3, 98, 100},
+        {21999, 5000, false, 3, 98, 100},
+        {22000, 5000, false, 4, 98, 5000},
     };
 
     progress->expected = 100;
     percent = -1;
+    rows_so_far = -1;
     for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
         progress->rows = calls[i].rows;
         changed = calls[i].changed;
         check_good(watch_at(calls[i].time, watcher, progress, err), err);
         assert_int_equal(renewals, calls[i].renewals);
         assert_int_equal(percent, calls[i].percent);
+        assert_int_equal(rows_so_far, calls[i].rows_so_far);
         assert_false(changed);
     }
     return true;

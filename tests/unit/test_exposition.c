@@ -1,7 +1,6 @@
 /* The text of the metrics; the linker replaces the totals (--wrap). */
 #include "metrics/exposition.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"

@@ -510,22 +510,22 @@ static void bounds_the_time_of_an_answer(const void *row)
     struct setting setting;
     int peer;
 
-    peer_catch_log();
+    scratch_catch_log();
     begin(&setting, 2, 0);
     peer = request(&setting, c->what);
     await_input(peer);
     for (size_t i = 0; i < ARRAY_SIZE(c->leaps); i++) {
         nanosleep(&pause, NULL);
-        assert_int_equal(peer_count_log("it broke off"), 0);
+        assert_int_equal(scratch_count_log("it broke off"), 0);
         leap_ahead(c->leaps[i]);
         for (int pieces = 0; i == 0 && c->reads && pieces < 8; pieces++) /* more than the buffers hold */
             assert_true(recv(peer, some, sizeof(some), MSG_WAITALL) == sizeof(some));
     }
-    while (peer_count_log("it broke off") == 0)
+    while (scratch_count_log("it broke off") == 0)
         expect_service(&setting);
     close(peer);
     end(&setting);
-    peer_release_log();
+    scratch_release_log();
 }
 
 /* Returns the size of the memfds from which libfcgi reads heads. */
@@ -623,7 +623,7 @@ static void closes_silent_connections(void)
     struct setting setting;
     int silent, later;
 
-    peer_catch_log();
+    scratch_catch_log();
     begin(&setting, 1, 0);
     silent = peer_connect(setting.path);
     expect_service(&setting);
@@ -638,9 +638,9 @@ static void closes_silent_connections(void)
     assert_true(peer_is_open(later));
     end(&setting);
     peer_expect_end(later);
-    assert_int_equal(peer_count_log("its time limit has passed"), 1);
-    assert_int_equal(peer_count_log("the process is stopping"), 1);
-    peer_release_log();
+    assert_int_equal(scratch_count_log("its time limit has passed"), 1);
+    assert_int_equal(scratch_count_log("the process is stopping"), 1);
+    scratch_release_log();
     close(silent);
     close(later);
 }

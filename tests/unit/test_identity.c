@@ -1,7 +1,6 @@
 #include "access/identity.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "check.h"

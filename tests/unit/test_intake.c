@@ -69,7 +69,7 @@ static void begin(struct setting *setting, const struct intake_limits *limits)
     setting->listener = fastcgi_listen(setting->path, &err);
     check_good(setting->listener >= 0, &err);
     assert_int_equal(pipe2(setting->taken, O_CLOEXEC), 0);
-    peer_catch_log();
+    scratch_catch_log();
     setting->intake = intake_start(setting->listener, limits);
     assert_non_null(setting->intake);
     add_taker(setting);
@@ -92,7 +92,7 @@ static void end(struct setting *setting)
     intake_close(setting->intake);
     pthread_join(setting->taker, NULL);
     intake_stop(setting->intake, 0);
-    peer_release_log();
+    scratch_release_log();
     fastcgi_unlisten(setting->listener, setting->path);
     close(setting->taken[0]);
     close(setting->taken[1]);
@@ -127,11 +127,11 @@ static int connect_silently(struct setting *setting)
 /* Sends bytes that are not FastCGI; the intake must close the connection. */
 static void expect_refusal(int peer, const char *reason)
 {
-    int before = peer_count_log(reason);
+    int before = scratch_count_log(reason);
 
     PEER_SEND(peer, "GET / HTTP/1.1\r\n\r\n");
     peer_expect_end(peer);
-    assert_int_equal(peer_count_log(reason), before + 1);
+    assert_int_equal(scratch_count_log(reason), before + 1);
     close(peer);
 }
 
@@ -175,7 +175,7 @@ static void closes_the_oldest_of_too_many(void)
     for (int i = 0; i < 4; i++)
         peers[i] = connect_silently(&setting);
     peer_expect_end(peers[0]);
-    assert_int_equal(peer_count_log("too many incomplete requests"), 1);
+    assert_int_equal(scratch_count_log("too many incomplete requests"), 1);
     for (int i = 1; i < 4; i++)
         assert_true(peer_is_open(peers[i]));
     for (int i = 0; i < 4; i++)
@@ -203,7 +203,7 @@ static void bounds_what_heads_hold(void)
     peer_expect_end(peers[0]);
     expect_service(&setting, "AFTERWARDS");
     assert_true(peer_is_open(peers[1]) && peer_is_open(peers[2]));
-    assert_int_equal(peer_count_log("the headers of all pending requests are too large"), 1);
+    assert_int_equal(scratch_count_log("the headers of all pending requests are too large"), 1);
 
     /* Heads that were taken or closed no longer count. */
     for (int i = 1; i < 3; i++) {
@@ -245,7 +245,7 @@ static void closes_a_head_that_timed_out(void)
     peer_expect_end(half);
     expect_service(&setting, "AFTERWARDS");
     assert_true(peer_is_open(later));
-    assert_int_equal(peer_count_log("its time limit has passed"), 2);
+    assert_int_equal(scratch_count_log("its time limit has passed"), 2);
     close(silent);
     close(half);
     close(later);
@@ -321,18 +321,18 @@ static void refuses_what_is_no_request(void)
     peer = peer_connect(setting.path);
     PEER_SEND(peer, PEER_BEGIN "\1\4\0\1\0\12\0\0" "\377\377\377\377\377\377\377\377ab" PEER_PARAMS_END);
     peer_expect_end(peer);
-    assert_int_equal(peer_count_log("a parameter extends beyond the end of PARAMS"), 1);
+    assert_int_equal(scratch_count_log("a parameter extends beyond the end of PARAMS"), 1);
     close(peer);
 
     peer = peer_connect(setting.path);
     PEER_SEND(peer, PEER_BEGIN "\1\2\0\1\0\0\0\0");
     peer_expect_end(peer);
-    assert_int_equal(peer_count_log("aborted by the web server"), 1);
+    assert_int_equal(scratch_count_log("aborted by the web server"), 1);
     close(peer);
 
     close(connect_silently(&setting));
     expect_service(&setting, "AFTERWARDS");
-    while (peer_count_log("closed by the peer") < 1)
+    while (scratch_count_log("closed by the peer") < 1)
         expect_service(&setting, "AFTERWARDS");
     end(&setting);
 }
@@ -499,7 +499,7 @@ static void pauses_without_descriptors(void)
     nanosleep(&some_pauses, NULL);
     end_shortage(&shortage);
     connection_free(taken(&setting));
-    lines = peer_count_log("cannot accept a connection: out of file descriptors or memory");
+    lines = scratch_count_log("cannot accept a connection: out of file descriptors or memory");
     assert_in_range(lines, 1, (clock_monotonic_ms() - begun) / 100 + 1);
     close(peer);
     end(&setting);
@@ -520,7 +520,7 @@ static void takes_the_descriptor_of_a_silent_one(void)
     connection_free(taken(&setting));
     end_shortage(&shortage);
     peer_expect_end(silent);
-    assert_int_equal(peer_count_log("its file descriptor is needed for a new connection"), 1);
+    assert_int_equal(scratch_count_log("its file descriptor is needed for a new connection"), 1);
     close(silent);
     close(peer);
     end(&setting);
@@ -635,7 +635,7 @@ static void closes(void)
     intake_close(setting.intake);
     leap_ahead(100);
     peer_expect_end(silent);
-    assert_int_equal(peer_count_log("the process is stopping"), 1);
+    assert_int_equal(scratch_count_log("the process is stopping"), 1);
     assert_true(peer_is_open(half));
     expect_calm();
     PEER_SEND(half, "\1\0\10\0\0" "\0\1\0\0\0\0\0\0" PEER_PARAMS_END);
@@ -674,7 +674,7 @@ static void stops_after_its_drains(void)
     pthread_join(stopping, NULL);
     peer_expect_end(peer);
     close(peer);
-    peer_release_log();
+    scratch_release_log();
     fastcgi_unlisten(setting.listener, setting.path);
     close(setting.taken[0]);
     close(setting.taken[1]);

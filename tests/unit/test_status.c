@@ -1,5 +1,4 @@
 /* A task as the API shows it: the members that it has in each state. */
-#include <string.h>
 
 #include "api/api.h"
 #include "check.h"

@@ -2,7 +2,6 @@
 #include "export/watches.h"
 
 #include <pthread.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
