@@ -114,7 +114,9 @@ source_files() (
 	done
 	[ ${#entries[@]} -eq 0 ] || find "${entries[@]}" \
 		\( -name .deps -o -name __pycache__ -o -name .pytest_cache \) -prune -o \
-		-type f ! -name '*.[oa]' ! -path 'systemd/*.service' ! -name .dirstamp ! -name '*.log' ! -name '*.trs' -print |
+		-type f ! -name '*.[oa]' ! -path 'systemd/*.service' ! -name .dirstamp ! -name '*.log' ! -name '*.trs' \
+		! -name '*.gcda' ! -name '*.gcno' \
+		! \( \( -path 'tests/database/test_*' -o -path 'tests/unit/test_*' \) ! -name '*.c' \) -print |
 		LC_ALL=C sort
 )
 
