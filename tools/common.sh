@@ -58,7 +58,8 @@ install_packages() {
 	missing=$(missing_packages "$@")
 	[ -n "$missing" ] || return 0
 
-	command -v apt-get >/dev/null || die "apt-get is not available, and these Debian packages are missing: ${missing//$'\n'/ }"
+	command -v apt-get >/dev/null ||
+		die "apt-get is not available, and these Debian packages are missing: ${missing//$'\n'/ }"
 	((EUID == 0)) || command -v sudo >/dev/null ||
 		die "root privileges are required, but sudo is not installed; as root, run: apt-get install ${missing//$'\n'/ }"
 
