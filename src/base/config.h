@@ -63,8 +63,8 @@ struct config {
 
 /*
  * Reads the file at `path`. If it is NULL, reads the file that the environment variable WAYBILL_CONFIG names, or
- * CONFIG_DEFAULT_PATH if it is not set or empty. Returns NULL on failure (ERROR_CONFIG); the message names the file, the line
- * and the reason. Free the configuration with config_free.
+ * CONFIG_DEFAULT_PATH if it is not set or empty. Returns NULL on failure (ERROR_CONFIG); the message names the file,
+ * the line and the reason. Free the configuration with config_free.
  */
 MUST_CHECK struct config *config_read(const char *path, struct error *err);
 

@@ -1,6 +1,7 @@
 /*
  * Connections to PostgreSQL. src/db is the only user of libpq. Each SQL statement is in the file that owns its table
- * (see CONTRIBUTING.md). Every name outside pg_catalog in that SQL is schema-qualified, because the search path is empty.
+ * (see CONTRIBUTING.md). Every name outside pg_catalog in that SQL is schema-qualified, because the search path is
+ * empty.
  *
  * A connection belongs to one thread at a time. If a statement is abandoned, because a deadline passed or a watcher
  * returned false, the connection is lost too. After it is closed, the server cancels the query within a second.

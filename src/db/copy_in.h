@@ -1,7 +1,8 @@
 /*
  * COPY into a table: the fast way to store many rows. Rows are sent in pieces, so that memory does not grow with their
  * number. Between begin and end, the connection can do nothing else. The errors are those of db/connection.h. The
- * message for callers contains no data of a row; the detail, for the log, is PostgreSQL's message and may quote a value.
+ * message for callers contains no data of a row; the detail, for the log, is PostgreSQL's message and may quote a
+ * value.
  *
  * The server checks rows while they are sent. Its errors are noticed only after the last row, by db_copy_in_end. The
  * time limit of the server (query_timeout_ms) applies to the entire COPY; no call waits much longer than that.

@@ -6,8 +6,8 @@
  *       `-----requeue------'
  *
  * The SQL of waybill.export_task is in four files: for callers here, for exporters in claim.c, for operators in
- * task_admin.c, for housekeeping in retention.c. metrics/totals.c only counts its rows. TASK_CHANNEL announces tasks that were queued, and tasks that ended or
- * were removed.
+ * task_admin.c, for housekeeping in retention.c. metrics/totals.c only counts its rows. TASK_CHANNEL announces tasks
+ * that were queued, and tasks that ended or were removed.
  */
 #ifndef WAYBILL_EXPORT_TASK_H
 #define WAYBILL_EXPORT_TASK_H

@@ -270,7 +270,10 @@ static void stop_accepting(struct intake *intake)
     }
 }
 
-/* Applies intake_close, and returns whether the thread must continue. *ret_stop_at is the time by which it must stop, or 0 if it need not stop. */
+/*
+ * Applies intake_close, and returns whether the thread must continue. *ret_stop_at is the time by which it must stop,
+ * or 0 if it need not stop.
+ */
 static bool must_continue(struct intake *intake, int64_t *ret_stop_at)
 {
     bool closed, stopping, has_new_drains;

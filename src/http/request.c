@@ -152,7 +152,8 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct e
         got = fastcgi_read(request->exchange, body->data + body->length, room);
         if (got < 0)
             return error_set(err, ERROR_UNAVAILABLE,
-                             "the service is busy: too many clients are sending bodies or reading responses slowly; try again later");
+                             "the service is busy: too many clients are sending bodies or reading responses slowly;"
+                             " try again later");
         body->length += (size_t) got;
     } while (got > 0 && body->length < wanted);
     body->data[body->length] = '\0';
@@ -161,8 +162,8 @@ bool http_request_read_body(struct http_request *request, size_t limit, struct e
         return error_set(err, ERROR_TOO_LARGE, "the body must be at most %zu bytes, got more", limit);
     if (announced >= 0 && (int64_t) body->length < announced)
         return error_set(err, ERROR_BODY,
-                         "the body must have the length stated in Content-Length, %" PRId64 " bytes, got %zu", announced,
-                         body->length);
+                         "the body must have the length stated in Content-Length, %" PRId64 " bytes, got %zu",
+                         announced, body->length);
     request->has_body = true;
     return true;
 }

@@ -40,8 +40,8 @@ struct inventory_watcher {
  * Sends the rows of the query to the sink, from one snapshot, in the order of the query, up to its limit. The
  * connection must not be in a transaction.
  *
- * The watcher, which may be NULL, is called every DB_WATCH_MS, between rows and while waiting for the server. The watcher
- * and the sink must not use the connection.
+ * The watcher, which may be NULL, is called every DB_WATCH_MS, between rows and while waiting for the server. The
+ * watcher and the sink must not use the connection.
  *
  * *progress is updated during the transfer, and is also valid on failure. A failure can leave the connection unusable;
  * check db_is_usable.

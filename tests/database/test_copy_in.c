@@ -215,7 +215,7 @@ static const struct bad_case {
     {"bytes that are not UTF-8", "999999", "\xFFsecret", "22021"},
 };
 
-/* The error comes in the middle of many rows. It is reported at the end, and the message for callers does not contain the row. */
+/* An error in the middle of many rows is reported at the end. The message for callers does not contain the row. */
 static void an_error_of_the_server(const void *row)
 {
     const struct bad_case *c = row;
