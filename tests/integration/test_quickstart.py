@@ -240,6 +240,19 @@ def test_an_unknown_argument_is_a_usage_error(home):
     assert Quickstart(home).run("begin").returncode == 2
 
 
+def test_what_a_build_creates_is_no_source(tmp_path):
+    """Otherwise a make in the checkout would make the next quickstart build again."""
+    for name in ("src/a.c", "src/a.o", "tests/unit/test_a.c", "tests/unit/test_a", "tests/database/test_b.c",
+                 "tests/database/test_b", "tests/database/server.h"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    done = subprocess.run(["bash", "-c", '. tools/common.sh; source_files "$0"', tmp_path], cwd=TOP,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["src/a.c", "tests/database/server.h", "tests/database/test_b.c",
+                                   "tests/unit/test_a.c"], f"{done}"
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root has servers that run as others")
 def test_a_checkout_that_the_servers_cannot_enter():
     """stop names the home that it would use, and makes nothing there."""
