@@ -106,8 +106,12 @@ def test_work_is_shared(made):
     for number, task_id in enumerate(tasks):
         other = made.api(("two", "one")[number % 2])
         expect_right_file(other, other.wait(task_id), ROWS)
-    done = [made.processes[host].log_text().count("export succeeded") for host in HOSTS]
-    assert min(done) > 0 and sum(done) == len(tasks), f"{done}"
+
+    def done():
+        return [made.processes[host].log_text().count("export succeeded") for host in HOSTS]
+    # An export thread logs after the commit that makes the status visible.
+    eventually(lambda: sum(done()) == len(tasks), "each export is logged")
+    assert min(done()) > 0, f"{done()}"
     made.expect_files_of_tasks_alone()
 
 
