@@ -9,7 +9,7 @@ import time
 import inventory
 import pytest
 from api import MINIMAL, expect_error
-from calls import Detour, add_volume, expect_gone, expect_removed, listed, remove
+from calls import Detour, add_volume, expect_gone, expect_removed, listed, remove, samples, value
 from clients import each_way
 from deadline import OwnClock
 from fcgi import END_REQUEST, PARAMS, STDIN, STDOUT, Connection, begin, pairs, records
@@ -91,8 +91,11 @@ def test_a_running_task(fleet, where, way):  # noqa: F811
         made.expect_files_of_tasks_alone()
         assert made.site.sql("SELECT file_id::text FROM waybill.discarded_file") == [(lease,)]
     assert made.states() == {"success": 1}
-    counted = made.site.sql("SELECT name FROM waybill.counter WHERE name ~ 'outcome=\"failure\"'")
-    assert counted == [], "a removal is no failure"
+
+    def counted(outcome):
+        return value(samples(made.processes["one"].client), "waybill_exports_total", outcome=outcome)
+    eventually(lambda: counted("abandoned") == 1, "the end of the export is counted")
+    assert counted("failure") == 0, "a removal is no failure"
 
 
 def test_the_limit_counts_no_removed_task(start):
@@ -231,7 +234,12 @@ def test_many_at_once(hostile):
 def test_the_list_and_the_metrics_forget_it(stalled):
     api = stalled.api("removed from lists")
     kept, removed = (api.create_task(MINIMAL) for _ in range(2))
+
+    def queued():
+        return value(samples(stalled.client), "waybill_tasks", state="queued")
+    before = queued()
     expect_removed(remove(api, removed))
+    assert queued() == before - 1
     total, tasks = listed(api)
     assert (total, [task["task_id"] for task in tasks]) == (1, [kept])
 
