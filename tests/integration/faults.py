@@ -25,6 +25,9 @@ BODY = {"export_headers": ALL}
 ASYNC = {"Prefer": "respond-async"}
 FINDINGS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer")
 LEASE = 3  # the shortest lease allowed
+# Why an export fails, as its status says.
+FULL = "no space is left for the file"
+FAILED = "the file cannot be written to the storage of the service"
 
 # Rows in export order.
 ROWS = """
@@ -241,6 +244,17 @@ def expect_right_file(api, status, rows):
     records = list(csv.reader(io.StringIO(response.body.decode("utf-8"), newline="")))
     assert len(records) - 1 == status["exported_rows"] == rows, f"{len(records)} records: {status}"
     assert {len(record) for record in records} == {len(records[0])}, f"{status}"
+
+
+def expect_failure(made, reason, kept=()):
+    """Checks that an export fails for that reason and leaves nothing beside the kept files, at once or a little later:
+    its file is removed after the status has become failure."""
+    status = made.api().wait(made.api().create_task(BODY, headers=ASYNC))
+    assert status["task_status"] == "failure" and status["error_code"] == "HSS.0041", f"{status}"
+    assert reason in status["error_msg"], f"{status}"
+    assert "file_id" not in status, f"{status}"
+    eventually(lambda: set(os.listdir(made.site.files)) == set(kept), "nothing is left")
+    assert made.task(status["task_id"], "attempts", "lease") == (1, None)
 
 
 @pytest.fixture

@@ -3,10 +3,9 @@
 import os
 
 import pytest
-from faults import ASYNC, BODY, Orders, eventually, expect_right_file, fleet, mounted_tmpfs  # noqa: F401
+from faults import (ASYNC, BODY, FAILED, FULL, Orders, eventually, expect_failure, expect_right_file, fleet,
+                    mounted_tmpfs)  # noqa: F401
 
-FULL = "no space is left for the file"
-FAILED = "the file cannot be written to the storage of the service"
 ROWS = 5000  # about a MiB
 SIZE = 4 << 20
 
@@ -20,16 +19,6 @@ def expect_health(api, status, files="ok"):
     if status == 503:
         assert answer["error_code"] == "HSS.0041" and answer["error_msg"] and answer["request_id"], f"{answer}"
     assert api.request("GET", "/healthz/live").status == 200
-
-
-def expect_failure(made, reason, kept=()):
-    """An export fails for that reason and leaves nothing behind."""
-    status = made.api().wait(made.api().create_task(BODY, headers=ASYNC))
-    assert status["task_status"] == "failure" and status["error_code"] == "HSS.0041", f"{status}"
-    assert reason in status["error_msg"], f"{status}"
-    assert "file_id" not in status, f"{status}"
-    eventually(lambda: set(os.listdir(made.site.files)) == set(kept), "nothing is left")
-    assert made.task(status["task_id"], "attempts", "lease") == (1, None)
 
 
 def expect_success(made):
