@@ -15,6 +15,7 @@ import time
 import inventory
 import pytest
 from api import Api
+from calls import Detour
 from deadline import OwnClock
 from postgres import TEMPLATE
 from service import BUILD, SBIN, Direct, Site
@@ -272,6 +273,21 @@ def fleet(scratch, postgres):
                 fill(site, **rows)
             made = Fleet(site)
             stack.callback(made.stop)
+            return made
+        yield begin
+
+
+@pytest.fixture
+def detoured(fleet, scratch, postgres):
+    """Makes a fleet whose connections to the database lead through its `detour`, which can be cut. `kind` is the class
+    of the detour; the other arguments are those of `fleet`."""
+    with contextlib.ExitStack() as stack:
+        def begin(name, options=None, kind=Detour, **rows):
+            detour = kind(postgres, os.path.join(scratch, name))
+            stack.callback(detour.close)
+            made = fleet(name, {**detour.options, **(options or {})}, **rows)
+            stack.callback(made.stop)
+            made.detour = detour
             return made
         yield begin
 

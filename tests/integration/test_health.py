@@ -7,9 +7,9 @@ import threading
 
 import pytest
 from api import SECRETS, expect_error
-from calls import Detour, close_connections
-from faults import BODY, Fleet, Orders, eventually, fill, fleet, mounted_tmpfs  # noqa: F401
-from service import SBIN, Site
+from calls import close_connections
+from faults import BODY, Orders, detoured, eventually, fleet, mounted_tmpfs  # noqa: F401
+from service import SBIN
 
 READY = {"status": "ready", "live": True, "ready": True, "database": "ok", "files": "ok"}
 LIVE = {"status": "live", "live": True}
@@ -100,52 +100,37 @@ def test_it_leaves_nothing_behind(fleet, way):  # noqa: F811
     made.expect_files_of_tasks_alone()
 
 
-@pytest.fixture
-def detoured(scratch, postgres, request):
-    """A site whose connection to the database can be cut."""
-    directory = os.path.join(scratch, request.node.name[5:50])
-    detour = Detour(postgres, directory)
-    site = Site(postgres, directory, detour.options)
-    made = Fleet(site)
-    made.detour = detour
-    fill(site, p1=10)
-    try:
-        yield made
-    finally:
-        made.stop()
-        detour.close()
-        site.close()
-
-
-def test_the_database_unreachable(detoured):
-    client = detoured.start().client
+def test_the_database_unreachable(detoured):  # noqa: F811
+    made = detoured("health_cut", p1=10)
+    client = made.start().client
     expect_ready(client)
     for _ in range(2):
-        with detoured.detour.cut():
+        with made.detour.cut():
             expect_unready(client, database="unavailable")
         eventually(lambda: client.request("GET", "/healthz").status == 200, "the database is found again")
         expect_ready(client)
-        assert detoured.api().finished(BODY)
+        assert made.api().finished(BODY)
 
 
-def test_both_unavailable(detoured):
-    client = detoured.start().client
-    away = detoured.site.files + ".away"
-    with detoured.detour.cut():
-        os.rename(detoured.site.files, away)
+def test_both_unavailable(detoured):  # noqa: F811
+    made = detoured("health_both", p1=10)
+    client = made.start().client
+    away = made.site.files + ".away"
+    with made.detour.cut():
+        os.rename(made.site.files, away)
         expect_unready(client, database="unavailable", files="unavailable")
-        os.rename(away, detoured.site.files)
+        os.rename(away, made.site.files)
         expect_unready(client, database="unavailable")
 
 
-def test_a_start_without_the_database(detoured):
+def test_a_start_without_the_database(detoured):  # noqa: F811
     """A process starts, reports that it is not ready, and becomes ready as soon as possible."""
-    detoured.detour.close()
-    client = detoured.start().client
-    expect_unready(client, database="unavailable")
-    detoured.detour.open()
+    made = detoured("health_late", p1=10)
+    with made.detour.cut():
+        client = made.start().client
+        expect_unready(client, database="unavailable")
     eventually(lambda: client.request("GET", "/healthz").status == 200, "the database is found")
-    assert detoured.api().finished(BODY)
+    assert made.api().finished(BODY)
 
 
 def test_connections_that_the_server_has_closed(fleet):  # noqa: F811

@@ -2,7 +2,6 @@
 
 import collections
 import math
-import os
 import re
 import shutil
 import subprocess
@@ -11,9 +10,8 @@ import uuid
 
 import pytest
 from api import MINIMAL, expect_error
-from calls import Detour, expect_removed, page, remove, samples, value
-from faults import ASYNC, BODY, Fleet, add_gate, closed_gate, eventually, fill, fleet  # noqa: F401
-from service import Site
+from calls import expect_removed, page, remove, samples, value
+from faults import ASYNC, BODY, add_gate, closed_gate, detoured, eventually, fill, fleet  # noqa: F401
 
 COUNTERS = ("waybill_http_requests_total", "waybill_exports_total", "waybill_exported_rows_total",
             "waybill_exported_bytes_total", "waybill_database_errors_total")
@@ -389,37 +387,29 @@ def test_through_the_web_server(web):
     eventually(lambda: value(samples(web.client), requests, operation="metrics", status="200") >= 1, "it is counted")
 
 
-def test_the_database_unreachable(scratch, postgres):
+def test_the_database_unreachable(detoured):  # noqa: F811
     """The metrics still respond, and what happens in the meantime is counted in the end."""
-    directory = os.path.join(scratch, "metrics_cut")
-    detour = Detour(postgres, directory)
-    site = Site(postgres, directory, {**detour.options, "export.threads": 0})
-    made = Fleet(site)
-    try:
-        client = made.start().client
-        api = made.api()
-        api.create_task(MINIMAL)
-        before = samples(client)
-        assert before["waybill_database_up"] == {(): 1}
-        with detour.cut():
-            for _ in range(4):
-                expect_error(api.create(MINIMAL), 503, "APIGW.0201")
-            found = samples(client)
-            assert found["waybill_database_up"] == {(): 0}
-            assert found["waybill_build_info"] == before["waybill_build_info"]
-            head = client.request("HEAD", "/metrics")
-            assert head.status == 200 and head.body == b"", f"{head}"
-        eventually(lambda: samples(client)["waybill_database_up"] == {(): 1}, "the database is found again")
-        after = samples(client)
-        grown = difference(before, after)
-        assert grown["waybill_http_requests_total", "create", "503"] == 4, f"{grown}"
-        assert grown["waybill_database_errors_total", "unavailable"] >= 5, f"{grown}"
-        assert set(grown) <= {*requests(create={503: 4}), ("waybill_database_errors_total", "unavailable")}, f"{grown}"
-        expect_consistent(after)
-    finally:
-        made.stop()
-        detour.close()
-        site.close()
+    made = detoured("metrics_cut", {"export.threads": 0})
+    client = made.start().client
+    api = made.api()
+    api.create_task(MINIMAL)
+    before = samples(client)
+    assert before["waybill_database_up"] == {(): 1}
+    with made.detour.cut():
+        for _ in range(4):
+            expect_error(api.create(MINIMAL), 503, "APIGW.0201")
+        found = samples(client)
+        assert found["waybill_database_up"] == {(): 0}
+        assert found["waybill_build_info"] == before["waybill_build_info"]
+        head = client.request("HEAD", "/metrics")
+        assert head.status == 200 and head.body == b"", f"{head}"
+    eventually(lambda: samples(client)["waybill_database_up"] == {(): 1}, "the database is found again")
+    after = samples(client)
+    grown = difference(before, after)
+    assert grown["waybill_http_requests_total", "create", "503"] == 4, f"{grown}"
+    assert grown["waybill_database_errors_total", "unavailable"] >= 5, f"{grown}"
+    assert set(grown) <= {*requests(create={503: 4}), ("waybill_database_errors_total", "unavailable")}, f"{grown}"
+    expect_consistent(after)
 
 
 def test_a_database_that_is_slow(start):

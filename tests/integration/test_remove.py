@@ -9,13 +9,13 @@ import time
 import inventory
 import pytest
 from api import MINIMAL, expect_error
-from calls import Detour, add_volume, expect_gone, expect_removed, listed, remove, samples, value
+from calls import add_volume, expect_gone, expect_removed, listed, remove, samples, value
 from clients import each_way
 from deadline import OwnClock
 from fcgi import END_REQUEST, PARAMS, STDIN, STDOUT, Connection, begin, pairs, records
-from faults import (ASYNC, BODY, Fleet, Orders, add_gate, closed_gate, eventually, expect_right_file, fill,
+from faults import (ASYNC, BODY, Orders, add_gate, closed_gate, detoured, eventually, expect_right_file,
                     fleet)  # noqa: F401
-from service import Direct, Site
+from service import Direct
 from web import EACH_WAY, start_web
 
 ROWS = 3000
@@ -345,30 +345,14 @@ def test_a_lock_that_stays_too_long(patient, impatient, lock):
     expect_gone(api, status["task_id"], status["file_id"])
 
 
-@pytest.fixture
-def detoured(scratch, postgres):
-    """A site whose connection to the database can be cut, and its process."""
-    directory = os.path.join(scratch, "remove_cut")
-    detour = Detour(postgres, directory)
-    site = Site(postgres, directory, detour.options)
-    made = Fleet(site)
-    made.detour = detour
-    fill(site, p1=10)
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
-        detour.close()
-        site.close()
-
-
-def test_the_database_unreachable(detoured):
+def test_the_database_unreachable(detoured):  # noqa: F811
     """The response is 503, and a retry succeeds."""
-    api = detoured.api()
+    made = detoured("remove_cut", p1=10)
+    made.start()
+    api = made.api()
     status = api.finished(BODY)
-    path = os.path.join(detoured.site.files, status["file_id"])
-    with detoured.detour.cut():
+    path = os.path.join(made.site.files, status["file_id"])
+    with made.detour.cut():
         response = remove(api, status["task_id"])
         expect_error(response, 503, "APIGW.0201")
         assert int(response.headers["retry-after"]) >= 1, f"{response}"

@@ -11,8 +11,7 @@ import uuid
 import inventory
 import pytest
 from api import MINIMAL, expect_error
-from calls import Detour
-from faults import ASYNC, BODY, Fleet, add_gate, closed_gate, eventually, expect_right_file, fill, fleet  # noqa: F401
+from faults import ASYNC, BODY, add_gate, closed_gate, detoured, eventually, expect_right_file, fleet  # noqa: F401
 from service import BUILD, LOG_LINE, Process, Site, environment
 
 HEADER = "TASK STATE PROJECT ATTEMPTS ROWS CREATED FINISHED ERROR".split()
@@ -401,35 +400,26 @@ def test_a_worker_does_the_housekeeping(fleet):  # noqa: F811
     expect_error(made.api("two").download(status["file_id"]), 410, "HSS.0011")
 
 
-def test_a_worker_without_the_database(scratch, postgres):
+def test_a_worker_without_the_database(detoured):  # noqa: F811
     """It starts, waits for the database, and then works."""
-    directory = os.path.join(scratch, "operate_cut")
-    detour = Detour(postgres, directory)
-    site = Site(postgres, directory, detour.options)
-    made = Fleet(site)
-    fill(site, p1=20)
+    made = detoured("operate_cut", p1=20)
+    made.start("front")
+    made.site.token("p1")
+    made.processes.pop("front").stop()
+    made.detour.close()
+    process = worker(made.site)
     try:
+        eventually(lambda: "cannot claim tasks" in process.log_text(), "it finds no database")
+        made.detour.open()
+        made.site.write_config({**made.detour.options, "export.threads": 0})
         made.start("front")
-        made.site.token("p1")
-        made.processes.pop("front").stop()
-        detour.close()
-        process = worker(site)
-        try:
-            eventually(lambda: "cannot claim tasks" in process.log_text(), "it finds no database")
-            detour.open()
-            site.write_config({**detour.options, "export.threads": 0})
-            made.start("front")
-            expect_right_file(made.api("front"), made.api("front").wait(made.api("front").create_task(BODY)), 20)
-            with detour.cut():
-                pass
-            expect_right_file(made.api("front"), made.api("front").wait(made.api("front").create_task(BODY)), 20)
-        finally:
-            process.stop()
-        expect_log(process)
+        expect_right_file(made.api("front"), made.api("front").wait(made.api("front").create_task(BODY)), 20)
+        with made.detour.cut():
+            pass
+        expect_right_file(made.api("front"), made.api("front").wait(made.api("front").create_task(BODY)), 20)
     finally:
-        made.stop()
-        detour.close()
-        site.close()
+        process.stop()
+    expect_log(process)
 
 
 @pytest.mark.parametrize("options, mention", [

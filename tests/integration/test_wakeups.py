@@ -2,7 +2,6 @@
 query the database when they are woken, and rarely otherwise."""
 
 import contextlib
-import os
 import re
 import select
 import signal
@@ -14,7 +13,7 @@ import pytest
 from api import MINIMAL
 from calls import Detour, expect_removed, remove
 from deadline import OwnClock, wait_until
-from faults import ASYNC, BODY, add_gate, closed_gate, expect_right_file, fleet  # noqa: F401
+from faults import ASYNC, BODY, add_gate, closed_gate, detoured, expect_right_file, fleet  # noqa: F401
 
 GATED = {"inventory.relation": "faults.container", "export.lease": 600}
 RECHECK = 10  # seconds between two rechecks of a task without notifications
@@ -219,26 +218,25 @@ def deafen(site, pids):
 
 
 @pytest.fixture
-def deaf(fleet, postgres, scratch):  # noqa: F811
-    """Makes a site whose process gets no notifications: deaf(name, options) returns the fleet and the proxy."""
-    def begin(name, options=None, is_deaf=True, **rows):
-        way = DeafWay(postgres, os.path.join(scratch, name))
-        way.deaf = is_deaf
-        made = fleet(name, {**way.options, **(options or {})}, **rows)
-        return made, way
+def deaf(detoured):  # noqa: F811
+    """Makes a fleet whose processes get no notifications."""
+    def begin(name, options, **rows):
+        made = detoured(name, options, kind=DeafWay, **rows)
+        made.detour.deaf = True
+        return made
     return begin
 
 
-def test_a_process_detects_missing_notifications(deaf):
+def test_a_process_detects_missing_notifications(detoured):  # noqa: F811
     """Then its waits recheck each second, including those that began earlier."""
-    made, way = deaf("wake_deaf", {"export.threads": 0}, is_deaf=False, p1=5)
+    made = detoured("wake_deaf", {"export.threads": 0}, kind=DeafWay, p1=5)
     log_statements(made.site)
     one = made.start()
     wait_until(lambda: listeners(made.site), "it listens")
     api = made.api()
     task_id = api.create_task(BODY, headers=ASYNC)
     waits = Waits(api, task_id)
-    way.deaf = True
+    made.detour.deaf = True
     deafen(made.site, listeners(made.site))
     wait_until(lambda: "notifications cannot be received" in one.log_text(), "the process notices")
     for _ in range(3):
@@ -246,14 +244,14 @@ def test_a_process_detects_missing_notifications(deaf):
         assert took < SOON, f"answered after {took} seconds"
         task_id = api.create_task(BODY, headers=ASYNC)
         waits = Waits(api, task_id)
-    way.deaf = False
+    made.detour.deaf = False
     wait_until(lambda: listeners(made.site), "it listens again")
     assert waits.expect(*cancel(made, task_id)) < SOON
 
 
 def test_a_process_needs_no_notification_of_its_own_tasks(deaf):
     """One after the other, each create wakes the idle thread, and each end wakes the create that waits for it."""
-    made, _ = deaf("wake_own", {"export.threads": 1}, p1=5)
+    made = deaf("wake_own", {"export.threads": 1}, p1=5)
     made.start()
     made.api().finished(BODY)
     with OwnClock() as clock:
@@ -285,7 +283,7 @@ def expect_end_of_query(made):
 
 def test_an_export_ends_with_its_task(deaf):
     """The task is removed in the same process, which gets no notifications."""
-    made, _ = deaf("wake_own_export", {**GATED, "export.threads": 1}, p1=20)
+    made = deaf("wake_own_export", {**GATED, "export.threads": 1}, p1=20)
     add_gate(made.site, 10)
     made.start()
     with closed_gate(made.site):
