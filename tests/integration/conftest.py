@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 
 import pytest
 
@@ -94,6 +95,15 @@ def scratch():
 @pytest.fixture(scope="session")
 def postgres(scratch):
     server = Postgres(os.path.join(scratch, "postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def private_postgres(scratch):
+    """A PostgreSQL that no other test uses."""
+    server = Postgres(os.path.join(scratch, f"postgres-{time.monotonic_ns()}"))
     server.start()
     yield server
     server.stop()

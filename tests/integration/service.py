@@ -225,6 +225,11 @@ class Direct(Process):
         assert not leaked, f"tokens in the log: {leaked}"
 
 
+def worker(site, name="worker"):
+    """Starts `waybill worker`."""
+    return Process(name, site.directory, [os.path.join(BUILD, "waybill"), "--config", site.config, "worker"])
+
+
 class Service:
     """A site, the process that serves it, and its callers."""
 

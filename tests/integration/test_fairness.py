@@ -1,7 +1,6 @@
 """How tasks are scheduled when there is more work than threads: projects take turns, the limits on running exports and
 on tasks of a project hold, and no task waits for a poll."""
 
-import os
 import threading
 import time
 
@@ -10,15 +9,10 @@ from api import expect_error
 from calls import expect_removed, remove
 from deadline import OwnClock
 from faults import ASYNC, BODY, add_brake, add_gate, closed_gate, eventually, expect_right_file, fleet  # noqa: F401
-from service import BUILD, Process
+from service import worker
 
 GATED = {"inventory.relation": "faults.container"}
 SOON = 5  # seconds: half the interval between two rechecks of a task without notifications
-
-
-def worker(made, name):
-    command = [os.path.join(BUILD, "waybill"), "--config", made.site.config, "worker"]
-    return Process(name, made.site.directory, command)
 
 
 def test_projects_take_turns(fleet):  # noqa: F811
@@ -147,7 +141,7 @@ def test_the_bound_is_reached(fleet, bound, running):  # noqa: F811
             made.site.write_config({**options, "export.threads": threads})
             made.start(name)
         made.site.write_config({**options, "export.threads": 1})
-        third = worker(made, "third")
+        third = worker(made.site, "third")
         try:
             tasks = [made.api(name).create_task(BODY, headers=ASYNC) for name in ("one", "two") * 4]
             made.wait_for_query(running)
@@ -214,7 +208,7 @@ def test_work_of_another_process_is_noticed_at_once(fleet, kind):  # noqa: F811
     """Task after task, each created when the one before has ended. By polling the queue each would wait."""
     made = fleet(f"fair_noticed_{kind}", p1=5)
     made.start_front({"export.threads": 1})
-    back = worker(made, "worker") if kind == "worker" else made.start("back")
+    back = worker(made.site) if kind == "worker" else made.start("back")
     try:
         made.api("front").finished(BODY)
         with OwnClock() as clock:

@@ -12,7 +12,7 @@ from api import MINIMAL
 from calls import expect_removed, page, remove
 from faults import ASYNC, BODY, add_gate, closed_gate, eventually, fill, fleet  # noqa: F401
 from fcgi import PARAMS, STDIN, Connection, begin, pairs, records
-from service import BUILD, LOG_LINE, Direct, Process, environment, is_json_line
+from service import BUILD, LOG_LINE, Direct, environment, is_json_line, worker
 
 # Text that may break a line.
 HOSTILE = ('"', "\\", '\\"', '","level":"error', "\n", "\r\n", "\t", "\x01", "\x1b[2J", "\x7f", "\x85", "\u2028",
@@ -196,14 +196,13 @@ def test_a_worker(fleet):  # noqa: F811
     made.start("front")
     response = made.api("front").create(BODY, headers=ASYNC)
     made.site.write_config({"log.format": "json"})
-    worker = Process("worker", made.site.directory, [os.path.join(BUILD, "waybill"), "--config", made.site.config,
-                                                     "worker"])
+    process = worker(made.site)
     try:
         made.api("front").wait(response.json()["task_id"])
     finally:
-        worker.stop()
-    ends = [line for line in lines(worker) if line["event"] == "export succeeded"]
-    assert [line["request_id"] for line in ends] == [response.headers["x-request-id"]], f"{lines(worker)}"
+        process.stop()
+    ends = [line for line in lines(process) if line["event"] == "export succeeded"]
+    assert [line["request_id"] for line in ends] == [response.headers["x-request-id"]], f"{lines(process)}"
 
 
 def test_a_requeued_export(fleet):  # noqa: F811

@@ -11,7 +11,7 @@ from api import expect_error
 from calls import expect_removed, remove, samples, value
 from faults import (ASYNC, BODY, LEASE, add_gate, closed_gate, eventually, expect_right_file, fleet)  # noqa: F401
 from pgproxy import CUT, HOLD, RESET, SILENCE, Proxy
-from postgres import Postgres, Standby
+from postgres import Standby
 
 ROWS = 300
 SUCCESS = "SET state = 'success'"
@@ -106,15 +106,6 @@ def waiting(made, kind, name):
                          name, SUCCESS)
 
 
-@pytest.fixture
-def server(scratch):
-    """A PostgreSQL that no other test uses."""
-    made = Postgres(os.path.join(scratch, f"pg-lost-{next(NUMBERS)}"))
-    made.start()
-    yield made
-    made.stop()
-
-
 def need_standby(server, name):
     """Makes commits wait for the standby with this name; "" is none."""
     connection = server.connect("postgres")
@@ -125,9 +116,9 @@ def need_standby(server, name):
 
 
 @pytest.fixture
-def hung(server, pair):
+def hung(private_postgres, pair):
     """An export whose commit waits for a missing standby, and the retry that waits for the commit."""
-    made = pair({"inventory.relation": "faults.container"}, server)
+    made = pair({"inventory.relation": "faults.container"}, private_postgres)
     add_gate(made.made.site, ROWS // 2)
     made.start_back()
     with closed_gate(made.made.site):
@@ -135,28 +126,28 @@ def hung(server, pair):
         eventually(lambda: made.made.task(task_id, "state") == ("running",), "it runs")
         claimed = made.made.task(task_id, "lease_expire_time")
         eventually(lambda: made.made.task(task_id, "lease_expire_time") > claimed, "the first renewal is done")
-        need_standby(server, "nobody")
+        need_standby(private_postgres, "nobody")
     eventually(lambda: waiting(made.made, "wait_event", "SyncRep"), "the commit waits for a standby")
     eventually(lambda: waiting(made.made, "wait_event_type", "Lock"), "the retry waits for the commit")
     yield made, task_id
-    need_standby(server, "")  # otherwise nothing would end
+    need_standby(private_postgres, "")  # otherwise nothing would end
 
 
-def test_a_commit_that_is_slow(server, hung):
+def test_a_commit_that_is_slow(private_postgres, hung):
     """The retry that waited for it finds neither the lease nor, in its snapshot, the success."""
     pair, task_id = hung
-    need_standby(server, "")
+    need_standby(private_postgres, "")
     pair.expect_success(task_id)
     pair.expect_end("success")
 
 
-def test_a_commit_that_is_there_while_others_hang(server, hung):
+def test_a_commit_that_is_there_while_others_hang(private_postgres, hung):
     """An operator ends the wait of the commit. Statements that write still hang, but queries do not."""
     pair, task_id = hung
     (pid,), = waiting(pair.made, "wait_event", "SyncRep")
     pair.made.site.sql("SELECT pg_cancel_backend(%s)", pid)
     eventually(lambda: 'event="export succeeded"' in pair.back.log_text(), "the process has found it out")
-    need_standby(server, "")
+    need_standby(private_postgres, "")
     pair.expect_success(task_id)
     pair.expect_end("success")
 
@@ -308,11 +299,11 @@ def test_the_database_is_unreachable_for_longer_than_an_export_may_take(pair):
     pair.expect_end("abandoned")
 
 
-def test_a_standby_does_not_know_what_became_of_a_claim(server, pair, scratch):
+def test_a_standby_does_not_know_what_became_of_a_claim(private_postgres, pair, scratch):
     """A standby that is behind shows an earlier state of the task."""
-    standby = Standby(os.path.join(scratch, f"pg-lost-{next(NUMBERS)}"), server)
+    standby = Standby(os.path.join(scratch, f"pg-lost-{next(NUMBERS)}"), private_postgres)
     with contextlib.ExitStack() as stack:
-        pair = pair({"export.lease": 600}, server)
+        pair = pair({"export.lease": 600}, private_postgres)
         standby.start()
         stack.callback(standby.stop)
         task_id = pair.create()
@@ -328,7 +319,7 @@ def test_a_standby_does_not_know_what_became_of_a_claim(server, pair, scratch):
             question.executed.wait()
         assert pair.made.task(task_id, "state", "attempts") == ("running", 1)
         assert len(os.listdir(pair.made.site.files)) == 1
-        pair.proxy.lead_to(server)
+        pair.proxy.lead_to(private_postgres)
         success.release()
         pair.expect_success(task_id)
         pair.expect_end("success")

@@ -9,19 +9,9 @@ import pytest
 from faults import ASYNC, BODY, LEASE, add_brake, eventually, expect_right_file, fleet  # noqa: F401
 from api import expect_error
 from deadline import OwnClock
-from postgres import Postgres
 
 PROJECTS = {"p1": 1000, "p2": 1000}
 AT_MOST = 5  # seconds, without delays of a busy machine, for a response during the outage
-
-
-@pytest.fixture
-def server(scratch):
-    """A PostgreSQL that no other test uses."""
-    made = Postgres(f"{scratch}/postgres-restart-{time.monotonic_ns()}")
-    made.start()
-    yield made
-    made.stop()
 
 
 class Callers:
@@ -77,11 +67,11 @@ class Callers:
 
 
 @pytest.mark.parametrize("names", [("one",), ("one", "two")], ids=["one process", "two processes"])
-def test_postgresql_crashes(server, fleet, names):  # noqa: F811
+def test_postgresql_crashes(private_postgres, fleet, names):  # noqa: F811
     """There are two outages, one longer than all leases and a shorter one. A third would make a task fail."""
     made = fleet("restart_" + names[-1], {
         "export.lease": LEASE, "inventory.relation": "faults.container", "limits.unfinished_tasks": 1000,
-        "database.connect_timeout_ms": 1000, "database.query_timeout_ms": None}, server, **PROJECTS)
+        "database.connect_timeout_ms": 1000, "database.query_timeout_ms": None}, private_postgres, **PROJECTS)
     add_brake(made.site, 20, 0.01)
     for name in names:
         made.start(name)
@@ -95,9 +85,9 @@ def test_postgresql_crashes(server, fleet, names):  # noqa: F811
         try:
             for seconds in (LEASE + 1, 0.5):
                 made.site.close()
-                server.stop_immediately()
+                private_postgres.stop_immediately()
                 time.sleep(seconds)
-                server.start()
+                private_postgres.start()
                 made.site.superuser = made.site.connect()
                 made.wait_for_query(2 * len(names))
             eventually(lambda: ("create", 200) in callers.answers, "creates succeed again")

@@ -9,6 +9,7 @@ import inventory
 import pytest
 from api import MINIMAL, Judge, expect_error
 from deadline import wait_until
+from faults import BODY
 from service import MIGRATIONS, Direct
 
 # The role's setting, and the setting of a session of the service. Those about the query timeout depend on PATIENCE.
@@ -121,11 +122,10 @@ def disturbed(start):
 
 def test_the_service_behaves(disturbed):
     site, api = disturbed.site, disturbed.api()
-    headers = [[key, key] for key in inventory.EXPORTED]
     judge = Judge(inventory.hostile())
     for body in ({}, {"image_name": "*nginx*"}, {"pod_name": "*\\*"}, {"memory_limit": "1Gi"},
                  {"create_time": {"start_time": 0}}):
-        assert judge.check(api, {"export_headers": headers, **body}) > 0, f"{body}"
+        assert judge.check(api, {**BODY, **body}) > 0, f"{body}"
     before = api.finished()
     listed = api.request("GET", api.path("export-tasks?limit=1")).json()
     assert listed["total_num"] > 1 and listed["data_list"] == [before]

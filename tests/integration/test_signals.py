@@ -7,7 +7,7 @@ import pytest
 from api import MINIMAL
 from deadline import wait_until
 from faults import fleet  # noqa: F401
-from service import BUILD, Process
+from service import worker
 
 IGNORED = ("SIGHUP", "SIGUSR1", "SIGUSR2")
 
@@ -38,15 +38,14 @@ def test_the_service_goes_on(fleet):  # noqa: F811
 def test_a_worker_goes_on(fleet):  # noqa: F811
     made = fleet("signals_worker", p1=1)
     made.start_front()
-    worker = Process("worker", made.site.directory,
-                     [os.path.join(BUILD, "waybill"), "--config", made.site.config, "worker"])
+    process = worker(made.site)
     try:
-        wait_until(lambda: "worker started" in worker.log_text(), "the worker starts")
-        expect_ignored(worker)
+        wait_until(lambda: "worker started" in process.log_text(), "the worker starts")
+        expect_ignored(process)
         assert made.api("front").finished(MINIMAL)
     finally:
-        worker.stop()
-    assert "worker stopped" in worker.log_text()
+        process.stop()
+    assert "worker stopped" in process.log_text()
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])

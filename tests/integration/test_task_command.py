@@ -12,7 +12,7 @@ import inventory
 import pytest
 from api import MINIMAL, expect_error
 from faults import ASYNC, BODY, add_gate, closed_gate, detoured, eventually, expect_right_file, fleet  # noqa: F401
-from service import BUILD, LOG_LINE, Process, Site, environment
+from service import BUILD, LOG_LINE, Site, environment, worker
 
 HEADER = "TASK STATE PROJECT ATTEMPTS ROWS CREATED FINISHED ERROR".split()
 SHOWN = ("task_id state project_id enterprise_project_id export_size request request_id attempts lease"
@@ -306,10 +306,6 @@ def test_a_database_that_is_not_prepared(postgres, scratch):
             assert done.stdout.count("\n") <= 1, f"{done}"
     finally:
         site.close()
-
-
-def worker(site, name="worker"):
-    return Process(name, site.directory, [os.path.join(BUILD, "waybill"), "--config", site.config, "worker"])
 
 
 def expect_log(process):

@@ -6,6 +6,7 @@ import random
 import inventory
 import pytest
 from api import Judge
+from faults import BODY
 
 VIEW = """
 CREATE SCHEMA site;
@@ -39,7 +40,6 @@ FIELDS = {
     "name": "container_name", "clustered": "cluster_container", "tenant": "project_id", "id": "container_id",
     "scope": "enterprise_project_id",
 }
-HEADERS = [[key, key] for key in inventory.EXPORTED]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def view(start):
 
 def test_all_columns(view):
     api, judge = view
-    assert judge.check(api, {"export_headers": HEADERS}, None) > 100
+    assert judge.check(api, BODY, None) > 100
 
 
 @pytest.mark.parametrize("filters", [
@@ -78,7 +78,7 @@ def test_all_columns(view):
 ], ids=str)
 def test_filters(view, filters):
     api, judge = view
-    judge.check(api, {**filters, "export_headers": HEADERS}, None)
+    judge.check(api, {**BODY, **filters}, None)
 
 
 def test_size_and_order(view):
@@ -92,5 +92,5 @@ def test_a_name_with_dollars(start):
     rows = [row for row in inventory.hostile() if row["project_id"] == inventory.PROJECT]
     service = start("dollars", rows, {"inventory.relation": "weird$1.tab$le"})
     service.site.sql(DOLLARS)
-    body = {"export_headers": HEADERS, "status": "Running", "image_name": "*nginx*"}
+    body = {**BODY, "status": "Running", "image_name": "*nginx*"}
     assert Judge(rows).check(service.api(), body) > 0
