@@ -293,7 +293,7 @@ def detoured(fleet, scratch, postgres):
 
 
 def mounted_tmpfs(directory, size):
-    """Mounts a small file system, or skips; what unmounts it."""
+    """Mounts a small file system and returns a function that unmounts it, or skips the test."""
     mount, umount = (shutil.which(program, path=SBIN) for program in ("mount", "umount"))
     if os.geteuid() != 0 or mount is None:
         pytest.skip("only root can mount a small file system")

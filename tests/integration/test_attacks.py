@@ -70,7 +70,7 @@ class Target:
 
 @pytest.fixture
 def target(fleet, request):  # noqa: F811
-    """A process whose only export thread is busy, so that creates do not depend on exports."""
+    """A process without export threads, unless the parameter sets some, so that creates do not depend on exports."""
     options = {"export.threads": 0, "limits.unfinished_tasks": 100000, "server.grace": 1,
                **getattr(request, "param", {})}
     made = fleet(f"attack{time.monotonic_ns() % 10**9}", options, p1=20)

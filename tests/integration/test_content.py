@@ -39,7 +39,7 @@ def test_more_than_one_mebibyte(either, size):
     expect_error(either.create(BODY + b" " * (size - len(BODY))), 413, "HSS.0002", ("1048576", "1 MiB"))
 
 
-def test_one_mebibyte_of_valid_content(api):
+def test_one_mebibyte_is_parsed(api):
     expect_error(api.create(b'{"x": "' + b"y" * (MEBIBYTE - 9) + b'"}'), 400, "HSS.0001", "x")
     expect_error(api.create(b"[" * MEBIBYTE), 400, "HSS.0002", "offset")
 

@@ -229,7 +229,7 @@ def test_the_length_of_a_pair(api):
 
 
 def test_the_number_of_export_headers(api):
-    """The schema cannot say that keys must be unique, so there is no valid key for a 17th pair."""
+    """The schema cannot say that keys must be unique. The 17th pair repeats a key, so it is always refused."""
     schema = REQUEST["properties"]["export_headers"]
     keys = DESCRIPTION.schema("Column")["enum"] + ["risky"]
     check_values([*OF_EACH_TYPE, *([[key, "x"] for key in keys[:length]] for length in range(len(keys) + 1))], schema,
