@@ -4,6 +4,7 @@ import os
 import signal
 
 import fcgi
+from clients import parse
 from deadline import OwnClock
 from faults import ASYNC, BODY, LEASE, add_gate, closed_gate, eventually, expect_right_file, fleet  # noqa: F401
 
@@ -17,6 +18,12 @@ def begin_exports(made, count):
     tasks = [made.api("one").create_task(BODY, headers=ASYNC) for _ in range(count)]
     made.wait_for_query(2)
     return tasks
+
+
+def expect_accepted(api):
+    """Waits until the process has accepted the previous request: it has answered as many others as it has threads."""
+    for _ in range(16):
+        assert api.client.request("GET", "/healthz/live").status == 200
 
 
 def test_sigterm_requeues_what_does_not_end_in_time(fleet):  # noqa: F811
@@ -59,9 +66,7 @@ def test_an_open_request_takes_no_time_from_the_exports(fleet):  # noqa: F811
         begin_exports(made, 2)
         params = api.client.params("POST", api.path("container/export-task"), {"X-Auth-Token": api.token}, 1000)
         held.send(fcgi.begin(), fcgi.records(fcgi.PARAMS, fcgi.pairs(params)), fcgi.record(fcgi.STDIN, b"{"))
-        # The process has accepted it when it has answered as many others as it has threads.
-        for _ in range(16):
-            assert api.client.request("GET", "/healthz/live").status == 200
+        expect_accepted(api)
         made.processes.pop("one").stop()
         assert made.site.sql("SELECT state, attempts FROM waybill.export_task") == [("queued", 0)] * 2
     log = process.log_text()
@@ -92,10 +97,16 @@ def test_sigterm_lets_what_ends_in_time_end(fleet):  # noqa: F811
     made = fleet("sigterm_in_time", {"server.grace": 60, "inventory.relation": "faults.container"}, p1=ROWS)
     add_gate(made.site, ROWS // 2)
     one = made.start("one")
-    with closed_gate(made.site) as open_gate:
-        begin_exports(made, 3)
+    api = made.api("one")
+    with closed_gate(made.site) as open_gate, fcgi.Connection(one.socket_path) as waiting:
+        task_id = begin_exports(made, 3)[0]
+        headers = {"X-Auth-Token": api.token, "Prefer": "wait=60"}
+        params = api.client.params("GET", api.path(f"export-task/{task_id}"), headers)
+        waiting.send(fcgi.begin(), fcgi.records(fcgi.PARAMS, fcgi.pairs(params)), fcgi.records(fcgi.STDIN, b""))
+        expect_accepted(api)
         one.process.send_signal(signal.SIGTERM)
-        eventually(lambda: "stopping" in one.log_text(), "the signal is noticed")
+        # Its answer comes directly before the process stops claiming tasks.
+        assert parse(waiting.answer()[0]).json()["task_status"] == "running"
         open_gate()
         made.processes.pop("one").stop()
     states = made.states()
