@@ -16,12 +16,11 @@ def log_plans(site):
 
 
 class Plans:
-    """The plans that PostgreSQL logs for a site after this object is made, or from a position of the log on. Other
-    sites share the log."""
+    """The plans that PostgreSQL logs for a site after this object is made. Other sites share the log."""
 
-    def __init__(self, site, begin=None):
+    def __init__(self, site):
         self.site = site
-        self.begin = os.path.getsize(site.postgres.log) if begin is None else begin
+        self.begin = os.path.getsize(site.postgres.log)
 
     def statements(self):
         """Returns what has been logged for each statement: its "Query Text" and its "Plan". The last entry may be

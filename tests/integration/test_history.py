@@ -30,14 +30,17 @@ RELATIONS = ("export_task", "task_tally", "ended_tally", "discarded_file")
 @pytest.fixture(scope="module")
 def old(start):
     """A service with a long history. Its database logs the plan of each statement of the service."""
+    plans = None
+
     def prepare(site):
+        nonlocal plans
         site.sql(HISTORY, TASKS)
         assert site.waybill("task", "purge").returncode == 0
         site.sql("VACUUM ANALYZE waybill.export_task, waybill.task_tally, waybill.ended_tally")
         log_plans(site)
+        plans = Plans(site)
     service = start("old", prepare=prepare)
     # Otherwise a scheduled round in the middle of a test would be counted as part of that test.
-    plans = Plans(service.site, begin=0)
     wait_until(lambda: any("ended_tally OFFSET 1" in statement["Query Text"] for statement in plans.statements()),
                "the first round ends")
     return service
