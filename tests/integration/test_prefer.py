@@ -6,7 +6,7 @@ import time
 
 import pytest
 from api import MINIMAL, expect_error
-from deadline import OwnClock, wait_until
+from deadline import OwnClock, timed, wait_until
 from faults import ASYNC, BODY, add_gate, closed_gate, eventually, fleet  # noqa: F401
 from service import Direct
 
@@ -14,14 +14,6 @@ PATIENT = {"server.wait_ms": 60000, "inventory.relation": "faults.container"}
 AT_ONCE = 5  # seconds: less than any unintended wait, and than the time between two rechecks
 CHECK = 0.25  # seconds between two checks of a waiting create, which is woken earlier when the threads become busy
 CLAIM_LOCK = 7305511991  # the same as in src/export/claim.c
-
-
-def timed(call):
-    """Returns the response, its duration, and its duration without delays of a busy machine."""
-    with OwnClock() as clock:
-        began, own = time.monotonic(), clock.now()
-        response = call()
-        return response, time.monotonic() - began, clock.now() - own
 
 
 @pytest.fixture(scope="module")
