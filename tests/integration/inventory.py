@@ -9,9 +9,6 @@ PROJECT = "demo"
 NEIGHBOUR = "demo2"  # another tenant with the same containers
 ENTERPRISE_PROJECTS = ("0", "ep-a", "ep-b", "Ep-A")
 
-TEXT = ("container_id", "container_name", "image_name", "pod_name", "cluster_name", "cluster_type",
-        "status", "cpu_limit", "memory_limit")
-BOOLEAN = ("risky",)
 INTEGER = ("low_risk", "medium_risk", "high_risk", "fatal_risk", "restart_count")
 EXPORTED = ("container_id", "container_name", "image_name", "pod_name", "cluster_name", "cluster_type",
             "status", "risky", "low_risk", "medium_risk", "high_risk", "fatal_risk", "create_time",

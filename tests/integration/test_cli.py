@@ -212,7 +212,7 @@ def test_wrong_calls_of_the_service(arguments):
     assert done.returncode == 2 and done.stderr and not done.stdout, f"{done}"
 
 
-def test_an_unreachable_database(site, tmp_path):
+def test_an_unreachable_database(tmp_path):
     config = tmp_path / "waybill.conf"
     config.write_text(f"[database]\nconninfo = host={tmp_path} dbname=x\n")
     for arguments in (["migrate", "--sql-dir", MIGRATIONS], ["token", "list"], ["token", "create", "--project", "p"]):

@@ -18,7 +18,7 @@ def judge(hostile):
 
 
 @pytest.mark.parametrize("path", ["container/export-task", "export-task/{}", "download/{}"])
-def test_another_project(either, hostile, path):
+def test_another_project(either, path):
     method, body = ("POST", b"{}") if path.startswith("container") else ("GET", None)
     for project in (inventory.NEIGHBOUR, "Demo", "demo ", "nowhere"):
         either_path = f"/v5/{project.replace(' ', '%20')}/{path.format(uuid.uuid4())}"

@@ -390,7 +390,7 @@ def test_the_error_codes_of_the_source():
     assert with_header == again
 
 
-def test_every_field_of_a_task(start, service, api):
+def test_every_field_of_a_task(start, api):
     """Each state has the described fields, and all states together have no others."""
     tasks = [api.finished()]
     broken = start("openapi_broken", options={"inventory.relation": "waybill.none"}).api()

@@ -107,7 +107,7 @@ def test_postgresql_crashes(private_postgres, fleet, names):  # noqa: F811
     made.expect_files_of_tasks_alone()
 
 
-def test_a_connection_that_dies_while_idle(fleet, postgres):  # noqa: F811
+def test_a_connection_that_dies_while_idle(fleet):  # noqa: F811
     """The end of the connection comes only after the claim: the task loses no attempt."""
     made = fleet("restart_idle", {"export.threads": 1}, p1=20)
     made.start()

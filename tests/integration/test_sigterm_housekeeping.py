@@ -114,8 +114,6 @@ def test_the_last_flush(fleet):  # noqa: F811
     wait_until(lambda: made.processes["one"].client.request("GET", "/metrics").status == 200, "the service responds")
 
 
-
-
 def test_the_last_counts_beside_an_open_request(fleet):  # noqa: F811
     """They are added within the grace time, even if the request never ends."""
     made = fleet("sigterm_counts", {"server.grace": GRACE})

@@ -77,7 +77,8 @@ class Web(Process):
         # The server's user may not have access to the directory of the tests.
         shutil.copytree(os.path.join(TOP, "conf"), os.path.join(self.share, "conf"))
         shutil.copy(program or os.path.join(BUILD, "waybill.fcgi"), self.program)
-        self.config = site.write_config({"files.offload": self.offload, **self.options, **(options or {})}, (name or way) + ".conf")
+        options = {"files.offload": self.offload, **self.options, **(options or {})}
+        self.config = site.write_config(options, (name or way) + ".conf")
         self.let_in()
         self.beside = self.start_beside() if self.external else None
         self.client = WebClient(self.port, self.longest_header, tls=pem is not None)
@@ -176,7 +177,9 @@ class Apache(Web):
     modules = ()
 
     def command(self):
-        modules = (*APACHE_MODULES, "headers", "xsendfile", *self.modules, *(("socache_shmcb", "ssl") if self.pem else ()))
+        modules = (*APACHE_MODULES, "headers", "xsendfile", *self.modules)
+        if self.pem is not None:
+            modules += ("socache_shmcb", "ssl")
         values = {
             "APACHE_RUN_DIR": self.directory,
             "APACHE_LOG_DIR": self.directory,
