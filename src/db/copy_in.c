@@ -22,7 +22,7 @@ struct db_copy_in *db_copy_in_begin(struct db *db, const char *target, struct er
     struct buffer sql = {0};
 
     buffer_printf(&sql, "COPY %s FROM STDIN", target);
-    if (db_begin_copy(db, buffer_text(&sql), PGRES_COPY_IN, err)) {
+    if (db_begin_copy(db, buffer_text(&sql), PGRES_COPY_IN, db_response_deadline(db), err)) {
         copy = memory_zeroed(1, sizeof(*copy));
         copy->db = db;
     }

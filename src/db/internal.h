@@ -67,8 +67,12 @@ void db_discard_results(struct db *db);
 /* Reads all results and returns the last one, which the caller clears. Returns NULL if one is an error. */
 PGresult *db_collect(struct db *db, struct error *err);
 
-/* Sends a COPY statement, and waits until the server is ready for it: `status` is PGRES_COPY_IN or PGRES_COPY_OUT. */
-MUST_CHECK bool db_begin_copy(struct db *db, const char *sql, ExecStatusType status, struct error *err);
+/*
+ * Sends a COPY statement, and waits until the server is ready for it: `status` is PGRES_COPY_IN or PGRES_COPY_OUT.
+ * `deadline` is in monotonic time.
+ */
+MUST_CHECK bool db_begin_copy(struct db *db, const char *sql, ExecStatusType status, int64_t deadline,
+                              struct error *err);
 
 /* connect.c */
 

@@ -116,14 +116,14 @@ bool db_run_script(struct db *db, const char *script, struct error *err)
     return result != NULL;
 }
 
-bool db_begin_copy(struct db *db, const char *sql, ExecStatusType status, struct error *err)
+bool db_begin_copy(struct db *db, const char *sql, ExecStatusType status, int64_t deadline, struct error *err)
 {
     PGresult *result;
     bool failed, begun;
 
     if (PQsendQuery(db->connection, sql) == 0)
         return db_fail(db, NULL, err);
-    result = db_next_result(db, db_response_deadline(db), &failed, err);
+    result = db_next_result(db, deadline, &failed, err);
     if (failed)
         return false;
     begun = PQresultStatus(result) == status;

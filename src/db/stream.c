@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "db/internal.h"
 
@@ -20,6 +21,12 @@ struct db_stream {
     size_t length;
     size_t at;
 };
+
+/* The time limit of a stream begins with each row. Unlike that of a response, it does not exceed the server's limit. */
+static int64_t stream_deadline(const struct db *db)
+{
+    return clock_monotonic_ms() + db->query_timeout_ms;
+}
 
 /* Replaces each $n with its value as a quoted literal, because COPY does not support parameters. */
 static bool quote_values(struct db *db, const struct statement *query, struct buffer *sql, struct error *err)
@@ -43,13 +50,14 @@ static bool quote_values(struct db *db, const struct statement *query, struct bu
 
 struct db_stream *db_stream_begin(struct db *db, const struct statement *query, struct error *err)
 {
+    int64_t deadline = stream_deadline(db);
     struct db_stream *stream = NULL;
     struct buffer sql = {0};
 
     buffer_append_text(&sql, "COPY (");
     if (quote_values(db, query, &sql, err)) {
         buffer_append_text(&sql, ") TO STDOUT (FORMAT binary)");
-        if (db_begin_copy(db, buffer_text(&sql), PGRES_COPY_OUT, err)) {
+        if (db_begin_copy(db, buffer_text(&sql), PGRES_COPY_OUT, deadline, err)) {
             stream = memory_zeroed(1, sizeof(*stream));
             stream->db = db;
         }
@@ -141,7 +149,7 @@ static bool parse_row(struct db_stream *stream, struct db_row *row, bool *ret_la
 static bool finish_stream(struct db_stream *stream, struct error *err)
 {
     struct db *db = stream->db;
-    int64_t deadline = db_response_deadline(db);
+    int64_t deadline = stream_deadline(db);
     bool good = true;
     bool failed;
     PGresult *result;
@@ -158,7 +166,7 @@ static bool finish_stream(struct db_stream *stream, struct error *err)
 enum db_stream_state db_stream_next(struct db_stream *stream, struct db_row *row, struct error *err)
 {
     PGconn *connection = stream->db->connection;
-    int64_t deadline = db_response_deadline(stream->db);
+    int64_t deadline = stream_deadline(stream->db);
 
     if (stream->ended)
         return DB_STREAM_END;
