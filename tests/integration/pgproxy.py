@@ -180,26 +180,27 @@ class Proxy:
     @contextlib.contextmanager
     def outage(self):
         """Cuts all connections and refuses new ones."""
-        self.set_away(True)
+        self.cut_all(away=True)
         try:
             yield
         finally:
-            self.set_away(False)
+            self.cut_all(away=False)
 
     def lead_to(self, postgres):
         """Cuts all connections and directs new ones to this server."""
-        self.postgres = postgres
-        self.set_away(False)
+        self.cut_all(away=False, postgres=postgres)
 
-    def set_away(self, away):
+    def cut_all(self, away, postgres=None):
+        """Cuts the connections until now, and none that a client opens in their place meanwhile."""
         with self.lock:
             self.away = away
-            connections = self.connections
+            self.postgres = postgres or self.postgres
+            connections = list(self.connections)
         for connection in connections:
             connection.cut()
 
     def close(self):
-        self.set_away(True)
+        self.cut_all(away=True)
         for rule in self.rules:
             rule.off = True
             rule.release()
