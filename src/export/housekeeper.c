@@ -1,9 +1,8 @@
 #include "export/housekeeper.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/background.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -14,18 +13,12 @@
 #define FLUSH_MS 10000     /* between flushes of the counters */
 #define PAUSE_MS 1000      /* after a round, even if there are wake-ups */
 #define LAST_FLUSH_MS 1000 /* minimum time for the last flush */
-#define HANG_MS 5000       /* wait for a thread that should have ended */
 
 struct housekeeper {
     struct db_pool *pool;
     struct retention retention;
-    atomic_bool stop; /* the thread must end; set under the lock */
-    pthread_t thread;
-    pthread_mutex_t lock; /* for the rest */
-    pthread_cond_t changed;
-    bool woken;
-    int64_t deadline; /* for the end of the thread, once `stop` is set */
-    bool ended;
+    int64_t next_round; /* monotonic; for the thread */
+    struct background *thread;
 };
 
 static void log_round(const struct retention_result *result)
@@ -50,25 +43,13 @@ static void log_failed_round(const struct error *err)
     log_end(&line);
 }
 
-/* A db_watcher: returns false once the housekeeper is stopping and its deadline has passed. */
-static bool housekeeper_has_time(void *context, struct error *err)
-{
-    struct housekeeper *housekeeper = context;
-    bool expired;
-
-    pthread_mutex_lock(&housekeeper->lock);
-    expired = atomic_load(&housekeeper->stop) && clock_monotonic_ms() >= housekeeper->deadline;
-    pthread_mutex_unlock(&housekeeper->lock);
-    return expired ? error_set(err, ERROR_UNAVAILABLE, "the process is stopping") : true;
-}
-
-/* Acquires a connection whose statements fail after the deadline of the housekeeper. Returns NULL on failure. */
-static struct db *acquire_connection(struct housekeeper *housekeeper, struct error *err)
+/* Acquires a connection whose statements fail after the deadline of the thread. Returns NULL on failure. */
+static struct db *acquire_connection(struct housekeeper *housekeeper, struct background *thread, struct error *err)
 {
     struct db *db = db_pool_acquire(housekeeper->pool, err);
 
     if (db != NULL)
-        db_watch(db, housekeeper_has_time, housekeeper);
+        db_watch(db, background_check_time, thread);
     return db;
 }
 
@@ -79,25 +60,27 @@ static void release_connection(struct housekeeper *housekeeper, struct db *db)
 }
 
 /* Runs a round. Returns false if it failed. The error is not logged if the process is stopping. */
-static bool run_round(struct housekeeper *housekeeper)
+static bool run_round(struct housekeeper *housekeeper, struct background *thread)
 {
     struct retention_result result = {0};
     struct error err;
-    struct db *db = acquire_connection(housekeeper, &err);
+    struct db *db = acquire_connection(housekeeper, thread, &err);
     bool done = db != NULL && retention_round(db, &housekeeper->retention, &result, &err);
 
     if (db != NULL)
         release_connection(housekeeper, db);
     log_round(&result);
-    if (!done && !atomic_load(&housekeeper->stop))
+    if (!done && !background_is_stopping(thread))
         log_failed_round(&err);
     return done;
 }
 
-static void flush_counters(struct housekeeper *housekeeper)
+/* Flushes the counters. It is also the last act of the thread. */
+static void flush_counters(struct background *thread, void *context)
 {
+    struct housekeeper *housekeeper = context;
     struct error ignored;
-    struct db *db = acquire_connection(housekeeper, &ignored);
+    struct db *db = acquire_connection(housekeeper, thread, &ignored);
 
     if (db == NULL)
         return; /* the counters stay for the next flush */
@@ -105,88 +88,37 @@ static void flush_counters(struct housekeeper *housekeeper)
     release_connection(housekeeper, db);
 }
 
-/* Flushes the counters for the last time, with a time limit of at least LAST_FLUSH_MS. */
-static void flush_last(struct housekeeper *housekeeper)
+/* Runs a round if it is due or there was a wake-up, and flushes the counters. Many wake-ups cause only one round. */
+static int keep_house(struct background *thread, void *context)
 {
-    int64_t minimum = clock_monotonic_ms() + LAST_FLUSH_MS;
+    struct housekeeper *housekeeper = context;
 
-    pthread_mutex_lock(&housekeeper->lock);
-    if (housekeeper->deadline < minimum)
-        housekeeper->deadline = minimum;
-    pthread_mutex_unlock(&housekeeper->lock);
-    flush_counters(housekeeper);
-}
+    housekeeper->retention.thread = thread;
+    if (background_was_woken(thread) || clock_monotonic_ms() >= housekeeper->next_round) {
+        int wait_ms = run_round(housekeeper, thread) ? ROUND_MS : RETRY_MS;
 
-/* Waits for a wake-up, up to timeout_ms. Returns false if the thread must end. */
-static bool wait_until_woken(struct housekeeper *housekeeper, int timeout_ms, bool *ret_woken)
-{
-    struct timespec until = clock_timespec_after(timeout_ms);
-    bool may_continue;
-
-    pthread_mutex_lock(&housekeeper->lock);
-    while (!housekeeper->woken && !atomic_load(&housekeeper->stop)) {
-        if (pthread_cond_timedwait(&housekeeper->changed, &housekeeper->lock, &until) != 0)
-            break;
+        housekeeper->next_round = clock_monotonic_ms() + wait_ms;
+        if (!background_pause(thread, PAUSE_MS))
+            return 0;
     }
-    *ret_woken = housekeeper->woken;
-    housekeeper->woken = false;
-    may_continue = !atomic_load(&housekeeper->stop);
-    pthread_mutex_unlock(&housekeeper->lock);
-    return may_continue;
-}
-
-/* Waits for PAUSE_MS, so that many wake-ups cause only one round. Returns false if the thread must end. */
-static bool pause_after_round(struct housekeeper *housekeeper)
-{
-    struct timespec until = clock_timespec_after(PAUSE_MS);
-    bool may_continue;
-
-    pthread_mutex_lock(&housekeeper->lock);
-    while (!atomic_load(&housekeeper->stop)) {
-        if (pthread_cond_timedwait(&housekeeper->changed, &housekeeper->lock, &until) != 0)
-            break;
-    }
-    may_continue = !atomic_load(&housekeeper->stop);
-    pthread_mutex_unlock(&housekeeper->lock);
-    return may_continue;
-}
-
-static void *housekeeper_main(void *argument)
-{
-    struct housekeeper *housekeeper = argument;
-    int64_t next_round = clock_monotonic_ms();
-    bool woken = false;
-
-    do {
-        if (woken || clock_monotonic_ms() >= next_round) {
-            int wait_ms = run_round(housekeeper) ? ROUND_MS : RETRY_MS;
-
-            next_round = clock_monotonic_ms() + wait_ms;
-            if (!pause_after_round(housekeeper))
-                break;
-        }
-        flush_counters(housekeeper);
-    } while (wait_until_woken(housekeeper, FLUSH_MS, &woken));
-    flush_last(housekeeper);
-
-    pthread_mutex_lock(&housekeeper->lock);
-    housekeeper->ended = true;
-    pthread_cond_broadcast(&housekeeper->changed);
-    pthread_mutex_unlock(&housekeeper->lock);
-    return NULL;
+    flush_counters(thread, housekeeper);
+    return FLUSH_MS;
 }
 
 struct housekeeper *housekeeper_start(struct db_pool *pool, const struct retention *retention)
 {
     struct housekeeper *housekeeper = memory_zeroed(1, sizeof(*housekeeper));
+    const struct background_job job = {
+        .step = keep_house,
+        .finish = flush_counters,
+        .finish_ms = LAST_FLUSH_MS,
+        .context = housekeeper,
+    };
 
     housekeeper->pool = pool;
     housekeeper->retention = *retention;
-    housekeeper->retention.stop = &housekeeper->stop;
-    atomic_init(&housekeeper->stop, false);
-    pthread_mutex_init(&housekeeper->lock, NULL);
-    clock_init_condition(&housekeeper->changed);
-    if (pthread_create(&housekeeper->thread, NULL, housekeeper_main, housekeeper) == 0)
+    housekeeper->thread = background_start(&job);
+    if (housekeeper->thread != NULL)
         return housekeeper;
     free(housekeeper);
     return NULL;
@@ -194,12 +126,8 @@ struct housekeeper *housekeeper_start(struct db_pool *pool, const struct retenti
 
 void housekeeper_wake(struct housekeeper *housekeeper)
 {
-    if (housekeeper == NULL)
-        return;
-    pthread_mutex_lock(&housekeeper->lock);
-    housekeeper->woken = true;
-    pthread_cond_signal(&housekeeper->changed);
-    pthread_mutex_unlock(&housekeeper->lock);
+    if (housekeeper != NULL)
+        background_wake(housekeeper->thread);
 }
 
 void housekeeper_file_added(struct housekeeper *housekeeper)
@@ -210,31 +138,13 @@ void housekeeper_file_added(struct housekeeper *housekeeper)
 
 bool housekeeper_stop(struct housekeeper *housekeeper, int grace_ms)
 {
-    struct timespec until = clock_timespec_after(grace_ms + HANG_MS);
-    bool ended;
-
-    if (housekeeper == NULL)
-        return true;
-    pthread_mutex_lock(&housekeeper->lock);
-    atomic_store(&housekeeper->stop, true);
-    housekeeper->deadline = clock_monotonic_ms() + grace_ms;
-    pthread_cond_broadcast(&housekeeper->changed);
-    while (!housekeeper->ended) {
-        if (pthread_cond_timedwait(&housekeeper->changed, &housekeeper->lock, &until) != 0)
-            break;
-    }
-    ended = housekeeper->ended;
-    pthread_mutex_unlock(&housekeeper->lock);
-    if (ended)
-        pthread_join(housekeeper->thread, NULL);
-    return ended;
+    return housekeeper == NULL || background_stop(housekeeper->thread, grace_ms);
 }
 
 void housekeeper_free(struct housekeeper *housekeeper)
 {
     if (housekeeper == NULL)
         return;
-    pthread_cond_destroy(&housekeeper->changed);
-    pthread_mutex_destroy(&housekeeper->lock);
+    background_free(housekeeper->thread);
     free(housekeeper);
 }

@@ -11,8 +11,8 @@
 struct housekeeper;
 
 /*
- * Starts the thread, which runs a round immediately. `retention` is copied; its `stop` is ignored. The objects that it
- * points to and `pool` must outlive the housekeeper. Returns NULL if the thread cannot start.
+ * Starts the thread, which runs a round immediately. `retention` is copied; its `thread` is ignored. The objects that
+ * it points to and `pool` must outlive the housekeeper. Returns NULL if the thread cannot start.
  */
 MUST_CHECK struct housekeeper *housekeeper_start(struct db_pool *pool, const struct retention *retention);
 

@@ -1,7 +1,6 @@
 #include "export/retention.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,7 +26,7 @@ struct round {
 
 static bool is_stopped(const struct round *round)
 {
-    return round->retention->stop != NULL && atomic_load(round->retention->stop);
+    return background_is_stopping(round->retention->thread);
 }
 
 /*

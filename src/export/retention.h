@@ -6,10 +6,10 @@
 #ifndef WAYBILL_EXPORT_RETENTION_H
 #define WAYBILL_EXPORT_RETENTION_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/background.h"
 #include "base/compiler.h"
 #include "base/config.h"
 #include "base/error.h"
@@ -18,11 +18,11 @@
 struct retention {
     const char *directory;
     int history_hours;
-    int64_t max_total_bytes; /* 0: no limit */
-    const atomic_bool *stop; /* once true, a round ends after its current batch; may be NULL */
+    int64_t max_total_bytes;         /* 0: no limit */
+    const struct background *thread; /* once it is stopping, a round ends after its current batch; may be NULL */
 };
 
-/* Returns the configured retention, without `stop`. It points into `config`, which must outlive it. */
+/* Returns the configured retention, without `thread`. It points into `config`, which must outlive it. */
 struct retention retention_configured(const struct config *config);
 
 /* The results of a round. */
