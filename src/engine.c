@@ -80,7 +80,7 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     engine->workers = workers_start(&exporter, &engine->inventory, engine->watches, engine->housekeeper,
                                     threaded ? config->export_threads : 0);
     if (threaded && engine->workers != NULL)
-        engine->listener = listener_start(&engine->listening, engine->workers, engine->watches);
+        engine->listener = listener_start(&engine->listening, engine->workers, engine->watches, NULL);
     if (engine->workers != NULL && (!threaded || (engine->housekeeper != NULL && engine->listener != NULL)))
         return engine;
 

@@ -20,8 +20,8 @@ bool db_listen(struct db *db, const char *channel, struct error *err)
     return done;
 }
 
-enum db_notification db_next_notification(struct db *db, int wake, int timeout_ms, char payload[DB_NOTIFICATION_SIZE],
-                                          struct error *err)
+enum db_notification_result db_next_notification(struct db *db, int wake, int timeout_ms,
+                                                 struct db_notification *ret_notification, struct error *err)
 {
     struct pollfd events[] = {{.fd = PQsocket(db->connection), .events = POLLIN}, {.fd = wake, .events = POLLIN}};
     int64_t deadline = clock_monotonic_ms() + timeout_ms;
@@ -39,7 +39,8 @@ enum db_notification db_next_notification(struct db *db, int wake, int timeout_m
             return DB_NOTIFICATION_FAILED;
         }
     }
-    snprintf(payload, DB_NOTIFICATION_SIZE, "%s", notification->extra);
+    snprintf(ret_notification->channel, DB_NOTIFICATION_SIZE, "%s", notification->relname);
+    snprintf(ret_notification->payload, DB_NOTIFICATION_SIZE, "%s", notification->extra);
     PQfreemem(notification);
-    return DB_NOTIFICATION;
+    return DB_NOTIFICATION_RECEIVED;
 }

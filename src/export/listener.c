@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -21,29 +22,53 @@ struct listener {
     const struct db_settings *settings;
     struct workers *workers;
     struct watches *watches;
+    struct listener_hook hook; /* without a channel if there is none */
     int stop_event; /* readable once the thread must end */
     atomic_bool stopping;
     pthread_t thread;
 };
 
+/* Subscribes the connection to the channels. */
+static bool listen_on_channels(const struct listener *listener, struct db *db, struct error *err)
+{
+    return db_listen(db, TASK_CHANNEL, err)
+           && (listener->hook.channel == NULL || db_listen(db, listener->hook.channel, err));
+}
+
+/* Notifications are received from now on. Earlier ones may have been missed. */
+static void begin_receiving(struct listener *listener)
+{
+    watches_set_receiving(listener->watches, true);
+    workers_wake_all(listener->workers);
+    if (listener->hook.channel != NULL)
+        listener->hook.wake(listener->hook.context);
+}
+
+static void forward_notification(struct listener *listener, const struct db_notification *notification)
+{
+    if (listener->hook.channel != NULL && strcmp(notification->channel, listener->hook.channel) == 0)
+        listener->hook.wake(listener->hook.context);
+    else if (*notification->payload == '\0')
+        workers_wake(listener->workers);
+    else
+        watches_notify(listener->watches, notification->payload);
+}
+
 /* Receives and forwards notifications until the connection is lost or the thread must end. */
 static void receive_notifications(struct listener *listener, struct db *db, struct error *err)
 {
-    char payload[DB_NOTIFICATION_SIZE];
+    struct db_notification notification;
 
     while (!atomic_load(&listener->stopping)) {
-        switch (db_next_notification(db, listener->stop_event, PING_MS, payload, err)) {
+        switch (db_next_notification(db, listener->stop_event, PING_MS, &notification, err)) {
         case DB_NOTIFICATION_FAILED:
             return;
         case DB_NOTIFICATION_NONE:
             if (!atomic_load(&listener->stopping) && !db_ping(db, err))
                 return;
             break;
-        case DB_NOTIFICATION:
-            if (*payload == '\0')
-                workers_wake(listener->workers);
-            else
-                watches_notify(listener->watches, payload);
+        case DB_NOTIFICATION_RECEIVED:
+            forward_notification(listener, &notification);
             break;
         }
     }
@@ -59,10 +84,9 @@ static void *listener_main(void *argument)
         struct error err = {0};
         struct db *db = db_open(listener->settings, &err);
 
-        if (db != NULL && db_listen(db, TASK_CHANNEL, &err)) {
+        if (db != NULL && listen_on_channels(listener, db, &err)) {
             failure_logged = false;
-            watches_set_receiving(listener->watches, true);
-            workers_wake_all(listener->workers);
+            begin_receiving(listener);
             receive_notifications(listener, db, &err);
             watches_set_receiving(listener->watches, false);
         }
@@ -80,13 +104,16 @@ static void *listener_main(void *argument)
     return NULL;
 }
 
-struct listener *listener_start(const struct db_settings *settings, struct workers *workers, struct watches *watches)
+struct listener *listener_start(const struct db_settings *settings, struct workers *workers, struct watches *watches,
+                                const struct listener_hook *hook)
 {
     struct listener *listener = memory_zeroed(1, sizeof(*listener));
 
     listener->settings = settings;
     listener->workers = workers;
     listener->watches = watches;
+    if (hook != NULL)
+        listener->hook = *hook;
     atomic_init(&listener->stopping, false);
     listener->stop_event = eventfd(0, EFD_CLOEXEC);
     if (listener->stop_event >= 0 && pthread_create(&listener->thread, NULL, listener_main, listener) == 0)
