@@ -1,9 +1,13 @@
 #include "base/digest.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
 
 /* libcrypto fails here only if it cannot get memory, or random numbers from the kernel. */
 static void check_libcrypto(int good)
@@ -41,6 +45,37 @@ void digest_free(struct digest *digest)
 void digest_sha256(const void *data, size_t length, unsigned char out[SHA256_SIZE])
 {
     check_libcrypto(EVP_Digest(data, length, out, NULL, EVP_sha256(), NULL));
+}
+
+void digest_hmac_sha256(const void *key, size_t key_length, const void *data, size_t length,
+                        unsigned char out[SHA256_SIZE])
+{
+    check_libcrypto(HMAC(EVP_sha256(), key, (int) key_length, data, length, out, NULL) != NULL);
+}
+
+void base64_encode(char *out, const void *data, size_t length)
+{
+    EVP_EncodeBlock((unsigned char *) out, data, (int) length);
+}
+
+bool base64_decode(unsigned char *out, const char *text, size_t *ret_length)
+{
+    size_t length = strlen(text);
+    size_t padding = length - strcspn(text, "=");
+    int decoded = EVP_DecodeBlock(out, (const unsigned char *) text, (int) length);
+    char *again;
+    bool same;
+
+    if (decoded < 0 || padding > 2)
+        return false;
+    /* libcrypto counts padding as bytes, skips whitespace around the text, and ignores unused bits. */
+    again = memory_zeroed(BASE64_SIZE((size_t) decoded), 1);
+    base64_encode(again, out, (size_t) decoded - padding);
+    same = strcmp(again, text) == 0;
+    free(again);
+    if (same)
+        *ret_length = (size_t) decoded - padding;
+    return same;
 }
 
 void random_bytes(void *out, size_t length)

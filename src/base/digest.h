@@ -1,9 +1,11 @@
-/* SHA-256 and random numbers, from OpenSSL's libcrypto. */
+/* SHA-256, HMAC-SHA-256, base64 and random numbers, from OpenSSL's libcrypto. */
 #ifndef WAYBILL_BASE_DIGEST_H
 #define WAYBILL_BASE_DIGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "base/compiler.h"
 #include "base/text.h"
 
 #define SHA256_SIZE 32
@@ -17,6 +19,25 @@ void digest_finish(struct digest *digest, unsigned char out[SHA256_SIZE]); /* ca
 void digest_free(struct digest *digest); /* NULL is allowed */
 
 void digest_sha256(const void *data, size_t length, unsigned char out[SHA256_SIZE]);
+
+/* HMAC-SHA-256 (RFC 2104). */
+void digest_hmac_sha256(const void *key, size_t key_length, const void *data, size_t length,
+                        unsigned char out[SHA256_SIZE]);
+
+/* The size of `length` bytes in base64, including the NUL. */
+#define BASE64_SIZE(length) (((length) + 2) / 3 * 4 + 1)
+
+/* The size of the buffer that base64_decode needs for a text of `length` characters. */
+#define BASE64_DECODED_SIZE(length) ((length) / 4 * 3)
+
+/* Writes base64 with padding (RFC 4648 section 4) and a NUL, BASE64_SIZE(length) bytes in total. */
+void base64_encode(char *out, const void *data, size_t length);
+
+/*
+ * Decodes such a text. Returns false if base64_encode cannot have written it: padding is missing, unused bits are set,
+ * or there are other characters, such as whitespace. The content of `out` is undefined then.
+ */
+MUST_CHECK bool base64_decode(unsigned char *out, const char *text, size_t *ret_length);
 
 /* Fills `out` with cryptographically secure random bytes. */
 void random_bytes(void *out, size_t length);
