@@ -7,62 +7,13 @@
 
 #include "base/buffer.h"
 #include "base/json.h"
+#include "base/json_fields.h"
 #include "base/memory.h"
 #include "base/text.h"
 
 #define MAX_HEADER_NAME 255 /* characters */
 
 static const struct json_rules body_rules = {.subject = "the body", .max_levels = 8};
-
-/*
- * Sets an error with the field, the rule and the value, as in "got 7" or "got an array": a string (shortened), an
- * integer or a boolean as in the body, any other value by its type. Returns false.
- */
-static bool reject_value(struct error *err, const char *field, const char *rule, struct json_object *got)
-{
-    enum json_type type = json_object_get_type(got);
-    char excerpt[TEXT_EXCERPT_SIZE];
-
-    if (type == json_type_string)
-        text_excerpt(excerpt, json_object_get_string(got), (size_t) json_object_get_string_len(got));
-    if (type == json_type_boolean || type == json_type_int)
-        return error_set(err, ERROR_PARAMETER, "%s %s, got %s", field, rule, json_object_get_string(got));
-    return error_set(err, ERROR_PARAMETER, "%s %s, got %s", field, rule,
-                     type == json_type_string ? excerpt : json_type_of(got));
-}
-
-/* Reads a string of min to max characters. *ret_text belongs to the value. */
-static bool read_text(struct json_object *value, const char *field, size_t min, size_t max, const char **ret_text,
-                      struct error *err)
-{
-    char rule[64];
-    size_t count = 0;
-
-    snprintf(rule, sizeof(rule), "must be a string of %zu to %zu characters", min, max);
-    if (!json_object_is_type(value, json_type_string))
-        return reject_value(err, field, rule, value);
-    *ret_text = json_object_get_string(value);
-    if (!text_utf8_count(*ret_text, (size_t) json_object_get_string_len(value), &count))
-        return reject_value(err, field, "must be UTF-8", value);
-    if (count < min || count > max)
-        return error_set(err, ERROR_PARAMETER, "%s %s, got %zu characters", field, rule, count);
-    return true;
-}
-
-static bool read_boolean(struct json_object *value, const char *field, bool *ret_boolean, struct error *err)
-{
-    const char *text;
-
-    if (json_object_is_type(value, json_type_boolean)) {
-        *ret_boolean = json_object_get_boolean(value);
-        return true;
-    }
-    text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
-    if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
-        return reject_value(err, field, "must be true or false", value);
-    *ret_boolean = strcmp(text, "true") == 0;
-    return true;
-}
 
 static bool read_choice(struct json_object *value, const struct filter *filter, char **ret_text, struct error *err)
 {
@@ -78,17 +29,9 @@ static bool read_choice(struct json_object *value, const struct filter *filter, 
         }
         buffer_printf(&rule, "%s %s", i == 0 ? "" : ",", filter->choices[i]);
     }
-    reject_value(err, filter->name, buffer_text(&rule), value);
+    json_field_reject(err, filter->name, buffer_text(&rule), value);
     buffer_free(&rule);
     return false;
-}
-
-static bool read_instant(struct json_object *value, const char *field, int64_t *ret_instant, struct error *err)
-{
-    if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
-        return reject_value(err, field, "must be an integer of at least 0 (milliseconds since 1970)", value);
-    *ret_instant = json_object_get_int64(value);
-    return true;
 }
 
 /* Reads {"start_time": ms, "end_time": ms}, each optional. Without either, there is no filter. */
@@ -98,7 +41,7 @@ static bool read_time_range(struct json_object *value, const struct filter *filt
     char field[64];
 
     if (!json_object_is_type(value, json_type_object))
-        return reject_value(err, filter->name, "must be an object with start_time and end_time", value);
+        return json_field_reject(err, filter->name, "must be an object with start_time and end_time", value);
 
     ret->start_time = ret->end_time = -1;
     json_object_object_foreach(value, key, member) {
@@ -111,7 +54,7 @@ static bool read_time_range(struct json_object *value, const struct filter *filt
         if (json_object_is_type(member, json_type_null))
             continue;
         snprintf(field, sizeof(field), "%s.%s", filter->name, key);
-        if (!read_instant(member, field, is_start ? &ret->start_time : &ret->end_time, err))
+        if (!json_field_instant(member, field, is_start ? &ret->start_time : &ret->end_time, err))
             return false;
     }
     if (ret->start_time >= 0 && ret->end_time >= 0 && ret->start_time > ret->end_time)
@@ -131,7 +74,7 @@ static bool read_filter(struct json_object *value, const struct filter *filter, 
         return true;
     switch (filter->kind) {
     case FILTER_BOOLEAN:
-        ret->is_set = read_boolean(value, filter->name, &ret->boolean, err);
+        ret->is_set = json_field_boolean(value, filter->name, &ret->boolean, err);
         return ret->is_set;
     case FILTER_CHOICE:
         ret->is_set = read_choice(value, filter, &ret->text, err);
@@ -140,7 +83,7 @@ static bool read_filter(struct json_object *value, const struct filter *filter, 
         return read_time_range(value, filter, ret, err);
     case FILTER_NAME:
     case FILTER_QUANTITY:
-        if (!read_text(value, filter->name, filter->kind == FILTER_NAME ? 1 : 0, filter->max_length, &text, err))
+        if (!json_field_text(value, filter->name, filter->kind == FILTER_NAME ? 1 : 0, filter->max_length, &text, err))
             return false;
         ret->is_set = *text != '\0';
         if (ret->is_set)
@@ -160,7 +103,7 @@ static bool read_header_key(struct json_object *value, size_t index, struct sele
 
     snprintf(field, sizeof(field), "export_headers[%zu][0]", index);
     if (!json_object_is_type(value, json_type_string))
-        return reject_value(err, field, "must be a string that is the key of a column", value);
+        return json_field_reject(err, field, "must be a string that is the key of a column", value);
     text = json_object_get_string(value);
     header->column = column_find(text);
     if (header->column == NULL) {
@@ -187,17 +130,8 @@ static bool read_header_name(struct json_object *value, size_t index, struct sel
     const char *text;
 
     snprintf(field, sizeof(field), "export_headers[%zu][1]", index);
-    if (!read_text(value, field, 1, MAX_HEADER_NAME, &text, err))
+    if (!json_field_line(value, field, 1, MAX_HEADER_NAME, &text, err))
         return false;
-    for (size_t at = 0, length = strlen(text); at < length;) {
-        uint32_t code_point = 0;
-        size_t size = text_utf8_decode(text + at, length - at, &code_point);
-
-        if (text_is_control(code_point))
-            return error_set(err, ERROR_PARAMETER, "%s must not contain control characters, got U+%04" PRIX32, field,
-                             code_point);
-        at += size;
-    }
     selection->headers[index].name = memory_copy_text(text);
     return true;
 }
@@ -209,7 +143,7 @@ static bool read_header_pair(struct json_object *pair, size_t index, struct sele
 
     snprintf(field, sizeof(field), "export_headers[%zu]", index);
     if (!json_object_is_type(pair, json_type_array))
-        return reject_value(err, field, "must be an array [key, header name]", pair);
+        return json_field_reject(err, field, "must be an array [key, header name]", pair);
     if (json_object_array_length(pair) != 2)
         return error_set(err, ERROR_PARAMETER,
                          "%s must be an array of two strings [key, header name], got %zu elements", field,
@@ -231,7 +165,7 @@ static bool read_header_pairs(struct json_object *body, struct selection *select
         return error_set(err, ERROR_PARAMETER, "%s is required: an array of 1 to %d pairs [key, header name], got none",
                          field, COLUMN_COUNT);
     if (!json_object_is_type(value, json_type_array))
-        return reject_value(err, field, "must be an array of pairs [key, header name]", value);
+        return json_field_reject(err, field, "must be an array of pairs [key, header name]", value);
     count = json_object_array_length(value);
     if (count < 1 || count > COLUMN_COUNT)
         return error_set(err, ERROR_PARAMETER, "%s must have 1 to %d pairs [key, header name], got %zu", field,
@@ -246,18 +180,16 @@ static bool read_header_pairs(struct json_object *body, struct selection *select
 static bool read_selection(struct json_object *body, struct selection *selection, struct error *err)
 {
     if (!json_object_is_type(body, json_type_object))
-        return reject_value(err, "the body", "must be a JSON object", body);
+        return json_field_reject(err, "the body", "must be a JSON object", body);
 
     json_object_object_foreach(body, key, value) {
         const struct filter *filter = filter_find(key);
-        char excerpt[TEXT_EXCERPT_SIZE];
 
         if (filter != NULL) {
             if (!read_filter(value, filter, &selection->filters[filter - filters], err))
                 return false;
         } else if (strcmp(key, "export_headers") != 0) {
-            return error_set(err, ERROR_PARAMETER, "the body has an unknown field %s",
-                             text_excerpt(excerpt, key, strlen(key)));
+            return json_field_reject_unknown(err, body_rules.subject, key);
         }
     }
     return read_header_pairs(body, selection, err);
