@@ -124,7 +124,12 @@ struct api_wait {
 MUST_CHECK bool api_await_task(struct api_call *call, const char *task_id, struct api_wait wait, struct task *ret_task,
                                struct error *err);
 
-/* Returns the status of a task as JSON, to be freed with json_object_put. */
-struct json_object *api_status_json(const struct task *task);
+/*
+ * send_file.c: responds with the file of a successful task: evaluates Range, the conditional headers and
+ * Accept-Encoding, and lets the web server send the file if it is configured to. ERROR_GONE if the file has expired,
+ * ERROR_STORAGE if it is missing.
+ */
+MUST_CHECK bool api_send_file(struct api_call *call, const struct task *task, const char *cache_control,
+                              struct error *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "export/task_json.h"
 
 static bool find_page(struct api_call *call, struct task_page *ret_page, struct error *err)
 {
@@ -25,7 +26,7 @@ bool api_list(struct api_call *call, struct error *err)
     result = json_object_new_object();
     list = json_object_new_array();
     for (size_t i = 0; i < page.count; i++)
-        json_object_array_add(list, api_status_json(&page.tasks[i]));
+        json_object_array_add(list, task_status_json(&page.tasks[i]));
     free(page.tasks);
     json_object_object_add(result, "total_num", json_object_new_int64(page.total));
     json_object_object_add(result, "data_list", list);

@@ -1,6 +1,6 @@
 /* A task as the API shows it: the members that it has in each state. */
+#include "export/task_json.h"
 
-#include "api/api.h"
 #include "check.h"
 
 #define TASK_ID "01234567-89ab-4cde-8f01-23456789abcd"
@@ -51,7 +51,7 @@ static void shows(const void *row)
     struct json_object *value;
 
     task.state = c->state;
-    value = api_status_json(&task);
+    value = task_status_json(&task);
     assert_string_equal(
         json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE), c->json);
     json_object_put(value);
@@ -65,10 +65,23 @@ static void an_expired_task_is_a_success(void)
 
     task.state = TASK_SUCCESS;
     task.expired = true;
-    value = api_status_json(&task);
+    value = task_status_json(&task);
     assert_true(json_object_object_get_ex(value, "task_status", &status));
     assert_string_equal(json_object_get_string(status), "success");
     assert_true(json_object_object_get_ex(value, "file_id", NULL));
+    json_object_put(value);
+}
+
+static void a_kept_file_has_no_expiry(void)
+{
+    struct task task = all_of_it;
+    struct json_object *value;
+
+    task.state = TASK_SUCCESS;
+    task.expire_time = 0;
+    value = task_status_json(&task);
+    assert_false(json_object_object_get_ex(value, "expire_time", NULL));
+    assert_true(json_object_object_get_ex(value, "finish_time", NULL));
     json_object_put(value);
 }
 
@@ -76,5 +89,6 @@ int main(void)
 {
     CHECK_EACH(shows, status_cases, label);
     CHECK(an_expired_task_is_a_success);
-    return check_run("api/status");
+    CHECK(a_kept_file_has_no_expiry);
+    return check_run("export/task_json");
 }
