@@ -16,6 +16,7 @@ enum http_method {
     HTTP_GET,
     HTTP_HEAD,
     HTTP_POST,
+    HTTP_PUT,
     HTTP_DELETE,
     HTTP_OTHER, /* not used by any route */
 };

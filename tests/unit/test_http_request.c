@@ -122,9 +122,9 @@ static const struct method_case {
     const char *name;
     enum http_method method;
 } method_cases[] = {
-    {"GET", HTTP_GET}, {"HEAD", HTTP_HEAD}, {"POST", HTTP_POST}, {"DELETE", HTTP_DELETE}, {"PUT", HTTP_OTHER},
-    {"OPTIONS", HTTP_OTHER}, {"get", HTTP_OTHER}, {"GETS", HTTP_OTHER}, {"GE", HTTP_OTHER}, {"", HTTP_OTHER},
-    {NULL, HTTP_OTHER},
+    {"GET", HTTP_GET}, {"HEAD", HTTP_HEAD}, {"POST", HTTP_POST}, {"PUT", HTTP_PUT}, {"DELETE", HTTP_DELETE},
+    {"PATCH", HTTP_OTHER}, {"OPTIONS", HTTP_OTHER}, {"get", HTTP_OTHER}, {"GETS", HTTP_OTHER}, {"GE", HTTP_OTHER},
+    {"", HTTP_OTHER}, {NULL, HTTP_OTHER},
 };
 
 static void methods(const void *row)

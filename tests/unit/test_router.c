@@ -22,6 +22,7 @@ static const struct row {
     {{HTTP_GET, "/a/{x}"}, "get a"},
     {{HTTP_HEAD, "/a/{x}"}, "head a"},
     {{HTTP_POST, "/a/{x}"}, "post a"},
+    {{HTTP_PUT, "/a/{x}"}, "put a"},
     {{HTTP_DELETE, "/a/{x}"}, "delete a"},
 };
 
@@ -46,6 +47,7 @@ static const struct match_case {
     {"/v5/p/container/task", HTTP_POST, "create", {"p", NULL}},
     {"/v5/p/tasks", HTTP_GET, "tasks", {"p", NULL}},
     {"/a/b", HTTP_POST, "post a", {"b", NULL}},
+    {"/a/b", HTTP_PUT, "put a", {"b", NULL}},
     {"/a/b", HTTP_DELETE, "delete a", {"b", NULL}},
     {"/v5/%2F%41/task/%20", HTTP_GET, "task", {"%2F%41", "%20"}},
     {"/v5/../task/..", HTTP_GET, "task", {"..", ".."}},
@@ -83,7 +85,7 @@ static const struct {
 
 static void no_such_path(const void *row)
 {
-    static const enum http_method methods[] = {HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_DELETE, HTTP_OTHER};
+    static const enum http_method methods[] = {HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OTHER};
 
     for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
         struct http_match found;
@@ -106,8 +108,9 @@ static const struct allow_case {
     {"/v5/p/container/task", HTTP_GET, "POST"},
     {"/v5/p/container/task", HTTP_OTHER, "POST"},
     {"/v5/p/task/t", HTTP_POST, "GET, HEAD"},
+    {"/v5/p/task/t", HTTP_PUT, "GET, HEAD"},
     {"/v5/p/task/t", HTTP_DELETE, "GET, HEAD"},
-    {"/a/b", HTTP_OTHER, "GET, HEAD, POST, DELETE"},
+    {"/a/b", HTTP_OTHER, "GET, HEAD, POST, PUT, DELETE"},
 };
 
 static void no_such_method(const void *row)
