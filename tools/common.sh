@@ -10,6 +10,7 @@ export LC_ALL=C.UTF-8
 BUILD_PACKAGES=(
 	gcc libc6-dev make autoconf automake pkg-config
 	libfcgi-dev libjson-c-dev libcsv-dev libpq-dev libinih-dev libssl-dev zlib1g-dev
+	libical-dev
 )
 
 die() {

@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/time_zone.h"
 
 enum kind {
     KIND_TEXT,
@@ -77,23 +77,7 @@ static const char *check_location(const char *value)
  */
 static const char *check_time_zone(const char *value)
 {
-    static const char zones[] = "/usr/share/zoneinfo";
-    static const char reason[] = "must be a name of the time zone database, such as UTC or Europe/Berlin";
-    char path[160];
-    struct stat status;
-
-    if (*value == '\0' || strlen(value) > 100 || !isalpha((unsigned char) value[0]))
-        return reason;
-    for (const char *c = value; *c != '\0'; c++) {
-        if (!isalnum((unsigned char) *c) && strchr("/_+-", *c) == NULL)
-            return reason;
-    }
-    if (stat(zones, &status) != 0)
-        return NULL;
-    snprintf(path, sizeof(path), "%s/%s", zones, value);
-    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
-        return reason;
-    return NULL;
+    return time_zone_is_name(value) ? NULL : TIME_ZONE_NAME_RULE;
 }
 
 /* The functions of the member `store`. */
