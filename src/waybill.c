@@ -29,6 +29,9 @@ static const struct {
      "  task cancel ID                    cancel an unfinished task; its state becomes failure\n"
      "  task retry ID                     queue a failed task again\n"
      "  task purge                        remove expired files and tasks now\n"},
+    {"schedule", cli_schedule,
+     "  schedule preview --rule R [--time-zone Z] [--start TIME] [--count N]\n"
+     "                                    print the next occurrences of a recurrence rule\n"},
     {"worker", worker_run,
      "  worker                            run exports until SIGTERM, without serving requests\n"},
 };

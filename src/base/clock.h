@@ -29,6 +29,13 @@ void clock_init_condition(pthread_cond_t *condition);
 /* Writes an instant of 0 to CLOCK_MAX_MS as 2026-04-03T08:15:00.123Z. */
 void clock_format_iso8601(char out[CLOCK_ISO8601_SIZE], int64_t instant);
 
+/*
+ * Parses a time of ISO 8601 in the years 1970 to 9999, such as 2026-04-03, 2026-04-03T08:15, 2026-04-03T08:15:00 or
+ * 2026-04-03T08:15:00.123, the last three with or without Z, +02:00 or +0200. *ret_ms is an instant if there is such an
+ * offset, otherwise the milliseconds from 1970-01-01T00:00:00 on the local clock. Returns false if it is invalid.
+ */
+bool clock_parse_iso8601(const char *text, int64_t *ret_ms, bool *ret_has_offset);
+
 /* Writes an instant as Fri, 03 Apr 2026 08:15:00 GMT (RFC 9110 section 5.6.7). */
 void clock_format_http_date(char out[CLOCK_HTTP_DATE_SIZE], int64_t instant);
 

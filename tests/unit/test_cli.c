@@ -113,6 +113,16 @@ static const struct arguments_case {
     {"purge", {"task", "purge"}, NULL},
     {"purge, argument", {"task", "purge", ID}, "task purge: unexpected argument \"" ID "\""},
     {"purge, option", {"task", "purge", "--all"}, "task purge: unknown option \"--all\""},
+}, schedule_cases[] = {
+    {"schedule without an action", {"schedule"}, "schedule: one of preview is required"},
+    {"preview without a rule", {"schedule", "preview"}, "schedule preview: --rule is required"},
+    {"preview, unknown option", {"schedule", "preview", "--zone=UTC"}, "schedule preview: unknown option \"--zone\""},
+    {"preview, argument", {"schedule", "preview", "--rule=FREQ=DAILY", "x"}, "schedule preview: unexpected argument"},
+    {"preview, no number", {"schedule", "preview", "--rule=FREQ=DAILY", "--count=0"},
+     "schedule preview: --count must be an integer from 1 to 10000, got \"0\""},
+    {"preview, too many", {"schedule", "preview", "--rule=FREQ=DAILY", "--count=10001"}, "--count must be"},
+    {"preview, no time", {"schedule", "preview", "--rule=FREQ=DAILY", "--start=2026-02-30"},
+     "schedule preview: --start must be a time of ISO 8601"},
 }, worker_cases[] = {
     {"worker, argument", {"worker", "x"}, "worker: unexpected argument \"x\""},
     {"worker, option", {"worker", "--threads=2"}, "worker: unknown option \"--threads\""},
@@ -195,6 +205,11 @@ static void migrate(const void *row)
 static void task(const void *row)
 {
     run(cli_task, row);
+}
+
+static void schedule(const void *row)
+{
+    run(cli_schedule, row);
 }
 
 static void check(const void *row)
@@ -488,6 +503,7 @@ int main(void)
     CHECK_EACH(token, token_cases, label);
     CHECK(lists_have_a_limit);
     CHECK_EACH(task, task_cases, label);
+    CHECK_EACH(schedule, schedule_cases, label);
     CHECK_EACH(worker, worker_cases, label);
     CHECK_EACH(migrate, migrate_cases, label);
     CHECK_EACH(check, check_cases, label);

@@ -154,6 +154,82 @@ static void durations(const void *row)
         assert_true(duration == c->duration);
 }
 
+static const struct time_case {
+    const char *text;
+    int64_t ms; /* -1: refused */
+    bool has_offset;
+} time_cases[] = {
+    {"2026-04-03", 1775174400000, false},
+    {"2026-04-03T08:15", 1775204100000, false},
+    {"2026-04-03T08:15:01", 1775204101000, false},
+    {"2026-04-03T08:15:01.023", 1775204101023, false},
+    {"2026-04-03T08:15Z", 1775204100000, true},
+    {"2026-04-03T08:15:00Z", 1775204100000, true},
+    {"2026-04-03T08:15:00.123Z", 1775204100123, true},
+    {"2026-04-03T10:15:00+02:00", 1775204100000, true},
+    {"2026-04-03T10:45+0230", 1775204100000, true},
+    {"2026-04-03T02:30:00.000-05:45", 1775204100000, true},
+    {"2026-04-03T08:15-0000", 1775204100000, true},
+    {"2024-02-29", 1709164800000, false},
+    {"1970-01-01T00:00:00.000", 0, false},
+    {"1970-01-01T00:00:00.000Z", 0, true},
+    {"1969-12-31T23:00-01:00", 0, true},
+    {"9999-12-31T23:59:59.999Z", 253402300799999, true},
+    {"1969-12-31T23:59:59.999", -1, false},
+    {"1970-01-01T00:00+00:01", -1, false},
+    {"9999-12-31T23:59-00:01", -1, false},
+    {"10000-01-01", -1, false},
+    {"0000-01-01", -1, false},
+    {"", -1, false},
+    {"now", -1, false},
+    {"1775204100", -1, false},
+    {"2026", -1, false},
+    {"2026-04", -1, false},
+    {"2026-4-3", -1, false},
+    {"20260403T081500Z", -1, false},
+    {"2026-04-31", -1, false},
+    {"2026-02-29", -1, false},
+    {"2026-00-01", -1, false},
+    {"2026-13-01", -1, false},
+    {"2026-01-00", -1, false},
+    {"2026-04-03Z", -1, false},
+    {"2026-04-03+02:00", -1, false},
+    {"2026-04-03T", -1, false},
+    {"2026-04-03T08", -1, false},
+    {"2026-04-03 08:15", -1, false},
+    {"2026-04-03t08:15", -1, false},
+    {"2026-04-03T08:15z", -1, false},
+    {"2026-04-03T24:00", -1, false},
+    {"2026-04-03T08:60", -1, false},
+    {"2026-04-03T08:15:60", -1, false},
+    {"2026-04-03T08:15:00.", -1, false},
+    {"2026-04-03T08:15:00.12", -1, false},
+    {"2026-04-03T08:15:00.1234", -1, false},
+    {"2026-04-03T08:15:00,123", -1, false},
+    {"2026-04-03T08:15+02", -1, false},
+    {"2026-04-03T08:15+2:00", -1, false},
+    {"2026-04-03T08:15+24:00", -1, false},
+    {"2026-04-03T08:15+02:60", -1, false},
+    {"2026-04-03T08:15+02:00Z", -1, false},
+    {"2026-04-03T08:15+02:000", -1, false},
+    {"2026-04-03T08:15*02:00", -1, false},
+    {"2026-04-03T08:15ZZ", -1, false},
+    {" 2026-04-03", -1, false},
+    {"2026-04-03 ", -1, false},
+    {"-2026-04-03", -1, false},
+};
+
+static void parses_iso8601(const void *row)
+{
+    const struct time_case *c = row;
+    int64_t ms = -1;
+    bool has_offset = false;
+
+    assert_int_equal(clock_parse_iso8601(c->text, &ms, &has_offset), c->ms >= 0);
+    assert_true(ms == c->ms);
+    assert_int_equal(has_offset, c->has_offset);
+}
+
 static void now(void)
 {
     int64_t before = (int64_t) time(NULL) * 1000;
@@ -228,6 +304,7 @@ int main(void)
     CHECK_EACH(parses_http_dates, older_dates, text);
     CHECK_EACH(refuses_http_dates, refused_dates, text);
     CHECK_EACH(durations, duration_cases, text);
+    CHECK_EACH(parses_iso8601, time_cases, text);
     CHECK(now);
     CHECK(monotonic_never_goes_back);
     CHECK(remaining);
