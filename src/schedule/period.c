@@ -61,7 +61,7 @@ static bool read_amounts(const char *at, struct period *period)
             if (units[unit].letter == *at && (units[unit].part == TIME_PART) == is_time)
                 break;
         }
-        if (unit == ARRAY_SIZE(units) || has_weeks || (units[unit].part == WEEK_PART && next > 0))
+        if (unit == ARRAY_SIZE(units) || (units[unit].part == WEEK_PART && next > 0))
             return false;
         has_weeks = units[unit].part == WEEK_PART;
         period->months += amount * units[unit].months;

@@ -123,7 +123,7 @@ static bool check_weekday_value(const struct part *part, struct syntax *syntax, 
         return true;
     syntax->has_numbered_weekday = true;
     snprintf(number, sizeof(number), "%.*s", (int) (length > 8 ? 8 : length) - 2, value);
-    return (length <= 5 && is_number_of(part, number)) || refuse_number(part, value, err);
+    return is_number_of(part, number) || refuse_number(part, value, err);
 }
 
 static bool check_list(const struct part *part, struct syntax *syntax, char *list, struct error *err)
