@@ -28,24 +28,22 @@ static int first_week(int year, int week_start)
     return days_before <= 3 ? -days_before : 7 - days_before;
 }
 
-/* Finds the week of a day, which may belong to the year before or after. */
-static struct ordinal find_week(int year, int day, int week_start)
+/* Finds the days of the year, from 0, on which week 1 of the year before, this year and the two after it begins. */
+static void find_first_weeks(int year, int week_start, int firsts[4])
 {
-    int first = first_week(year, week_start);
-    int next = calendar_year_length(year) + first_week(year + 1, week_start);
-    struct ordinal week;
+    firsts[0] = first_week(year - 1, week_start) - calendar_year_length(year - 1);
+    firsts[1] = first_week(year, week_start);
+    firsts[2] = first_week(year + 1, week_start) + calendar_year_length(year);
+    firsts[3] = first_week(year + 2, week_start) + calendar_year_length(year) + calendar_year_length(year + 1);
+}
 
-    if (day < first) {
-        next = first;
-        first = first_week(year - 1, week_start) - calendar_year_length(year - 1);
-    } else if (day >= next) {
-        first = next;
-        next += calendar_year_length(year + 1) + first_week(year + 2, week_start)
-                - first_week(year + 1, week_start);
-    }
-    week.from_start = (day - first) / 7 + 1;
-    week.from_end = (next - first) / 7 - week.from_start + 1;
-    return week;
+/* Finds the week of a day, which may belong to the year before or after. */
+static struct ordinal find_week(const int firsts[4], int day)
+{
+    int at = day < firsts[1] ? 0 : day < firsts[2] ? 1 : 2;
+    int number = (day - firsts[at]) / 7 + 1;
+
+    return (struct ordinal) {number, (firsts[at + 1] - firsts[at]) / 7 - number + 1};
 }
 
 /* Numbers in BYDAY count within the month of MONTHLY and of BYMONTH, otherwise within the year. */
@@ -71,8 +69,11 @@ void year_days_match(const struct recurrence_rule *rule, int year, bool *matches
     int year_length = calendar_year_length(year);
     int weekday = calendar_weekday(calendar_day(year, 1, 1));
     struct year_day day = {.month = 1};
+    int first_weeks[4] = {0};
     int at = 0;
 
+    if (rule->weeks.is_given)
+        find_first_weeks(year, rule->week_start, first_weeks);
     for (; day.month <= 12; day.month++) {
         int length = calendar_month_length(year, day.month);
         bool has_month = rule->months == 0 || (rule->months >> day.month & 1) != 0;
@@ -82,7 +83,7 @@ void year_days_match(const struct recurrence_rule *rule, int year, bool *matches
             day.in_month = (struct ordinal) {i + 1, length - i};
             day.in_year = (struct ordinal) {at + 1, year_length - at};
             if (rule->weeks.is_given)
-                day.week = find_week(year, at, rule->week_start);
+                day.week = find_week(first_weeks, at);
             matches[at] = has_month && allows_day(rule, &day);
         }
     }
