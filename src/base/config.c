@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hosts.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -80,6 +81,11 @@ static const char *check_time_zone(const char *value)
     return time_zone_is_name(value) ? NULL : TIME_ZONE_NAME_RULE;
 }
 
+static const char *check_hosts(const char *value)
+{
+    return hosts_is_valid(value) ? NULL : "must be a list of hosts with commas: name, name:port, [IPv6], [IPv6]:port";
+}
+
 /* The functions of the member `store`. */
 static void store_offload(void *member, int choice)
 {
@@ -130,6 +136,8 @@ static const struct option options[] = {
     {"csv", "formula_guard", KIND_BOOLEAN, AT(formula_guard), "on", .check = NULL},
     {"limits", "unfinished_tasks", KIND_INTEGER, AT(unfinished_tasks), "200", .min = 1, .max = 1000000},
     {"limits", "running_exports", KIND_INTEGER, AT(running_exports), "16", .min = 0, .max = 100000},
+    {"notify", "hosts", KIND_TEXT, AT(notify_hosts), "", .check = check_hosts},
+    {"notify", "allow_http", KIND_BOOLEAN, AT(notify_allow_http), "off", .check = NULL},
     {"log", "level", KIND_CHOICE, AT(log_level), "info",
      .choices = {[LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"},
      .store = store_log_level},

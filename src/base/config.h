@@ -56,6 +56,9 @@ struct config {
     /* [limits] */
     int unfinished_tasks;
     int running_exports; /* 0: no limit */
+    /* [notify] */
+    char *notify_hosts; /* a list of base/hosts.h */
+    bool notify_allow_http;
     /* [log] */
     enum log_level log_level;
     enum log_format log_format;
