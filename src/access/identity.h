@@ -4,10 +4,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 
+#define IDENTITY_ALL_GRANTED "all_granted_eps" /* as an enterprise project: all that are granted to the caller */
+
 struct identity {
+    int64_t token_id;           /* of the caller's token */
     char *project_id;
     bool all;                   /* all enterprise projects of the project */
     size_t count;               /* of enterprise_projects; unless `all` is set, the caller may see only these */

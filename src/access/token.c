@@ -24,6 +24,7 @@ static void hash_token(const char *token, char out[2 * SHA256_SIZE + 1])
 /* Reads the rows of a token: one for each enterprise project, or a single row with NULL for all. */
 static void read_identity(const struct db_result *rows, struct identity *identity)
 {
+    identity->token_id = db_integer(rows, 0, "token_id");
     identity->project_id = memory_copy_text(db_text(rows, 0, "project_id"));
     identity->all = db_is_null(rows, 0, "enterprise_project_id");
     if (identity->all)
@@ -44,30 +45,50 @@ bool token_check(const char *token, struct error *err)
     return true;
 }
 
+#define SELECT_VALID_TOKEN                                                                                         \
+    "SELECT token_id, project_id, enterprise_project_id"                                                           \
+    " FROM waybill.access_token LEFT JOIN LATERAL unnest(enterprise_projects) AS enterprise_project_id ON true"    \
+    " WHERE revoke_time IS NULL AND (expire_time IS NULL OR expire_time > now()) AND "
+
+/* Runs SELECT_VALID_TOKEN. *ret_known is false if there is no valid token. */
+static bool find_identity(struct db *db, const char *sql, const char *key, bool *ret_known,
+                          struct identity *ret_identity, struct error *err)
+{
+    struct db_result *rows = db_query(db, DB_ROWS, sql, 1, &key, err);
+
+    if (rows == NULL)
+        return false;
+    *ret_known = db_rows(rows) > 0;
+    if (*ret_known)
+        read_identity(rows, ret_identity);
+    db_result_free(rows);
+    return true;
+}
+
 bool token_identify(struct db *db, const char *token, struct identity *ret_identity, struct error *err)
 {
-    static const char sql[] =
-        "SELECT project_id, enterprise_project_id"
-        " FROM waybill.access_token LEFT JOIN LATERAL unnest(enterprise_projects) AS enterprise_project_id ON true"
-        " WHERE token_sha256 = decode($1, 'hex') AND revoke_time IS NULL"
-        " AND (expire_time IS NULL OR expire_time > now())";
+    static const char sql[] = SELECT_VALID_TOKEN "token_sha256 = decode($1, 'hex')";
     char hash[2 * SHA256_SIZE + 1];
-    const char *const values[] = {hash};
-    struct db_result *rows;
     bool known;
 
     hash_token(token, hash);
-    rows = db_query(db, DB_ROWS, sql, ARRAY_SIZE(values), values, err);
-    if (rows == NULL)
+    if (!find_identity(db, sql, hash, &known, ret_identity, err))
         return false;
-    known = db_rows(rows) > 0;
-    if (known)
-        read_identity(rows, ret_identity);
-    else
-        error_set(err, ERROR_IDENTITY,
-                  "X-Auth-Token must be a valid token, got one that is unknown, expired or revoked");
-    db_result_free(rows);
-    return known;
+    return known ? true : error_set(err, ERROR_IDENTITY,
+                                    "X-Auth-Token must be a valid token, got one that is unknown, expired or revoked");
+}
+
+bool token_identify_by_id(struct db *db, int64_t token_id, struct identity *ret_identity, struct error *err)
+{
+    static const char sql[] = SELECT_VALID_TOKEN "token_id = $1::bigint";
+    char id[24];
+    bool known;
+
+    snprintf(id, sizeof(id), "%" PRId64, token_id);
+    if (!find_identity(db, sql, id, &known, ret_identity, err))
+        return false;
+    return known ? true : error_set(err, ERROR_PERMISSION, "the token of the schedule must be valid, got one that is"
+                                    " expired or revoked");
 }
 
 bool token_create(struct db *db, const char *name, const char *project_id, const char *enterprise_projects,

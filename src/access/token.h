@@ -22,6 +22,13 @@ MUST_CHECK bool token_check(const char *token, struct error *err);
 MUST_CHECK bool token_identify(struct db *db, const char *token, struct identity *ret_identity, struct error *err);
 
 /*
+ * Finds the current grants of a token, on behalf of a schedule that it made. Fails with ERROR_PERMISSION if the token
+ * is expired or revoked. Free the identity with identity_clear.
+ */
+MUST_CHECK bool token_identify_by_id(struct db *db, int64_t token_id, struct identity *ret_identity,
+                                     struct error *err);
+
+/*
  * Creates a token for a project. `enterprise_projects` is text[] in the input format of PostgreSQL, NULL for all;
  * `lifetime` is in milliseconds, 0 for no expiry. The token itself is not stored.
  */

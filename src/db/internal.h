@@ -14,10 +14,14 @@
 #include "base/error.h"
 #include "db/connection.h"
 
+#define DB_MAX_PREPARED 32
+
 struct db {
     PGconn *connection;
     int query_timeout_ms;
     bool abandoned; /* unusable: a statement was abandoned and may still return results, or the server closed it */
+    const char *prepared[DB_MAX_PREPARED]; /* the SQL of prepared statements; the index is the number in their names */
+    size_t prepared_count;
     db_watcher watcher;
     void *watcher_context;
 };

@@ -1,9 +1,13 @@
 #include "db/query.h"
 
+#include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buffer.h"
+#include "base/digest.h"
 #include "db/internal.h"
 
 /* Keeps one of two results: the first that is an error, else the last. */
@@ -73,12 +77,12 @@ static bool as_expected(const PGresult *result, enum db_expect expect)
     return false;
 }
 
-struct db_result *db_query(struct db *db, enum db_expect expect, const char *sql, size_t count,
-                           const char *const *values, struct error *err)
+/* Receives the result of a statement; `sent` is the result of libpq's function that sent it. */
+static struct db_result *receive(struct db *db, int sent, enum db_expect expect, struct error *err)
 {
     PGresult *result;
 
-    if (PQsendQueryParams(db->connection, sql, (int) count, NULL, values, NULL, NULL, 0) == 0) {
+    if (sent == 0) {
         db_fail(db, NULL, err);
         return NULL;
     }
@@ -90,6 +94,44 @@ struct db_result *db_query(struct db *db, enum db_expect expect, const char *sql
         return NULL;
     }
     return (struct db_result *) result;
+}
+
+struct db_result *db_query(struct db *db, enum db_expect expect, const char *sql, size_t count,
+                           const char *const *values, struct error *err)
+{
+    return receive(db, PQsendQueryParams(db->connection, sql, (int) count, NULL, values, NULL, NULL, 0), expect, err);
+}
+
+#define PREPARED_NAME_SIZE 32
+
+/* Finds or prepares a statement, and writes its name. */
+static bool prepare(struct db *db, const char *sql, char name[PREPARED_NAME_SIZE], struct error *err)
+{
+    size_t number = 0;
+    struct db_result *result;
+
+    while (number < db->prepared_count && db->prepared[number] != sql)
+        number++;
+    snprintf(name, PREPARED_NAME_SIZE, "waybill_%zu", number);
+    if (number < db->prepared_count)
+        return true;
+    assert(number < DB_MAX_PREPARED);
+    result = receive(db, PQsendPrepare(db->connection, name, sql, 0, NULL), DB_NOTHING, err);
+    if (result == NULL)
+        return false;
+    db_result_free(result);
+    db->prepared[db->prepared_count++] = sql;
+    return true;
+}
+
+struct db_result *db_query_prepared(struct db *db, enum db_expect expect, const char *sql, size_t count,
+                                    const char *const *values, struct error *err)
+{
+    char name[PREPARED_NAME_SIZE];
+
+    if (!prepare(db, sql, name, err))
+        return NULL;
+    return receive(db, PQsendQueryPrepared(db->connection, name, (int) count, values, NULL, NULL, 0), expect, err);
 }
 
 bool db_execute(struct db *db, const char *sql, size_t count, const char *const *values, int64_t *ret_changed,
@@ -147,6 +189,24 @@ bool db_begin_locked(struct db *db, int64_t lock, struct error *err)
     if (!begun)
         db_rollback(db);
     return begun;
+}
+
+bool db_begin(struct db *db, struct error *err)
+{
+    if (db_run_script(db, "BEGIN", err))
+        return true;
+    db_rollback(db);
+    return false;
+}
+
+int64_t db_lock_of(const char *subject)
+{
+    unsigned char sha256[SHA256_SIZE];
+    int64_t lock;
+
+    digest_sha256(subject, strlen(subject), sha256);
+    memcpy(&lock, sha256, sizeof(lock));
+    return lock;
 }
 
 bool db_commit(struct db *db, struct error *err)

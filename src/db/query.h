@@ -11,6 +11,10 @@
 #include "db/connection.h"
 #include "db/result.h"
 
+/* An SQL expression for a timestamptz as milliseconds since 1970, and the reverse. NULL stays NULL. */
+#define DB_MS(time) "(extract(epoch FROM " time ") * 1000)::bigint"
+#define DB_TIME(ms) "(timestamptz 'epoch' + " ms "::bigint * interval '1 millisecond')"
+
 /* The expected result of a query. Any other result is ERROR_INTERNAL. */
 enum db_expect {
     DB_NOTHING,    /* a command without rows: INSERT, UPDATE ... without RETURNING */
@@ -26,6 +30,13 @@ enum db_expect {
 MUST_CHECK struct db_result *db_query(struct db *db, enum db_expect expect, const char *sql, size_t count,
                                       const char *const *values, struct error *err);
 
+/*
+ * Like db_query, for a statement that runs often and needs no new plan for each of its values. The connection prepares
+ * it once. `sql` is a constant with static lifetime, which identifies the statement.
+ */
+MUST_CHECK struct db_result *db_query_prepared(struct db *db, enum db_expect expect, const char *sql, size_t count,
+                                               const char *const *values, struct error *err);
+
 /* Like db_query with DB_NOTHING. *ret_changed is the number of changed rows; the pointer may be NULL. */
 MUST_CHECK bool db_execute(struct db *db, const char *sql, size_t count, const char *const *values,
                            int64_t *ret_changed, struct error *err);
@@ -36,13 +47,19 @@ MUST_CHECK bool db_run_script(struct db *db, const char *script, struct error *e
 /* Checks that the server responds. */
 MUST_CHECK bool db_ping(struct db *db, struct error *err);
 
+/* Begins a transaction. End it with db_commit, or db_rollback after a failure. */
+MUST_CHECK bool db_begin(struct db *db, struct error *err);
+
 /*
  * Begins a transaction and acquires the advisory lock with this number, which nothing else may use. Later statements of
- * the transaction see everything that earlier holders committed. End it with db_commit, or db_rollback after a failure.
+ * the transaction see everything that earlier holders committed. End it as above.
  */
 MUST_CHECK bool db_begin_locked(struct db *db, int64_t lock, struct error *err);
 MUST_CHECK bool db_commit(struct db *db, struct error *err);
 void db_rollback(struct db *db); /* if it fails, the connection is lost */
+
+/* Returns the number of the advisory lock of a subject. Different subjects have different locks, almost certainly. */
+int64_t db_lock_of(const char *subject);
 
 /* Returns texts in the input format of text[]: {"a","b"}. Free the result with free(). */
 char *db_array_literal(const char *const *texts, size_t count);

@@ -286,7 +286,8 @@ bool claim_succeed(struct db *db, const struct claim *claim, const struct claim_
         " SET state = 'success', lease = NULL, lease_expire_time = NULL, progress = 100,"
         "     exported_rows = $3::bigint, truncated = $4::boolean, file_id = lease, file_size = $5::bigint,"
         "     gzip_size = nullif($8::bigint, 0), sha256 = decode($6, 'hex'), finish_time = now(),"
-        "     expire_time = now() + $7::integer * interval '1 hour'" WHERE_HELD " RETURNING " TASK_ANNOUNCE_CHANGE;
+        "     expire_time = CASE WHEN NOT kept THEN now() + $7::integer * interval '1 hour' END" WHERE_HELD
+        " RETURNING " TASK_ANNOUNCE_CHANGE;
     char rows[24], size[24], gzip_size[24], sha256[2 * SHA256_SIZE + 1], retention[16];
     const char *const values[] = {claim->task_id, claim->lease, rows, outcome->truncated ? "true" : "false",
                                   size, sha256, retention, gzip_size};

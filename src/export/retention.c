@@ -64,6 +64,9 @@ static bool expire_old(const struct round *round, struct error *err)
     return run_in_batches(round, sql, 0, NULL, &round->result->files_expired, err);
 }
 
+/* A file that a schedule keeps has no expire_time, and only newer files of the schedule replace it. */
+#define IS_EXPIRABLE HAS_FILE " AND expire_time IS NOT NULL"
+
 /*
  * Expires the oldest files until the total size is within the limit. The newest file never expires here; otherwise an
  * export larger than the limit could not be downloaded. A file expires if the total size of all older files is less
@@ -76,14 +79,15 @@ static bool expire_beyond_limit(const struct round *round, struct error *err)
         "    SELECT coalesce(sum(file_bytes), 0) - $1::bigint AS bytes FROM waybill.ended_tally"
         "), oldest AS ("
         "    SELECT task_id, finish_time, waybill.file_bytes(task) AS bytes FROM waybill.export_task task"
-        "    WHERE" HAS_FILE " AND (SELECT bytes > 0 FROM excess) ORDER BY finish_time, task_id" LIMIT_BATCH
+        "    WHERE" IS_EXPIRABLE " AND (SELECT bytes > 0 FROM excess) ORDER BY finish_time, task_id" LIMIT_BATCH
         "), placed AS ("
         "    SELECT task_id, sum(bytes) OVER (ORDER BY finish_time, task_id) - bytes AS older FROM oldest"
         "), newest AS ("
-        "    SELECT task_id FROM waybill.export_task WHERE" HAS_FILE " ORDER BY finish_time DESC, task_id DESC LIMIT 1"
+        "    SELECT task_id FROM waybill.export_task WHERE" IS_EXPIRABLE 
+        "    ORDER BY finish_time DESC, task_id DESC LIMIT 1"
         "), changed AS ("
         "    UPDATE waybill.export_task SET file_removed = true, expire_time = now()"
-        "    WHERE" HAS_FILE " AND task_id = ANY (ARRAY("
+        "    WHERE" IS_EXPIRABLE " AND task_id = ANY (ARRAY("
         "        SELECT task_id FROM waybill.export_task WHERE task_id = ANY (ARRAY("
         "            SELECT task_id FROM placed WHERE older < (SELECT bytes FROM excess)"
         "            EXCEPT SELECT task_id FROM newest))" LOCK_BATCH "))" COUNT_CHANGED;

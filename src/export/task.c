@@ -7,8 +7,6 @@
 #include "base/memory.h"
 #include "db/query.h"
 
-#define MS(column) "(extract(epoch FROM " column ") * 1000)::bigint"
-
 static const char *const state_names[] = {
     [TASK_QUEUED] = "queued", [TASK_RUNNING] = "running", [TASK_SUCCESS] = "success", [TASK_FAILURE] = "failure",
 };
@@ -44,30 +42,31 @@ void task_file_name(const struct task *task, char out[TASK_NAME_SIZE])
     snprintf(out, TASK_NAME_SIZE, "container_%" PRId64 "_export.csv", task->create_time);
 }
 
-/* Returns the advisory lock that serializes the creation of tasks of a project, to enforce the limit. */
-static int64_t lock_of_project(const char *project_id)
+bool task_begin(struct db *db, const char *project_id, struct error *err)
 {
-    unsigned char sha256[SHA256_SIZE];
-    int64_t lock;
-
-    digest_sha256(project_id, strlen(project_id), sha256);
-    memcpy(&lock, sha256, sizeof(lock));
-    return lock;
+    return db_begin_locked(db, db_lock_of(project_id), err);
 }
 
-static bool insert(struct db *db, const struct task_spec *spec, int limit, char ret_task_id[TEXT_UUID_LENGTH + 1],
-                   struct error *err)
+bool task_insert(struct db *db, const struct task_spec *spec, int limit, char ret_task_id[TEXT_UUID_LENGTH + 1],
+                 struct error *err)
 {
     static const char sql[] =
         "INSERT INTO waybill.export_task"
-        " (project_id, enterprise_project_id, enterprise_projects, export_size, request, request_id)"
-        " SELECT $1, $2, $3::text[], $4::integer, $5::jsonb, $6"
-        " WHERE (SELECT count(*) FROM waybill.export_task"
-        "        WHERE project_id = $1 AND state IN ('queued', 'running')) < $7::bigint"
+        " (project_id, enterprise_project_id, enterprise_projects, export_size, request, request_id, kept,"
+        "  task_id, state, error_code, error_msg, finish_time)"
+        " SELECT $1, $2, $3::text[], $4::integer, $5::jsonb, $6, $8::boolean, coalesce($9::uuid, gen_random_uuid()),"
+        "        CASE WHEN $10::text IS NULL THEN 'queued' ELSE 'failure' END, $10, $11,"
+        "        CASE WHEN $10::text IS NOT NULL THEN now() END"
+        " WHERE $7::bigint = 0 OR (SELECT count(*) FROM waybill.export_task"
+        "                          WHERE project_id = $1 AND state IN ('queued', 'running')) < $7::bigint"
         " RETURNING task_id, " TASK_ANNOUNCE_WORK;
     char export_size[16], limit_text[16];
+    const struct error *failure = spec->failure;
     const char *const values[] = {spec->project_id, spec->enterprise_project_id, spec->enterprise_projects,
-                                  export_size, spec->request, spec->request_id, limit_text};
+                                  export_size, spec->request, spec->request_id, limit_text,
+                                  spec->kept ? "true" : "false", spec->task_id,
+                                  failure == NULL ? NULL : error_info(failure->code)->api_code,
+                                  failure == NULL ? NULL : failure->message};
     struct db_result *row;
     bool created;
 
@@ -91,9 +90,9 @@ bool task_create(struct db *db, const struct task_spec *spec, int limit, char re
 {
     char task_id[TEXT_UUID_LENGTH + 1];
 
-    if (!db_begin_locked(db, lock_of_project(spec->project_id), err))
+    if (!task_begin(db, spec->project_id, err))
         return false;
-    if (!insert(db, spec, limit, task_id, err)) {
+    if (!task_insert(db, spec, limit, task_id, err)) {
         db_rollback(db);
         return false;
     }
@@ -103,7 +102,7 @@ bool task_create(struct db *db, const struct task_spec *spec, int limit, char re
     return true;
 }
 
-static void copy_text(char *out, size_t size, const char *text)
+static void fill_text(char *out, size_t size, const char *text)
 {
     snprintf(out, size, "%s", text == NULL ? "" : text);
 }
@@ -127,10 +126,10 @@ static bool not_found(const char *what, const char *id, struct error *err)
     " AND ($3::text IS NULL OR enterprise_project_id = $3::text)"
 
 /* The columns that read_task reads. */
-#define TASK_COLUMNS                                                                                                   \
-    " task_id, state, progress, exported_rows, truncated, " MS("create_time") " AS create_ms, " MS("finish_time")      \
-    " AS finish_ms, file_id, file_size, encode(sha256, 'hex') AS sha256, " MS("expire_time") " AS expire_ms"           \
-    ", expire_time <= now() AS expired, error_code, error_msg, gzip_size"
+#define TASK_COLUMNS                                                                                             \
+    " task_id, state, progress, exported_rows, truncated, " DB_MS("create_time") " AS create_ms"                  \
+    ", " DB_MS("finish_time") " AS finish_ms, file_id, file_size, encode(sha256, 'hex') AS sha256"                \
+    ", " DB_MS("expire_time") " AS expire_ms, expire_time <= now() AS expired, error_code, error_msg, gzip_size"
 
 static void read_task(const struct db_result *rows, size_t row, struct task *task)
 {
@@ -146,11 +145,11 @@ static void read_task(const struct db_result *rows, size_t row, struct task *tas
         .gzip_size = db_integer(rows, row, "gzip_size"),
     };
     (void) task_parse_state(db_text(rows, row, "state"), &task->state); /* the table has no other states */
-    copy_text(task->task_id, sizeof(task->task_id), db_text(rows, row, "task_id"));
-    copy_text(task->file_id, sizeof(task->file_id), db_text(rows, row, "file_id"));
-    copy_text(task->sha256, sizeof(task->sha256), db_text(rows, row, "sha256"));
-    copy_text(task->error_code, sizeof(task->error_code), db_text(rows, row, "error_code"));
-    copy_text(task->error_msg, sizeof(task->error_msg), db_text(rows, row, "error_msg"));
+    fill_text(task->task_id, sizeof(task->task_id), db_text(rows, row, "task_id"));
+    fill_text(task->file_id, sizeof(task->file_id), db_text(rows, row, "file_id"));
+    fill_text(task->sha256, sizeof(task->sha256), db_text(rows, row, "sha256"));
+    fill_text(task->error_code, sizeof(task->error_code), db_text(rows, row, "error_code"));
+    fill_text(task->error_msg, sizeof(task->error_msg), db_text(rows, row, "error_msg"));
 }
 
 /*
@@ -199,6 +198,21 @@ bool task_find_by_file(struct db *db, const struct task_viewer *viewer, const ch
                        struct error *err)
 {
     return find_one(db, SELECT_TASK_BY("file_id"), "file", file_id, viewer, ret_task, err);
+}
+
+bool task_load(struct db *db, const char *task_id, struct task *ret_task, struct error *err)
+{
+    static const char sql[] = "SELECT" TASK_COLUMNS " FROM waybill.export_task WHERE task_id = $1::uuid";
+    struct db_result *row = db_query(db, DB_ONE_OR_NO_ROW, sql, 1, &task_id, err);
+    bool found;
+
+    if (row == NULL)
+        return false;
+    found = db_rows(row) == 1 ? true : not_found("task", task_id, err);
+    if (found)
+        read_task(row, 0, ret_task);
+    db_result_free(row);
+    return found;
 }
 
 /*
@@ -266,7 +280,7 @@ bool task_remove(struct db *db, const struct task_viewer *viewer, const char *ta
 
     if (row == NULL)
         return false;
-    copy_text(ret_file_id, TEXT_UUID_LENGTH + 1, db_text(row, 0, "file_id"));
+    fill_text(ret_file_id, TEXT_UUID_LENGTH + 1, db_text(row, 0, "file_id"));
     db_result_free(row);
     return true;
 }

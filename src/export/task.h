@@ -5,9 +5,9 @@
  *       ^                  |-----fail------> failure
  *       `-----requeue------'
  *
- * The SQL of waybill.export_task is in four files: for callers here, for exporters in claim.c, for operators in
- * task_admin.c, for housekeeping in retention.c. metrics/totals.c only counts its rows. TASK_CHANNEL announces tasks
- * that were queued, and tasks that ended or were removed.
+ * The SQL of waybill.export_task is in five files: for callers here, for exporters in claim.c, for operators in
+ * task_admin.c, for schedules in kept_task.c, for housekeeping in retention.c. metrics/totals.c only counts its rows.
+ * TASK_CHANNEL announces tasks that were queued, and tasks that ended or were removed.
  */
 #ifndef WAYBILL_EXPORT_TASK_H
 #define WAYBILL_EXPORT_TASK_H
@@ -27,6 +27,11 @@
 #define TASK_CHANNEL "waybill_task"
 #define TASK_ANNOUNCE_CHANGE "pg_catalog.pg_notify('" TASK_CHANNEL "', task_id::text)"
 #define TASK_ANNOUNCE_WORK "pg_catalog.pg_notify('" TASK_CHANNEL "', '')"
+
+/* The assignments of an UPDATE that queues a failed task again. */
+#define TASK_QUEUED_AGAIN                                                                                  \
+    "state = 'queued', attempts = 0, progress = 0, exported_rows = 0, truncated = false, error_code = NULL," \
+    " error_msg = NULL, finish_time = NULL"
 
 enum task_state {
     TASK_QUEUED,
@@ -49,6 +54,10 @@ struct task_spec {
     int export_size;
     const char *request;               /* the accepted JSON */
     const char *request_id;
+    /* The following are 0 or NULL for a task that a caller creates. */
+    bool kept;                         /* the file does not expire by age (kept_task.h) */
+    const char *task_id;               /* NULL: a new one */
+    const struct error *failure;       /* the task has failed already, for this reason; NULL: it is queued */
 };
 
 /* The caller of a query. It may see a task of its project if it has grants for everything that the task exports. */
@@ -71,7 +80,7 @@ struct task {
     int64_t file_size;
     int64_t gzip_size; /* of the gzip variant; 0 without one */
     char sha256[2 * SHA256_SIZE + 1];
-    int64_t expire_time;
+    int64_t expire_time; /* 0: the file does not expire by age */
     bool expired;
     /* failure */
     char error_code[16];
@@ -90,6 +99,18 @@ void task_name(const struct task *task, char out[TASK_NAME_SIZE]);
 /* container_<create time>_export.csv */
 void task_file_name(const struct task *task, char out[TASK_NAME_SIZE]);
 
+/*
+ * Begins a transaction for task_insert with a limit, which no other such transaction for the project runs beside.
+ */
+MUST_CHECK bool task_begin(struct db *db, const char *project_id, struct error *err);
+
+/*
+ * Inserts and announces a task, in the transaction of the caller. ERROR_TOO_MANY if the project has `limit` or more
+ * unfinished tasks. If `limit` is 0, there is no limit.
+ */
+MUST_CHECK bool task_insert(struct db *db, const struct task_spec *spec, int limit,
+                            char ret_task_id[TEXT_UUID_LENGTH + 1], struct error *err);
+
 /* Commits and announces a queued task. ERROR_TOO_MANY if the project has `limit` or more unfinished tasks. */
 MUST_CHECK bool task_create(struct db *db, const struct task_spec *spec, int limit,
                             char ret_task_id[TEXT_UUID_LENGTH + 1], struct error *err);
@@ -99,6 +120,9 @@ MUST_CHECK bool task_find(struct db *db, const struct task_viewer *viewer, const
                           struct error *err);
 MUST_CHECK bool task_find_by_file(struct db *db, const struct task_viewer *viewer, const char *file_id,
                                   struct task *ret_task, struct error *err);
+
+/* Finds a task whoever may see it. ERROR_NOT_FOUND if it does not exist. */
+MUST_CHECK bool task_load(struct db *db, const char *task_id, struct task *ret_task, struct error *err);
 
 /* A page of the tasks of the viewer, newest first. */
 struct task_page {

@@ -120,9 +120,7 @@ bool task_admin_cancel(struct db *db, const char *task_id, struct error *err)
 bool task_admin_retry(struct db *db, const char *task_id, struct error *err)
 {
     static const char sql[] =
-        "UPDATE waybill.export_task"
-        " SET state = 'queued', attempts = 0, progress = 0, exported_rows = 0, truncated = false, error_code = NULL,"
-        "     error_msg = NULL, finish_time = NULL"
+        "UPDATE waybill.export_task SET " TASK_QUEUED_AGAIN
         " WHERE task_id = $1::uuid AND state = 'failure'"
         " RETURNING " TASK_ANNOUNCE_WORK;
     const char *const values[] = {task_id};

@@ -99,6 +99,51 @@ static void a_failed_transaction_is_not_committed(void)
     db_close(db);
 }
 
+/* Runs a prepared statement that returns the column `number`, and checks its value. */
+static void expect_number(struct db *db, const char *sql, const char *value, int64_t expected)
+{
+    struct error err;
+    struct db_result *row = db_query_prepared(db, DB_ONE_ROW, sql, 1, &value, &err);
+
+    check_good(row != NULL, &err);
+    assert_int_equal(db_integer(row, 0, "number"), expected);
+    db_result_free(row);
+}
+
+/* Each statement is prepared once, and keeps its meaning. */
+static void statements_are_prepared_once(void)
+{
+    static const char add[] = "SELECT $1::integer + 1 AS number";
+    static const char multiply[] = "SELECT $1::integer * 2 AS number";
+    static const char prepared[] =
+        "SELECT count(*) + $1::integer AS number FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql";
+    struct db *db = server_open(SERVER_PATIENT_MS);
+
+    for (int i = 0; i < 3; i++) {
+        expect_number(db, add, "41", 42);
+        expect_number(db, multiply, "41", 82);
+    }
+    expect_number(db, prepared, "0", 3);
+    db_close(db);
+}
+
+/* It is prepared once it is right. The connection stays usable, in a transaction too. */
+static void a_statement_that_cannot_be_prepared(void)
+{
+    static const char sql[] = "SELECT value::integer AS number FROM pg_temp.later WHERE value = $1";
+    const char *value = "7";
+    struct db *db = server_open(SERVER_PATIENT_MS);
+    struct error err;
+
+    check_good(db_begin(db, &err), &err);
+    assert_null(db_query_prepared(db, DB_ONE_ROW, sql, 1, &value, &err));
+    check_refusal(&err, ERROR_INTERNAL, "internal error");
+    db_rollback(db);
+    server_run(db, "CREATE TEMP TABLE later AS SELECT '7' AS value");
+    expect_number(db, sql, value, 7);
+    db_close(db);
+}
+
 static const struct copy_case {
     const char *script;
 } copy_cases[] = {
@@ -177,6 +222,8 @@ int main(void)
     CHECK_EACH(expectations, expect_cases, label);
     CHECK(changed_rows_are_counted);
     CHECK(a_failed_transaction_is_not_committed);
+    CHECK(statements_are_prepared_once);
+    CHECK(a_statement_that_cannot_be_prepared);
     CHECK_EACH(copy_is_refused, copy_cases, script);
     CHECK(a_statement_that_takes_too_long);
     CHECK(the_client_waits_longer_than_the_server);

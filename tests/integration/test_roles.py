@@ -12,6 +12,9 @@ TABLES = {
     "counter": {"SELECT", "INSERT", "UPDATE"},
     "task_tally": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "ended_tally": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "export_schedule": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "schedule_run": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "notification": {"SELECT", "INSERT", "UPDATE", "DELETE"},
 }
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 ROLE = "waybill_service"
