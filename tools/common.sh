@@ -9,7 +9,7 @@ export LC_ALL=C.UTF-8
 # shellcheck disable=SC2034
 BUILD_PACKAGES=(
 	gcc libc6-dev make autoconf automake pkg-config
-	libfcgi-dev libjson-c-dev libcsv-dev libpq-dev libinih-dev libssl-dev zlib1g-dev
+	libfcgi-dev libjson-c-dev libcsv-dev libpq-dev libinih-dev libssl-dev zlib1g-dev libcurl4-openssl-dev
 	libical-dev
 )
 

@@ -18,6 +18,7 @@ static const struct family {
     {"waybill_exports_total", "counter", "Export attempts, by outcome."},
     {"waybill_exported_rows_total", "counter", "Rows in the files of successful exports."},
     {"waybill_exported_bytes_total", "counter", "Bytes in the files of successful exports."},
+    {"waybill_notifications_total", "counter", "Attempts to send a notification, by outcome."},
     {"waybill_database_errors_total", "counter", "Failed statements and connection attempts, by reason."},
     {"waybill_tasks", "gauge", "Tasks in the database, by state."},
     {"waybill_queue_oldest_seconds", "gauge", "Age of the oldest queued task."},
