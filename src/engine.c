@@ -10,7 +10,11 @@
 #include "db/settings.h"
 #include "export/listener.h"
 #include "metrics/totals.h"
+#include "schedule/notifier.h"
+#include "schedule/schedule.h"
+#include "schedule/scheduler.h"
 
+#define OTHER_THREADS 3 /* that use the pool of the exports: housekeeper, scheduler, one sender of notifications */
 #define LAST_FLUSH_MS 1000 /* minimum time for the last flush of the counters */
 
 struct engine {
@@ -18,10 +22,12 @@ struct engine {
     struct db_settings inventory;
     struct db_settings listening;
     struct db_pool *pool;    /* for requests */
-    struct db_pool *exports; /* for exports and housekeeping, so that requests cannot delay the renewal of a lease */
+    struct db_pool *exports; /* for the other threads, so that requests cannot delay the renewal of a lease */
     struct housekeeper *housekeeper;
     struct watches *watches;
     struct workers *workers;
+    struct notifier *notifier;
+    struct scheduler *scheduler;
     struct listener *listener;
     int64_t deadline; /* monotonic: the time by which engine_stop, and later the last flush, must finish */
 };
@@ -52,6 +58,31 @@ static bool check_files_directory(const struct config *config, struct error *err
     return error_set(err, ERROR_CONFIG, "[files] directory %s: %s", config->directory, strerror(errno));
 }
 
+static void wake_scheduler(void *context)
+{
+    scheduler_wake(context);
+}
+
+/* Starts the threads other than those of exports. Returns false if one cannot start. */
+static bool start_threads(struct engine *engine, const struct config *config)
+{
+    const struct webhook_terms terms = {
+        .policy = {.hosts = config->notify_hosts, .allow_http = config->notify_allow_http},
+        .timeout_ms = WEBHOOK_TIMEOUT_MS,
+    };
+    struct listener_hook hook = {.channel = SCHEDULE_CHANNEL, .wake = wake_scheduler};
+
+    engine->notifier = notifier_start(engine->exports, &terms, NOTIFIER_THREADS);
+    if (engine->notifier == NULL)
+        return false;
+    engine->scheduler = scheduler_start(engine->exports, engine->workers, engine->notifier, config->history_hours);
+    if (engine->scheduler == NULL)
+        return false;
+    hook.context = engine->scheduler;
+    engine->listener = listener_start(&engine->listening, engine->workers, engine->watches, &hook);
+    return engine->listener != NULL;
+}
+
 struct engine *engine_start(const struct config *config, enum engine_kind kind, struct error *err)
 {
     bool threaded = kind == ENGINE_WITH_THREADS;
@@ -72,16 +103,15 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
      * Each thread uses one connection at a time. Without threads, exports share the pool of the requests: a request
      * releases its connection before it runs the export.
      */
-    engine->exports = threaded ? db_pool_new(&engine->tasks, config->export_threads + 1) : engine->pool;
+    engine->exports = threaded ? db_pool_new(&engine->tasks, config->export_threads + OTHER_THREADS) : engine->pool;
     exporter = make_exporter(config, engine->exports);
     if (threaded)
         engine->housekeeper = housekeeper_start(engine->exports, &retention);
     engine->watches = watches_new();
     engine->workers = workers_start(&exporter, &engine->inventory, engine->watches, engine->housekeeper,
                                     threaded ? config->export_threads : 0);
-    if (threaded && engine->workers != NULL)
-        engine->listener = listener_start(&engine->listening, engine->workers, engine->watches, NULL);
-    if (engine->workers != NULL && (!threaded || (engine->housekeeper != NULL && engine->listener != NULL)))
+    if (engine->workers != NULL
+        && (!threaded || (engine->housekeeper != NULL && start_threads(engine, config))))
         return engine;
 
     error_set(err, ERROR_INTERNAL, "the threads of the process cannot be started");
@@ -142,20 +172,24 @@ static void flush_remaining_counters(struct engine *engine)
 
 bool engine_stop(struct engine *engine, int grace_ms)
 {
-    bool exports_ended, housekeeper_ended;
+    bool ended;
 
     engine->deadline = clock_monotonic_ms() + grace_ms;
     watches_stop(engine->watches);
-    exports_ended = engine->workers == NULL || workers_stop(engine->workers, grace_ms);
+    ended = engine->workers == NULL || workers_stop(engine->workers, grace_ms);
     listener_stop(engine->listener);
     engine->listener = NULL;
-    housekeeper_ended = housekeeper_stop(engine->housekeeper, clock_remaining_ms(engine->deadline));
-    return exports_ended && housekeeper_ended;
+    ended &= scheduler_stop(engine->scheduler, clock_remaining_ms(engine->deadline));
+    ended &= notifier_stop(engine->notifier, clock_remaining_ms(engine->deadline));
+    ended &= housekeeper_stop(engine->housekeeper, clock_remaining_ms(engine->deadline));
+    return ended;
 }
 
 void engine_free(struct engine *engine)
 {
     flush_remaining_counters(engine);
+    scheduler_free(engine->scheduler);
+    notifier_free(engine->notifier);
     workers_free(engine->workers);
     watches_free(engine->watches);
     housekeeper_free(engine->housekeeper);

@@ -18,10 +18,12 @@ static const struct family {
     {"waybill_exports_total", "counter", "Export attempts, by outcome."},
     {"waybill_exported_rows_total", "counter", "Rows in the files of successful exports."},
     {"waybill_exported_bytes_total", "counter", "Bytes in the files of successful exports."},
+    {"waybill_schedule_runs_total", "counter", "Runs of schedules, by outcome."},
     {"waybill_notifications_total", "counter", "Attempts to send a notification, by outcome."},
     {"waybill_database_errors_total", "counter", "Failed statements and connection attempts, by reason."},
     {"waybill_tasks", "gauge", "Tasks in the database, by state."},
     {"waybill_queue_oldest_seconds", "gauge", "Age of the oldest queued task."},
+    {"waybill_schedule_oldest_due_seconds", "gauge", "Age of the oldest occurrence that is due and has not run."},
     {"waybill_files_bytes", "gauge", "Total size of all files that can be downloaded."},
     {"waybill_database_up", "gauge", "Whether the database responds."},
 };
@@ -79,6 +81,7 @@ static void add_gauges(struct samples *samples, const struct totals_gauges *gaug
     add_sample(samples, "waybill_tasks{state=\"success\"}", "%" PRId64, gauges->success);
     add_sample(samples, "waybill_tasks{state=\"failure\"}", "%" PRId64, gauges->failure);
     add_sample(samples, "waybill_queue_oldest_seconds", "%.3f", gauges->oldest_queued);
+    add_sample(samples, "waybill_schedule_oldest_due_seconds", "%.3f", gauges->oldest_due);
     add_sample(samples, "waybill_files_bytes", "%" PRId64, gauges->files_bytes);
 }
 

@@ -21,13 +21,14 @@ MUST_CHECK bool totals_flush(struct db *db, struct error *err);
 MUST_CHECK bool totals_read(struct db *db, void (*each)(void *context, const char *name, const char *value),
                             void *context, struct error *err);
 
-/* The current state of the tasks and their files. */
+/* The current state of the tasks, their files, and the schedules. */
 struct totals_gauges {
     int64_t queued;
     int64_t running;
     int64_t success;
     int64_t failure;
     double oldest_queued; /* seconds since the oldest queued task was created; 0 if there is none */
+    double oldest_due;    /* seconds since the oldest occurrence of a schedule was due; 0 if none is due */
     int64_t files_bytes;
 };
 

@@ -16,8 +16,8 @@ from faults import ASYNC, BODY, add_gate, closed_gate, detoured, eventually, fil
 COUNTERS = ("waybill_http_requests_total", "waybill_exports_total", "waybill_exported_rows_total",
             "waybill_exported_bytes_total", "waybill_database_errors_total")
 DURATION = "waybill_http_request_duration_seconds"
-GAUGES = ("waybill_tasks", "waybill_queue_oldest_seconds", "waybill_files_bytes", "waybill_database_up",
-          "waybill_build_info")
+GAUGES = ("waybill_tasks", "waybill_queue_oldest_seconds", "waybill_schedule_oldest_due_seconds",
+          "waybill_files_bytes", "waybill_database_up", "waybill_build_info")
 OPERATIONS = {"create", "status", "list", "remove", "download", "health", "metrics", "none"}
 LABELS = {
     "operation": "|".join(sorted(OPERATIONS)), "status": r"[1-5]\d\d", "le": r"\d+(\.\d+)?|\+Inf",

@@ -51,7 +51,7 @@ bool __wrap_totals_read_gauges(struct db *db, struct totals_gauges *ret_gauges, 
     assert_ptr_equal(db, DATABASE);
     *ret_gauges = (struct totals_gauges) {
         .queued = 1, .running = 2, .success = INT64_C(30000000000), .failure = 4, .oldest_queued = 5.25,
-        .files_bytes = INT64_C(60000000000),
+        .oldest_due = 7.5, .files_bytes = INT64_C(60000000000),
     };
     return works(READ_GAUGES, err);
 }
@@ -80,6 +80,9 @@ static void check_text(struct db *db, const char *expected)
     "# HELP waybill_queue_oldest_seconds Age of the oldest queued task.\n"     \
     "# TYPE waybill_queue_oldest_seconds gauge\n"                                           \
     "waybill_queue_oldest_seconds 5.250\n"                                                  \
+    "# HELP waybill_schedule_oldest_due_seconds Age of the oldest occurrence that is due and has not run.\n" \
+    "# TYPE waybill_schedule_oldest_due_seconds gauge\n"                                   \
+    "waybill_schedule_oldest_due_seconds 7.500\n"                                          \
     "# HELP waybill_files_bytes Total size of all files that can be downloaded.\n"               \
     "# TYPE waybill_files_bytes gauge\n"                                                    \
     "waybill_files_bytes 60000000000\n"
