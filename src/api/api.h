@@ -22,7 +22,6 @@
 #include "http/response.h"
 #include "http/router.h"
 
-#define API_ALL_GRANTED "all_granted_eps" /* as enterprise_project_id: all that are granted to the caller */
 #define API_MAX_BODY (1024 * 1024) /* bytes, for every route that reads a body */
 
 /* The parts of the process that operations use. */
@@ -43,7 +42,7 @@ struct api_call {
     struct identity identity;          /* empty if the route is open */
     struct http_query query;
     const char *project_id;            /* NULL if the route is open */
-    const char *id;                    /* the task or file in the path; NULL if the path has none */
+    const char *id;                    /* of the task, file or schedule in the path; NULL if the path has none */
     const char *enterprise_project_id; /* from the query, or the default of the route; NULL if neither */
     int export_size;
     int limit;
@@ -59,6 +58,14 @@ bool api_status(struct api_call *call, struct error *err);
 bool api_download(struct api_call *call, struct error *err);
 bool api_list(struct api_call *call, struct error *err);
 bool api_remove(struct api_call *call, struct error *err);
+bool api_schedule_create(struct api_call *call, struct error *err);
+bool api_schedule_list(struct api_call *call, struct error *err);
+bool api_schedule_show(struct api_call *call, struct error *err);
+bool api_schedule_replace(struct api_call *call, struct error *err);
+bool api_schedule_remove(struct api_call *call, struct error *err);
+bool api_schedule_run(struct api_call *call, struct error *err);
+bool api_schedule_runs(struct api_call *call, struct error *err);
+bool api_schedule_latest(struct api_call *call, struct error *err);
 bool api_live(struct api_call *call, struct error *err);
 bool api_ready(struct api_call *call, struct error *err);
 bool api_metrics(struct api_call *call, struct error *err);
@@ -91,9 +98,16 @@ void api_serve(void *context, struct fastcgi_exchange *exchange);
 
 /*
  * view.c: returns the enterprise project that the call is limited to, or NULL for all that are granted to the caller.
- * It is NULL if enterprise_project_id is API_ALL_GRANTED, or if it is absent and the route has no default for it.
+ * It is NULL if enterprise_project_id is IDENTITY_ALL_GRANTED, or if it is absent and the route has no default for it.
  */
 const char *api_enterprise_project(const struct api_call *call);
+
+/* view.c: returns the limit that a value of enterprise_project_id means, as above. NULL is allowed. */
+const char *api_limit_of(const char *enterprise_project_id);
+
+/* view.c: fails with ERROR_PERMISSION if a value of enterprise_project_id is not granted to the caller. */
+MUST_CHECK bool api_check_enterprise_project(const struct api_call *call, const char *enterprise_project_id,
+                                             struct error *err);
 
 /* view.c: acquires a connection from the pool of the process for the calling thread, and releases it. */
 MUST_CHECK struct db *api_acquire_db(struct api_call *call, struct error *err);
@@ -123,6 +137,15 @@ struct api_wait {
  */
 MUST_CHECK bool api_await_task(struct api_call *call, const char *task_id, struct api_wait wait, struct task *ret_task,
                                struct error *err);
+
+/*
+ * create.c: runs the new task call->task_id or waits for it, as api_await_task, and responds with its id. Errors do not
+ * matter, because the task is committed.
+ */
+void api_respond_created(struct api_call *call, struct api_wait wait);
+
+/* list.c: responds with a page of a list, which becomes part of the response. */
+void api_respond_page(struct api_call *call, int64_t total, struct json_object *list);
 
 /*
  * send_file.c: responds with the file of a successful task: evaluates Range, the conditional headers and

@@ -41,22 +41,23 @@ static struct api_wait choose_wait(const struct api_call *call)
     return (struct api_wait) {.ms = call->api->config->wait_ms, .until_busy = true};
 }
 
-/* Runs the task or waits for it. Ignores errors, because the task is committed: the response must have its id. */
-static void run_or_wait(struct api_call *call)
+void api_respond_created(struct api_call *call, struct api_wait wait)
 {
-    const struct api_wait wait = choose_wait(call);
+    struct json_object *result;
     struct error ignored;
     struct task task;
 
     if (wait.ms > 0 || call->api->runs_exports_itself)
         (void) !api_await_task(call, call->task_id, wait, &task, &ignored);
+    result = json_object_new_object();
+    json_add_text(result, "task_id", call->task_id);
+    http_response_json(call->response, 200, result);
 }
 
 bool api_create(struct api_call *call, struct error *err)
 {
     const struct buffer *body = &call->request->body;
     struct selection *selection = selection_parse(body->data, body->length, err);
-    struct json_object *result;
     char *scope;
     bool created;
 
@@ -71,9 +72,6 @@ bool api_create(struct api_call *call, struct error *err)
         return false;
 
     workers_wake(call->api->workers);
-    run_or_wait(call);
-    result = json_object_new_object();
-    json_add_text(result, "task_id", call->task_id);
-    http_response_json(call->response, 200, result);
+    api_respond_created(call, choose_wait(call));
     return true;
 }

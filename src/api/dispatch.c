@@ -83,18 +83,12 @@ static bool check_query(struct api_call *call, const struct api_route *route, st
 
 static bool check_grants(struct api_call *call, struct error *err)
 {
-    const char *enterprise_project = api_enterprise_project(call);
     char excerpt[TEXT_EXCERPT_SIZE];
 
     if (!identity_may_use_project(&call->identity, call->project_id))
         return error_set(err, ERROR_PERMISSION, "project_id must be the project of the caller's credentials, got %s",
                          text_excerpt(excerpt, call->project_id, strlen(call->project_id)));
-    if (!identity_may_see(&call->identity, enterprise_project))
-        return error_set(err, ERROR_PERMISSION,
-                         "enterprise_project_id must be granted to the caller (" API_ALL_GRANTED " selects all that are"
-                         " granted), got %s",
-                         text_excerpt(excerpt, enterprise_project, strlen(enterprise_project)));
-    return true;
+    return api_check_enterprise_project(call, call->enterprise_project_id, err);
 }
 
 /* Reads the body. A signature that covers the body would require the call before check_identity. */

@@ -16,20 +16,26 @@ static bool find_page(struct api_call *call, struct task_page *ret_page, struct 
     return found;
 }
 
+void api_respond_page(struct api_call *call, int64_t total, struct json_object *list)
+{
+    struct json_object *result = json_object_new_object();
+
+    json_object_object_add(result, "total_num", json_object_new_int64(total));
+    json_object_object_add(result, "data_list", list);
+    http_response_json(call->response, 200, result);
+}
+
 bool api_list(struct api_call *call, struct error *err)
 {
-    struct json_object *result, *list;
+    struct json_object *list;
     struct task_page page;
 
     if (!find_page(call, &page, err))
         return false;
-    result = json_object_new_object();
     list = json_object_new_array();
     for (size_t i = 0; i < page.count; i++)
         json_object_array_add(list, task_status_json(&page.tasks[i]));
     free(page.tasks);
-    json_object_object_add(result, "total_num", json_object_new_int64(page.total));
-    json_object_object_add(result, "data_list", list);
-    http_response_json(call->response, 200, result);
+    api_respond_page(call, page.total, list);
     return true;
 }

@@ -4,11 +4,29 @@
 
 #include "api/api.h"
 
+const char *api_limit_of(const char *enterprise_project_id)
+{
+    const char *given = enterprise_project_id;
+
+    return given == NULL || strcmp(given, IDENTITY_ALL_GRANTED) == 0 ? NULL : given;
+}
+
 const char *api_enterprise_project(const struct api_call *call)
 {
-    const char *given = call->enterprise_project_id;
+    return api_limit_of(call->enterprise_project_id);
+}
 
-    return given == NULL || strcmp(given, API_ALL_GRANTED) == 0 ? NULL : given;
+bool api_check_enterprise_project(const struct api_call *call, const char *enterprise_project_id, struct error *err)
+{
+    const char *limit = api_limit_of(enterprise_project_id);
+    char excerpt[TEXT_EXCERPT_SIZE];
+
+    if (identity_may_see(&call->identity, limit))
+        return true;
+    return error_set(err, ERROR_PERMISSION,
+                     "enterprise_project_id must be granted to the caller (" IDENTITY_ALL_GRANTED " selects all that"
+                     " are granted), got %s",
+                     text_excerpt(excerpt, limit, strlen(limit)));
 }
 
 struct db *api_acquire_db(struct api_call *call, struct error *err)

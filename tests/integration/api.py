@@ -73,6 +73,14 @@ class Api:
     def download(self, file_id, query="", method="GET", headers=None):
         return self.request(method, self.path(f"download/{file_id}") + query, headers)
 
+    def schedules(self, method, rest="", body=None, headers=None):
+        """Sends a request to the schedules of the project. The body is bytes, or anything that JSON can represent."""
+        if body is not None:
+            headers = {"Content-Type": "application/json", **(headers or {})}
+            if not isinstance(body, bytes):
+                body = json.dumps(body, ensure_ascii=False).encode()
+        return self.request(method, self.path("container/export-schedules" + rest), headers, body)
+
     def export(self, body=None, query=""):
         """Creates a task, waits, downloads, and returns the bytes of the file and the status of the task."""
         status = self.finished(body, query)

@@ -54,6 +54,14 @@ def test_a_create_runs_its_export(api, headers):
     assert os.listdir(api.site.files) == []
 
 
+def test_a_request_to_run_a_schedule_runs_its_export(api):
+    fields = {"name": "n", "rule": "FREQ=DAILY", "start_time": 4000000000000, "request": MINIMAL}
+    path = "/" + api.schedules("POST", "", fields).json()["schedule_id"]
+    task_id = api.schedules("POST", path + "/run").json()["task_id"]
+    assert state(api, task_id) == [("success", 1)], "it has ended when its id is returned"
+    assert api.schedules("GET", path + "/latest").body.count(b"\r\n") == ROWS + 1
+
+
 @pytest.mark.parametrize("row", [("queued", None, None, 0), ("running", LEASE_ID, "-1 s", 1)],
                          ids=["left in the queue", "left by a process that died"])
 def test_a_status_request_runs_the_task(api, row):

@@ -264,6 +264,24 @@ def test_a_process_needs_no_notification_of_its_own_tasks(deaf):
     assert took < 10, f"20 tasks one after the other took {took} seconds"
 
 
+def test_a_process_needs_no_notification_of_its_own_runs(deaf):
+    """Each request to run a schedule wakes the idle thread."""
+    made = deaf("wake_run", {"export.threads": 1}, p1=5)
+    made.start()
+    api = made.api()
+    schedule = api.schedules("POST", "", {"name": "n", "rule": "FREQ=DAILY", "start_time": 4000000000000,
+                                          "request": BODY}).json()
+    with OwnClock() as clock:
+        began = clock.now()
+        tasks = [api.schedules("POST", f"/{schedule['schedule_id']}/run", headers=WAIT).json()["task_id"]
+                 for _ in range(20)]
+        took = clock.now() - began
+    assert not listeners(made.site)
+    for task_id in tasks:
+        expect_right_file(api, api.status(task_id).json(), 5)
+    assert took < 10, f"20 runs one after the other took {took} seconds"
+
+
 def begin_export(made, name):
     """Starts an export at the gate and waits until its lease is renewed once: the next renewal is much later."""
     task_id = made.api(name).create_task(BODY, headers=ASYNC)

@@ -21,6 +21,8 @@
 #define FILE_PATH "/v5/p1/download/01234567-89ab-4cde-8f01-23456789abcd"
 #define CREATE "/v5/p1/container/export-task"
 #define LIST "/v5/p1/export-tasks"
+#define SCHEDULES "/v5/p1/container/export-schedules"
+#define SCHEDULE SCHEDULES "/01234567-89ab-4cde-8f01-23456789abcd"
 
 /* What no response may contain: the place of the database, and the token. */
 #define PLACE "/no/such/directory"
@@ -54,6 +56,11 @@ static const struct answer_case {
     {TASK, "PUT", SECRET, "405", "APIGW.0101", "got \"PUT\"", "GET, DELETE", NULL},
     {LIST, "DELETE", SECRET, "405", "APIGW.0101", "got \"DELETE\"", "GET", NULL},
     {LIST "?limit=0", "POST", NULL, "405", "APIGW.0101", "got \"POST\"", "GET", NULL},
+    {SCHEDULES, "PUT", SECRET, "405", "APIGW.0101", "got \"PUT\"", "POST, GET", NULL},
+    {SCHEDULE, "POST", NULL, "405", "APIGW.0101", "got \"POST\"", "GET, PUT, DELETE", NULL},
+    {SCHEDULE "/run?x", "GET", NULL, "405", "APIGW.0101", "got \"GET\"", "POST", NULL},
+    {SCHEDULE "/latest", "PUT", NULL, "405", "APIGW.0101", "got \"PUT\"", "GET, HEAD", NULL},
+    {SCHEDULE "/pause", "POST", SECRET, "404", "APIGW.0101", "path", NULL, NULL},
     {LIST "/", "GET", SECRET, "404", "APIGW.0101", "path", NULL, NULL},
     {"/v5/p1/export-task", "DELETE", SECRET, "404", "APIGW.0101", "path", NULL, NULL},
     {"/healthz", "POST", NULL, "405", "APIGW.0101", "got \"POST\"", "GET, HEAD", NULL},
@@ -73,6 +80,10 @@ static const struct answer_case {
     {TASK "?force=1", "DELETE", "", "401", "APIGW.0301", "X-Auth-Token", NULL, "remove"},
     {LIST, "GET", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "list"},
     {LIST "?limit=0&offset=-1", "GET", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "list"},
+    {SCHEDULES "?x=1", "POST", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "schedule_create"},
+    {SCHEDULES "?limit=0", "GET", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "schedule_list"},
+    {SCHEDULE, "PUT", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "schedule_replace"},
+    {SCHEDULE "/run", "POST", "", "401", "APIGW.0301", "X-Auth-Token", NULL, "schedule_run"},
     /* only PostgreSQL knows whose token it is */
     {CREATE, "POST", SECRET, "503", "APIGW.0201", "", NULL, "create"},
     {CREATE "?export_size=0", "POST", SECRET, "503", "APIGW.0201", "", NULL, "create"},
