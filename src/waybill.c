@@ -30,8 +30,20 @@ static const struct {
      "  task retry ID                     queue a failed task again\n"
      "  task purge                        remove expired files and tasks now\n"},
     {"schedule", cli_schedule,
+     "  schedule add --project P --name N (--rule R | --daily TIME | --weekly DAYS,TIME | --monthly DAYS,TIME)\n"
+     "      [--time-zone Z] [--start TIME] [--keep N] [--enterprise-project E|all] [--size N] [--notify-url URL]\n"
+     "      [--paused] [--request FILE|- | [--column KEY[=HEADER]]... [--filter KEY=VALUE]...]\n"
+     "                                    create a schedule of exports and print its ID\n"
+     "  schedule list --project P         list the schedules of a project\n"
+     "  schedule show --project P NAME    show all fields of a schedule\n"
+     "  schedule pause --project P NAME   pause a schedule\n"
+     "  schedule resume --project P NAME  resume a schedule from its next occurrence on\n"
+     "  schedule run --project P NAME     run a schedule now and print the ID of the task\n"
+     "  schedule runs --project P [--limit N] NAME\n"
+     "                                    list the runs of a schedule, newest first\n"
+     "  schedule remove --project P NAME  remove a schedule; its tasks remain\n"
      "  schedule preview --rule R [--time-zone Z] [--start TIME] [--count N]\n"
-     "                                    print the next occurrences of a recurrence rule\n"},
+     "                                    print the next occurrences of a rule\n"},
     {"worker", worker_run,
      "  worker                            run exports until SIGTERM, without serving requests\n"},
 };

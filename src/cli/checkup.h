@@ -35,6 +35,9 @@ void checkup_database(struct checkup *checkup);
 /* The inventory, which can be another database. */
 void checkup_inventory(struct checkup *checkup);
 
+/* The schedules, the time zone database, and the hosts of notifications. */
+void checkup_schedules(struct checkup *checkup);
+
 /* The connection of the owner, which `waybill migrate` and `waybill token` use. */
 void checkup_owner(struct checkup *checkup);
 

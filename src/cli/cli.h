@@ -35,10 +35,16 @@ struct cli_action {
 MUST_CHECK bool cli_run_action(const struct cli_action *actions, int argc, char **argv, const struct config *config,
                                struct error *err);
 
+/* A parser of cli_option for the ID of a project, a `const char *` that points into argv. */
+const char *cli_parse_project(const char *value, void *target);
+
 /* Prints a value. Control characters, such as a tab or a newline, are printed as \xNN. */
 void cli_print_value(const char *value);
 
 /* Prints values in this way as one line, separated by tabs. */
 void cli_print_line(const char *const *values, size_t count);
+
+/* Prints a name and a value in this way as the line "NAME: VALUE". */
+void cli_print_field(const char *name, const char *value);
 
 #endif

@@ -39,6 +39,16 @@ bool cli_run_action(const struct cli_action *actions, int argc, char **argv, con
     return false;
 }
 
+const char *cli_parse_project(const char *value, void *target)
+{
+    size_t count = 0;
+
+    if (!text_utf8_count(value, strlen(value), &count) || count < 1 || count > 256)
+        return "must be 1 to 256 characters of valid UTF-8";
+    *(const char **) target = value;
+    return NULL;
+}
+
 void cli_print_value(const char *value)
 {
     size_t length = strlen(value);
@@ -63,5 +73,12 @@ void cli_print_line(const char *const *values, size_t count)
             putchar('\t');
         cli_print_value(values[i]);
     }
+    putchar('\n');
+}
+
+void cli_print_field(const char *name, const char *value)
+{
+    printf("%s: ", name);
+    cli_print_value(value);
     putchar('\n');
 }

@@ -24,7 +24,9 @@ static void list_options(const struct cli_option *options, struct option known[C
     for (row = 0; options[row].name != NULL; row++) {
         assert(row < CLI_MAX_OPTIONS);
         if (!is_argument(&options[row]))
-            *known++ = (struct option) {options[row].name + 2, required_argument, NULL, FIRST_OPTION + row};
+            *known++ = (struct option) {options[row].name + 2,
+                                        options[row].flag == NULL ? required_argument : no_argument, NULL,
+                                        FIRST_OPTION + row};
     }
 }
 
@@ -35,22 +37,27 @@ static bool reject_word(const char *command, const char *problem, const char *wo
     return error_set(err, ERROR_USAGE, "%s: %s %s", command, problem, text_excerpt(excerpt, word, length));
 }
 
-/* Reports the option that getopt_long does not know. */
-static bool reject_unknown_option(const char *command, char **argv, struct error *err)
+/* Reports an option that getopt_long does not know, or a flag with a value. */
+static bool reject_option(const char *command, char **argv, const struct cli_option *options, struct error *err)
 {
     const char letter[] = {'-', (char) optopt, '\0'};
     const char *word = optopt == 0 ? argv[optind - 1] : letter;
 
+    if (optopt >= FIRST_OPTION)
+        return error_set(err, ERROR_USAGE, "%s: %s takes no value", command, options[optopt - FIRST_OPTION].name);
     return reject_word(command, "unknown option", word, optopt == 0 ? strcspn(word, "=") : strlen(word), err);
 }
 
+/* Stores the value of an option or argument. It is NULL for a flag. */
 static bool store_value(const char *command, const struct cli_option *option, const char *value, struct error *err)
 {
     const char *broken = NULL;
     char excerpt[TEXT_EXCERPT_SIZE], range[80];
     int64_t number = -1;
 
-    if (option->text != NULL) {
+    if (option->flag != NULL) {
+        *option->flag = true;
+    } else if (option->text != NULL) {
         *option->text = value;
     } else if (option->parse != NULL) {
         broken = option->parse(value, option->target);
@@ -97,7 +104,7 @@ bool cli_parse_options(const char *command, int argc, char **argv, const struct 
         if (found == ':')
             return error_set(err, ERROR_USAGE, "%s: %s requires a value", command, argv[optind - 1]);
         if (found == '?')
-            return reject_unknown_option(command, argv, err);
+            return reject_option(command, argv, options, err);
         given[found - FIRST_OPTION] = true;
         if (!store_value(command, &options[found - FIRST_OPTION], optarg, err))
             return false;

@@ -21,10 +21,11 @@
 
 #define CLI_MAX_OPTIONS 16 /* rows of a table, without the empty one at its end */
 
-/* A row has exactly one of `text`, `integer`, `duration` and `parse`, which receives the value. */
+/* A row has exactly one of `flag`, `text`, `integer`, `duration` and `parse`. All but `flag` receive a value. */
 struct cli_option {
     const char *name; /* of an option, with its dashes: "--limit"; of an argument, as in the usage: "ID" */
     bool required;
+    bool *flag;         /* set to true; the option takes no value */
     const char **text;  /* points into argv */
     int64_t *integer;
     int64_t min, max;   /* of `integer`; min is at least 0, max has at most 18 digits */

@@ -58,16 +58,9 @@ static bool list_tasks(int argc, char **argv, const struct config *config, struc
     return listed;
 }
 
-static void print_task_column(const char *name, const char *value)
-{
-    printf("%s: ", name);
-    cli_print_value(value);
-    putchar('\n');
-}
-
 static bool print_task(struct db *db, const char *task_id, struct error *err)
 {
-    return task_admin_show(db, task_id, print_task_column, err);
+    return task_admin_show(db, task_id, cli_print_field, err);
 }
 
 /* Parses the ID of a task as the only argument, and runs `act` on the task. */

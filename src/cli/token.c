@@ -6,7 +6,6 @@
 
 #include "access/token.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "db/query.h"
@@ -15,18 +14,9 @@
 
 static bool is_name(const char *text)
 {
-    size_t count = 0;
+    const char *ignored;
 
-    return text_utf8_count(text, strlen(text), &count) && count >= 1 && count <= 256;
-}
-
-/* A parser of cli_option for a `const char *`. */
-static const char *parse_project(const char *value, void *target)
-{
-    if (!is_name(value))
-        return "must be 1 to 256 characters of valid UTF-8";
-    *(const char **) target = value;
-    return NULL;
+    return cli_parse_project(text, &ignored) == NULL;
 }
 
 /* A parser of cli_option for a `char *`, to be freed: converts a,b,c to the input format of text[], and all to NULL. */
@@ -62,7 +52,7 @@ static bool create_token(int argc, char **argv, const struct config *config, str
     char *enterprise_projects = NULL; /* all */
     int64_t lifetime = 0;             /* 0: no expiry */
     const struct cli_option options[] = {
-        {"--project", .parse = parse_project, .target = &project_id, .required = true},
+        {"--project", .parse = cli_parse_project, .target = &project_id, .required = true},
         {"--enterprise-project", .parse = parse_enterprise_projects, .target = &enterprise_projects},
         {"--expires", .duration = &lifetime},
         {"--name", .text = &name},

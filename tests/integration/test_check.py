@@ -8,7 +8,8 @@ import pytest
 from faults import fleet  # noqa: F401
 from service import MIGRATIONS, Site
 
-SUBJECTS = ["configuration", "database", "schema", "privileges", "clock", "inventory", "owner", "files", "socket"]
+SUBJECTS = ["configuration", "database", "schema", "privileges", "clock", "inventory", "owner", "schedules",
+            "scheduler", "tzdata", "notifications", "files", "socket"]
 LINE = re.compile(r"(ok|warning|failed|skipped) +([a-z]+) +(\S.*)")
 
 
@@ -50,6 +51,8 @@ def test_every_check_succeeds(site):
     assert found["schema"][1].endswith(max(os.listdir(MIGRATIONS)))
     assert "waybill.container" in found["inventory"][1]
     assert "waybill_owner" in found["owner"][1]
+    assert found["schedules"][1] == "0 enabled" and found["scheduler"][1] == "no schedule is overdue"
+    assert found["notifications"][1] == "off: [notify] hosts is empty"
     assert site.files in found["files"][1] and "GiB left" in found["files"][1]
 
 
@@ -82,16 +85,18 @@ def test_no_database(site):
                        "inventory.conninfo": site.postgres.conninfo(site.database, "waybill_service")})
     found = check(site, status=1)
     assert found["database"][0] == "failed" and "[database] conninfo" in found["database"][1], f"{found}"
-    assert [found[name][0] for name in ("schema", "privileges", "clock")] == ["skipped"] * 3, f"{found}"
-    assert found["inventory"][0] == found["owner"][0] == found["files"][0] == "ok", f"{found}"
+    for name in ("schema", "privileges", "clock", "schedules", "scheduler"):
+        assert found[name] == ("skipped", "there is no connection to the database"), f"{found}"
+    assert found["inventory"][0] == found["owner"][0] == found["files"][0] == found["tzdata"][0] == "ok", f"{found}"
     assert "Xyzzy42" not in str(found)
 
 
 def test_a_schema_that_is_not_there(site):
     site.sql("DROP SCHEMA waybill CASCADE")
     found = check(site, status=1)
-    assert found["schema"][0] == found["privileges"][0] == "failed", f"{found}"
-    assert "waybill migrate" in found["schema"][1]
+    assert found["schema"][0] == found["privileges"][0] == found["schedules"][0] == "failed", f"{found}"
+    assert "waybill migrate" in found["schema"][1] and "waybill migrate" in found["schedules"][1]
+    assert found["scheduler"][0] == "skipped", f"{found}"
 
 
 def test_a_schema_that_is_old(site):
@@ -137,6 +142,51 @@ def test_no_owner(site):
     expect(check(site), "warning", "owner", "waybill_service", "owner_conninfo")
     site.write_config({"database.owner_conninfo": "host=/no/such/directory dbname=x"})
     expect(check(site), "warning", "owner", "owner_conninfo")
+
+
+def add_schedules(site, names, state):
+    """Makes schedules whose columns enabled, next_run_time and pause_reason have these values."""
+    site.sql("INSERT INTO waybill.export_schedule (project_id, name, rule, time_zone, start_time, keep, request,"
+             " enterprise_project_id, export_size, create_time, pending_from, enabled, next_run_time, pause_reason)"
+             f" SELECT 'p', name, '', 'UTC', now(), 1, '{{}}', '0', 1, now(), now(), {state} FROM unnest(%s) AS name",
+             list(names))
+
+
+def test_schedules_that_the_service_has_paused(site):
+    add_schedules(site, "ab", "true, now() + interval '1 hour', NULL")
+    expect(check(site), "ok", "schedules", "2 enabled")
+    site.sql("UPDATE waybill.export_schedule SET enabled = false, next_run_time = NULL")
+    expect(check(site), "ok", "schedules", "0 enabled")
+    add_schedules(site, "fedc", "false, NULL, 'no ' || name || E'\\n'")
+    expect(check(site), "warning", "schedules", "waybill schedule resume", "the service has paused: 4 (c of project p:"
+           " no c\\x0a; d of project p: no d\\x0a; e of project p: no e\\x0a): change")
+
+
+def test_a_long_reason_of_a_pause(site):
+    add_schedules(site, "ab", "false, NULL, repeat('ä', 1000)")
+    expect(check(site), "warning", "schedules", "the service has paused: 2 (a of project p: ä", "ä): change")
+
+
+def test_no_scheduler(site):
+    add_schedules(site, "ab", "true, now() - interval '50 seconds', NULL")
+    expect(check(site), "ok", "scheduler", "no schedule is overdue")
+    site.sql("UPDATE waybill.export_schedule SET next_run_time = now() - interval '1 hour' WHERE name = 'a'")
+    found = check(site)
+    expect(found, "warning", "scheduler", "overdue schedules: 1, the first for 3", "waybill worker")
+    assert 3600 <= int(re.findall(r"the first for (\d+) seconds", found["scheduler"][1])[0]) < 4200
+    site.sql("UPDATE waybill.export_schedule SET next_run_time = now() - interval '2 hours' WHERE name = 'b'")
+    found = check(site)
+    expect(found, "warning", "scheduler", "overdue schedules: 2, the first for ")
+    assert 7200 <= int(re.findall(r"the first for (\d+) seconds", found["scheduler"][1])[0]) < 7800
+
+
+def test_the_hosts_of_notifications(site):
+    site.write_config({"notify.hosts": "a.example.com, b.example.com:8443"})
+    expect(check(site), "ok", "notifications", "to a.example.com", "b.example.com:8443")
+    site.write_config({"notify.hosts": "a.example.com", "notify.allow_http": "on"})
+    expect(check(site), "warning", "notifications", "to a.example.com", "[notify] allow_http")
+    site.write_config({"notify.allow_http": "on"})
+    expect(check(site), "ok", "notifications", "off")
 
 
 def test_a_directory_that_is_missing(site):

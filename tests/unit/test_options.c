@@ -16,6 +16,7 @@
 static struct {
     const char *text, *id, *second;
     int64_t number, small, duration;
+    bool flag;
     struct buffer collected;
 } got;
 
@@ -36,6 +37,7 @@ static const struct cli_option table[] = {
     {"--small", .integer = &got.small, .max = 7},
     {"--duration", .duration = &got.duration},
     {"--column", .parse = collect, .target = &got.collected},
+    {"--flag", .flag = &got.flag},
     {0},
 };
 
@@ -76,7 +78,7 @@ static void begin(void)
 static const struct good_case {
     const char *label;
     const char *words[MAX_WORDS];
-    const char *expected; /* text, ID, SECOND, number, small, duration, columns */
+    const char *expected; /* text, ID, SECOND, number, small, duration, columns, flag */
 } good_cases[] = {
     {"defaults", {"x"}, "default x default -1 -1 -1 "},
     {"two arguments", {"x", "y"}, "default x y -1 -1 -1 "},
@@ -93,6 +95,9 @@ static const struct good_case {
     {"one of several values", {"x", "--column", "a"}, "default x default -1 -1 -1 [a]"},
     {"several values in their order", {"--column", "b", "x", "--column=a", "--column", "b"},
      "default x default -1 -1 -1 [b][a][b]"},
+    {"flag", {"x", "--flag"}, "default x default -1 -1 -1 flag"},
+    {"flag before an argument", {"--flag", "x"}, "default x default -1 -1 -1 flag"},
+    {"flag twice", {"x", "--flag", "--flag"}, "default x default -1 -1 -1 flag"},
     {"options behind and between arguments", {"x", "--small", "1", "y", "--text", "t"}, "t x y -1 1 -1 "},
     {"arguments like options", {"--", "--text", "-s"}, "default --text -s -1 -1 -1 "},
     {"a dash", {"-"}, "default - default -1 -1 -1 "},
@@ -107,8 +112,9 @@ static void reads(const void *row)
 
     begin();
     check_good(parse(c->words, table, &err), &err);
-    buffer_printf(&found, "%s %s %s %lld %lld %lld %s", got.text, got.id, got.second, (long long) got.number,
-                  (long long) got.small, (long long) got.duration, buffer_text(&got.collected));
+    buffer_printf(&found, "%s %s %s %lld %lld %lld %s%s", got.text, got.id, got.second, (long long) got.number,
+                  (long long) got.small, (long long) got.duration, buffer_text(&got.collected),
+                  got.flag ? "flag" : "");
     assert_string_equal(buffer_text(&found), c->expected);
     buffer_free(&found);
 }
@@ -131,6 +137,8 @@ static const struct bad_case {
     {"longer than a name", {"x", "--texts", "t"}, "verb act: unknown option \"--texts\""},
     {"an argument's name as an option", {"x", "--ID", "y"}, "verb act: unknown option \"--ID\""},
     {"no value", {"x", "--text"}, "verb act: --text requires a value"},
+    {"flag with a value", {"x", "--flag=on"}, "verb act: --flag takes no value"},
+    {"flag with an empty value", {"x", "--flag="}, "verb act: --flag takes no value"},
     {"no number", {"x", "--number", "many"},
      "verb act: --number must be an integer from 3 to 999999999999999999, got \"many\""},
     {"an empty number", {"x", "--small="}, "verb act: --small must be an integer from 0 to 7, got \"\""},
