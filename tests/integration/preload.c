@@ -13,6 +13,8 @@
  *                           file has FROM bytes)
  *     create stop           the process stops before it sends the statement that makes a task, within the transaction
  *                           if there is one; claim does the same for the statement that claims a task
+ *
+ * FAULTS_CLOCK, if it is set, is the number of seconds by which the clock of the process is ahead.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -26,6 +28,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NEXT(function) ((__typeof__(&function)) dlsym(RTLD_NEXT, #function))
@@ -250,4 +253,14 @@ int openat(int directory, const char *path, int flags, ...)
             return fail_with(order.error);
     }
     return NEXT(openat)(directory, path, flags, mode);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    const char *ahead = getenv("FAULTS_CLOCK");
+    int result = NEXT(clock_gettime)(clock, now);
+
+    if (ahead != NULL && clock == CLOCK_REALTIME)
+        now->tv_sec += atoi(ahead);
+    return result;
 }

@@ -27,3 +27,8 @@ def test_exports():
     text = measured("exports", "--build", BUILD, "--rows", "200", "--runs", "1")
     for part in ("export / \\copy", "with / without the variant", "4 export threads", "2 processes:"):
         assert part in text, text
+
+
+def test_schedules():
+    text = measured("schedules", "--schedules", "20", "--per-minute", "6000", "--seconds", "4")
+    assert text.startswith("20 schedules, ") and " runs in 4 s: connections " in text, text
