@@ -6,6 +6,7 @@
 #include "base/calendar.h"
 #include "base/memory.h"
 #include "base/time_zone.h"
+#include "base/tzif.h"
 #include "schedule/occurrences.h"
 #include "schedule/recurrence_rule.h"
 
@@ -143,17 +144,17 @@ bool recurrence_next(const struct recurrence *recurrence, int64_t from, int64_t 
     return has_next;
 }
 
-/* Finds the newest occurrence up to `to`, by bisection. `newest` is an occurrence. */
-static int64_t find_newest(const struct recurrence *recurrence, int64_t newest, int64_t to)
+/* Finds the newest occurrence, by bisection. `newest` is an occurrence. */
+static int64_t find_newest(const struct recurrence *recurrence, int64_t newest)
 {
     int64_t low = newest + 1;
-    int64_t high = to + 1; /* there is no occurrence from here to `to` */
+    int64_t high = recurrence->end * 1000 + 1; /* there is no occurrence from here on */
 
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
         int64_t instant;
 
-        if (recurrence_next(recurrence, middle, &instant) && instant <= to) {
+        if (recurrence_next(recurrence, middle, &instant)) {
             newest = instant;
             low = instant + 1;
         } else {
@@ -163,20 +164,34 @@ static int64_t find_newest(const struct recurrence *recurrence, int64_t newest, 
     return newest;
 }
 
+/* Ends a recurrence at `to`, so that no search goes beyond it. The result shares the zone. */
+static struct recurrence end_at(const struct recurrence *recurrence, int64_t to)
+{
+    struct recurrence ended = *recurrence;
+    int64_t end = calendar_divide(to, 1000);
+
+    if (end < ended.end) {
+        int64_t local_end = end + TZIF_OFFSET_LIMIT; /* no local time is later */
+
+        ended.end = end;
+        if (local_end < ended.set.end)
+            ended.set.end = local_end;
+    }
+    return ended;
+}
+
 int64_t recurrence_count(const struct recurrence *recurrence, int64_t from, int64_t to, int64_t *ret_newest)
 {
-    struct recurrence_iterator *iterator = recurrence_begin(recurrence, from);
+    const struct recurrence ended = end_at(recurrence, to);
+    struct recurrence_iterator *iterator = recurrence_begin(&ended, from);
     int64_t count = 0;
     int64_t newest = 0;
-    int64_t instant;
 
-    while (count < RECURRENCE_COUNT_MAX && recurrence_step(iterator, &instant) && instant <= to) {
-        newest = instant;
+    while (count < RECURRENCE_COUNT_MAX && recurrence_step(iterator, &newest))
         count++;
-    }
     recurrence_end(iterator);
     if (count == RECURRENCE_COUNT_MAX)
-        newest = find_newest(recurrence, newest, to);
+        newest = find_newest(&ended, newest);
     if (count > 0)
         *ret_newest = newest;
     return count;

@@ -477,6 +477,32 @@ static void counts_each_second(void)
     }
 }
 
+/* Thousands of times on one day, and none in the next centuries: what comes after `to` is not searched. */
+static void counts_to_an_end(void)
+{
+    int64_t start = parse_time("20240229T000000"), newest = -1;
+    struct buffer rule = {0};
+    struct recurrence *recurrence;
+
+    buffer_append_text(&rule, "FREQ=DAILY;INTERVAL=3001;BYMONTH=2;BYMONTHDAY=29");
+    append_all(&rule, "BYSECOND", 13);
+    append_all(&rule, "BYHOUR", 23);
+    append_all(&rule, "BYMINUTE", 59);
+    recurrence = parse(buffer_text(&rule), "UTC", start);
+    years_matched = 0;
+    assert_int_equal(recurrence_count(recurrence, 0, start + 300 * CALENDAR_DAY_MS, &newest), RECURRENCE_COUNT_MAX);
+    assert_true(newest == start + CALENDAR_DAY_MS - 47000);
+    assert_in_range(years_matched, 1, 100);
+    newest = -1;
+    assert_int_equal(recurrence_count(recurrence, 0, INT64_MAX, &newest), RECURRENCE_COUNT_MAX);
+    assert_true(newest >= start + CALENDAR_DAY_MS);
+    newest = -1;
+    assert_int_equal(recurrence_count(recurrence, 0, INT64_MIN, &newest), 0);
+    assert_true(newest == -1);
+    recurrence_free(recurrence);
+    buffer_free(&rule);
+}
+
 /* Rules that could take long: each matches, and matches rarely or never again. */
 static const struct extreme {
     const char *rule;
@@ -524,6 +550,7 @@ int main(void)
     CHECK(start_is_rounded_up);
     CHECK(counts);
     CHECK(counts_each_second);
+    CHECK(counts_to_an_end);
     CHECK_EACH(extremes_are_cheap, extremes, rule);
     return check_run("schedule/recurrence");
 }
