@@ -207,16 +207,20 @@ struct schedule_definition *schedule_definition_parse(const char *body, size_t l
     return NULL;
 }
 
-void schedule_definition_free(struct schedule_definition *definition)
+void schedule_definition_clear(struct schedule_definition *definition)
 {
-    if (definition == NULL)
-        return;
     free(definition->name);
     free(definition->rule);
     free(definition->time_zone);
     free(definition->enterprise_project_id);
     free(definition->request);
     free(definition->notify_url);
+}
+
+void schedule_definition_free(struct schedule_definition *definition)
+{
+    if (definition != NULL)
+        schedule_definition_clear(definition);
     free(definition);
 }
 

@@ -34,6 +34,9 @@ MUST_CHECK struct schedule_definition *schedule_definition_parse(const char *bod
                                                                  const struct webhook_policy *policy,
                                                                  struct error *err);
 
+/* Frees the texts, but not the definition itself. */
+void schedule_definition_clear(struct schedule_definition *definition);
+
 /* NULL is allowed. */
 void schedule_definition_free(struct schedule_definition *definition);
 

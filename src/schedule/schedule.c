@@ -33,14 +33,7 @@
 
 void schedule_clear(struct schedule *schedule)
 {
-    struct schedule_definition *definition = &schedule->definition;
-
-    free(definition->name);
-    free(definition->rule);
-    free(definition->time_zone);
-    free(definition->enterprise_project_id);
-    free(definition->request);
-    free(definition->notify_url);
+    schedule_definition_clear(&schedule->definition);
     free(schedule->pause_reason);
     *schedule = (struct schedule) {0};
 }

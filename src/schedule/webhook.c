@@ -188,14 +188,14 @@ void webhook_new_secret(char out[WEBHOOK_SECRET_SIZE])
 bool webhook_sign(const struct webhook_message *message, int64_t timestamp, char out[WEBHOOK_SIGNATURE_SIZE],
                   struct error *err)
 {
-    const char *encoded = message->secret + strlen(WEBHOOK_SECRET_PREFIX);
+    const size_t prefix = strlen(WEBHOOK_SECRET_PREFIX);
     unsigned char key[WEBHOOK_SECRET_SIZE], code[SHA256_SIZE];
     struct buffer signed_content = {0};
     size_t key_length;
 
-    if (strncmp(message->secret, WEBHOOK_SECRET_PREFIX, strlen(WEBHOOK_SECRET_PREFIX)) != 0
-        || BASE64_DECODED_SIZE(strlen(encoded)) > sizeof(key)
-        || !base64_decode(key, encoded, &key_length))
+    if (strncmp(message->secret, WEBHOOK_SECRET_PREFIX, prefix) != 0
+        || BASE64_DECODED_SIZE(strlen(message->secret + prefix)) > sizeof(key)
+        || !base64_decode(key, message->secret + prefix, &key_length))
         return error_set(err, ERROR_INTERNAL, "the secret of the notification is not valid");
     buffer_printf(&signed_content, "%s.%" PRId64 ".", message->id, timestamp);
     buffer_append_text(&signed_content, message->body);
