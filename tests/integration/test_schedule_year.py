@@ -15,6 +15,7 @@ START = datetime.datetime(2026, 3, 1, tzinfo=datetime.timezone.utc)
 END = datetime.datetime(2027, 3, 1, tzinfo=datetime.timezone.utc)
 PROGRAM = os.path.join(BUILD, "tests", "database", "simulate_schedules")
 REQUEST = {"export_headers": [["container_id", "ID"]]}
+MOST_KILLS = 40  # on a slow machine, the processes would spend their time with starting
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "Asia/Kolkata")
 
 
@@ -25,12 +26,12 @@ def ms(moment):
 def make_rules():
     """50 rules, whose occurrences lie at many different times, and often at the same one."""
     dice = random.Random(11)
-    rules = ["FREQ=HOURLY;INTERVAL=11"]
-    for _ in range(3):
+    rules = ["FREQ=HOURLY;INTERVAL=61"]
+    for _ in range(2):
         rules.append(f"FREQ=DAILY;BYHOUR={dice.choice((0, 2, 3, 8))};BYMINUTE={dice.choice((0, 30))};BYSECOND=0")
-    for _ in range(29):
-        days = ",".join(dice.sample(("MO", "TU", "WE", "TH", "FR", "SA", "SU"), dice.choice((1, 2))))
-        rules.append(f"FREQ=WEEKLY;INTERVAL={dice.choice((1, 2))};BYDAY={days};BYHOUR=2;BYMINUTE=15;BYSECOND=0")
+    for _ in range(30):
+        days, interval = dice.choice(("SU", "WE", "SU,WE")), dice.choice((1, 2, 4))
+        rules.append(f"FREQ=WEEKLY;INTERVAL={interval};BYDAY={days};BYHOUR=2;BYMINUTE=15;BYSECOND=0")
     for _ in range(16):
         rules.append(f"FREQ=MONTHLY;BYMONTHDAY={dice.choice((1, 15, 31, -1))};BYHOUR=2;BYMINUTE=45;BYSECOND=0")
     rules.append("FREQ=YEARLY;COUNT=3")
@@ -89,8 +90,8 @@ def test_each_occurrence_of_a_year_runs_once(postgres, scratch):
     crowd = Crowd(site)
     dice = random.Random(5)
     kills = 0
-    while all(process.poll() is None for process in crowd.processes) or kills == 0:
-        time.sleep(dice.uniform(0.02, 0.5))
+    while kills == 0 or (kills < MOST_KILLS and all(process.poll() is None for process in crowd.processes)):
+        time.sleep(dice.uniform(0.02, 1))
         kills += crowd.kill(dice.choice((0, 1)))
     crowd.finish()
     assert kills >= 3, "the year was over too early for kills"
