@@ -76,7 +76,7 @@ class Crowd:
 
     def finish(self):
         for process in self.processes:
-            said = process.communicate(timeout=DEADLINE)[0]
+            said = process.communicate(timeout=5 * DEADLINE)[0]
             assert process.returncode == 0, f"the simulation failed: {said}"
 
 
