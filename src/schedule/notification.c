@@ -21,6 +21,18 @@ bool notification_add(struct db *db, const char *schedule_id, const char *url, c
     return webhook_receiver(url, receiver, err) && db_execute(db, sql, ARRAY_SIZE(values), values, NULL, err);
 }
 
+bool notification_redirect(struct db *db, const char *schedule_id, const char *url, struct error *err)
+{
+    static const char remove[] = "DELETE FROM waybill.notification WHERE schedule_id = $1::uuid";
+    static const char redirect[] = "UPDATE waybill.notification SET receiver = $2 WHERE schedule_id = $1::uuid";
+    char receiver[WEBHOOK_RECEIVER_SIZE];
+    const char *const values[] = {schedule_id, receiver};
+
+    if (url == NULL)
+        return db_execute(db, remove, 1, values, NULL, err);
+    return webhook_receiver(url, receiver, err) && db_execute(db, redirect, ARRAY_SIZE(values), values, NULL, err);
+}
+
 /*
  * The receivers, the number of notifications that are being sent to each, and when the first of these leases expires.
  * The recursive query steps from receiver to receiver in an index, so the cost does not depend on the number of

@@ -32,6 +32,12 @@ MUST_CHECK bool notification_add(struct db *db, const char *schedule_id, const c
                                  struct error *err);
 
 /*
+ * Adapts the notifications of a schedule to its new notify_url: they go there, or are removed if it is NULL. Must be
+ * called in the transaction that changes the schedule.
+ */
+MUST_CHECK bool notification_redirect(struct db *db, const char *schedule_id, const char *url, struct error *err);
+
+/*
  * Claims the next notification that is due. A receiver to which NOTIFICATION_PER_RECEIVER notifications are being sent
  * must wait. The receiver with the fewest comes first, then the notification that is due longest. A notification whose
  * schedule no longer has a notify_url is removed. *ret_notification is NULL if there is none; free it with

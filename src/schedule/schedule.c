@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "db/query.h"
 #include "export/kept_task.h"
+#include "schedule/notification.h"
 #include "schedule/run.h"
 
 #define ANNOUNCE_CHANGE "pg_catalog.pg_notify('" SCHEDULE_CHANNEL "', '')"
@@ -277,6 +278,7 @@ static bool replace(struct db *db, const struct task_viewer *viewer, const char 
 
     return lock_visible(db, viewer, schedule_id, definition->notify_url, &same_url, err)
            && update(db, schedule_id, owner, definition, now, same_url, ret_secret, err)
+           && (same_url || notification_redirect(db, schedule_id, definition->notify_url, err))
            && schedule_run_prune(db, schedule_id, definition->keep, err);
 }
 
