@@ -521,6 +521,12 @@ def test_the_schema_of_a_task_is_strict(api):
         assert not DESCRIPTION.allows(schema, {**task, **change}), f"{change}"
 
 
+def test_the_fields_of_a_notification():
+    """test_schedule_notify.py compares notifications with their schema."""
+    fields = set(DESCRIPTION.schema("Notification")["properties"])
+    assert fields == {*DESCRIPTION.schema("Task")["properties"], "schedule_id", "occurrence_time"}
+
+
 def test_a_compressed_file(start):
     """Responses in full, in part and without a body: some headers exist only if there is such a file."""
     api = start("openapi_gzip", options={"files.gzip": "on"}).api()

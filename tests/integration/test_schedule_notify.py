@@ -11,11 +11,13 @@ import pytest
 from api import expect_error
 from deadline import timed, wait_until
 from faults import fleet, soon  # noqa: F401
+from openapi import Description
 from receiver import Receiver
 from schedules import REQUEST, Schedules
 from service import TOP, Process
 
 OPTIONS = {"notify.hosts": "127.0.0.1", "notify.allow_http": "on", "log.level": "debug"}
+DESCRIPTION = Description()
 PROMPT = 5  # seconds, much less than the 10 s that a receiver has
 
 
@@ -87,7 +89,14 @@ def body_of(status, schedule, occurrence_time):
 
 
 def json_of(request):
-    return json.loads(request.body)
+    body = json.loads(request.body)
+    complaints = DESCRIPTION.complaints(DESCRIPTION.schema("Notification"), body)
+    assert not complaints, f"{complaints} of {body}"
+    for parameter in DESCRIPTION.document["webhooks"]["exportTaskEnded"]["post"]["parameters"]:
+        value = request.headers[parameter["name"]]
+        is_integer = parameter["schema"]["type"] == "integer"
+        assert DESCRIPTION.allows(parameter["schema"], int(value) if is_integer else value), f"{parameter}: {value}"
+    return body
 
 
 def test_success(site):
