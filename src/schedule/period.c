@@ -80,8 +80,8 @@ bool period_parse(const char *text, const char *field, struct period *ret_period
 
     if (*text != 'P' || !read_amounts(text + 1, &period))
         return error_set(err, ERROR_PARAMETER,
-                         "%s must be an ISO 8601 duration of integers, such as P7D, P1M or PT24H, got %s", field,
-                         text_excerpt(excerpt, text, strlen(text)));
+                         "%s must be a positive ISO 8601 duration of integers, such as P7D, P1M or PT24H, got %s",
+                         field, text_excerpt(excerpt, text, strlen(text)));
     *ret_period = period;
     return true;
 }

@@ -67,8 +67,8 @@ static void parses(const void *row)
     if (c->months + c->days + c->seconds == 0) {
         assert_false(period_parse(c->text, "request.create_time.last", &period, &err));
         check_refusal(&err, ERROR_PARAMETER,
-                      "request.create_time.last must be an ISO 8601 duration of integers, such as P7D, P1M or PT24H, "
-                      "got \"");
+                      "request.create_time.last must be a positive ISO 8601 duration of integers, such as P7D, P1M or "
+                      "PT24H, got \"");
         assert_true(period.days == -1);
         return;
     }
