@@ -67,13 +67,13 @@ bool schedule_run_list(struct db *db, const struct task_viewer *viewer, const ch
     return true;
 }
 
-/* Locks the schedule, which is visible, and runs it. */
+/* Runs a schedule that the transaction has locked. */
 static bool run_locked(struct db *db, const char *schedule_id, const char *request_id, int limit,
                        char ret_task_id[TEXT_UUID_LENGTH + 1], struct error *err)
 {
     static const char sql[] =
         "SELECT" JOB_COLUMNS ", " DB_MS("clock_timestamp()") " AS now_ms FROM waybill.export_schedule schedule"
-        " WHERE schedule_id = $1::uuid FOR NO KEY UPDATE";
+        " WHERE schedule_id = $1::uuid";
     struct job_start start = {.requested = true, .request_id = request_id, .limit = limit};
     struct db_result *row = db_query(db, DB_ONE_ROW, sql, 1, &schedule_id, err);
     struct job job;
@@ -95,7 +95,7 @@ bool schedule_run_now(struct db *db, const struct task_viewer *viewer, const cha
 
     if (!task_begin(db, viewer->project_id, err))
         return false;
-    if (!check_visible(db, viewer, schedule_id, err)
+    if (!schedule_lock(db, viewer, schedule_id, err)
         || !run_locked(db, schedule_id, request_id, limit, task_id, err)) {
         db_rollback(db);
         return false;

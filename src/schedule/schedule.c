@@ -211,14 +211,11 @@ bool schedule_create(struct db *db, const struct schedule_owner *owner, const st
     return true;
 }
 
-/* Locks a schedule that the viewer may see, and finds whether its URL is the same as `notify_url`. */
-static bool lock_visible(struct db *db, const struct task_viewer *viewer, const char *schedule_id,
-                         const char *notify_url, bool *ret_same_url, struct error *err)
+bool schedule_lock(struct db *db, const struct task_viewer *viewer, const char *schedule_id, struct error *err)
 {
     static const char sql[] =
-        "SELECT notify_url IS NOT DISTINCT FROM $4 AS same_url FROM waybill.export_schedule"
-        " WHERE schedule_id = $3::uuid AND" VISIBLE " FOR NO KEY UPDATE";
-    const char *const values[] = {viewer->project_id, viewer->enterprise_projects, schedule_id, notify_url};
+        "SELECT FROM waybill.export_schedule WHERE schedule_id = $3::uuid AND" VISIBLE " FOR NO KEY UPDATE";
+    const char *const values[] = {viewer->project_id, viewer->enterprise_projects, schedule_id};
     struct db_result *row;
     bool found;
 
@@ -228,15 +225,13 @@ static bool lock_visible(struct db *db, const struct task_viewer *viewer, const 
     if (row == NULL)
         return false;
     found = db_rows(row) == 1 ? true : no_such_schedule(schedule_id, err);
-    if (found)
-        *ret_same_url = db_boolean(row, 0, "same_url");
     db_result_free(row);
     return found;
 }
 
 /* Updates the row of a locked schedule. */
 static bool update(struct db *db, const char *schedule_id, const struct schedule_owner *owner,
-                   const struct schedule_definition *definition, int64_t now, bool same_url,
+                   const struct schedule_definition *definition, int64_t now,
                    char ret_secret[WEBHOOK_SECRET_SIZE], struct error *err)
 {
     static const char sql[] =
@@ -250,7 +245,7 @@ static bool update(struct db *db, const char *schedule_id, const struct schedule
         " WHERE schedule_id = $17::uuid"
         " AND NOT EXISTS (SELECT FROM waybill.export_schedule"
         "                 WHERE project_id = $1 AND name = $3 AND schedule_id <> $17::uuid)"
-        " RETURNING " ANNOUNCE_CHANGE;
+        " RETURNING notify_secret = $13 AS is_new_secret, " ANNOUNCE_CHANGE;
     const char *values[ROW_VALUE_COUNT];
     struct row_values texts;
     struct db_result *row;
@@ -263,10 +258,9 @@ static bool update(struct db *db, const char *schedule_id, const struct schedule
     if (row == NULL)
         return false;
     changed = db_rows(row) == 1 ? true : name_is_taken(definition->name, err);
-    db_result_free(row);
     if (changed)
-        snprintf(ret_secret, WEBHOOK_SECRET_SIZE, "%s",
-                 same_url || definition->notify_url == NULL ? "" : texts.secret);
+        snprintf(ret_secret, WEBHOOK_SECRET_SIZE, "%s", db_boolean(row, 0, "is_new_secret") ? texts.secret : "");
+    db_result_free(row);
     return changed;
 }
 
@@ -274,11 +268,13 @@ static bool replace(struct db *db, const struct task_viewer *viewer, const char 
                     const struct schedule_owner *owner, const struct schedule_definition *definition, int64_t now,
                     char ret_secret[WEBHOOK_SECRET_SIZE], struct error *err)
 {
-    bool same_url = false;
+    bool same_url;
 
-    return lock_visible(db, viewer, schedule_id, definition->notify_url, &same_url, err)
-           && update(db, schedule_id, owner, definition, now, same_url, ret_secret, err)
-           && (same_url || notification_redirect(db, schedule_id, definition->notify_url, err))
+    if (!schedule_lock(db, viewer, schedule_id, err)
+        || !update(db, schedule_id, owner, definition, now, ret_secret, err))
+        return false;
+    same_url = definition->notify_url != NULL && *ret_secret == '\0';
+    return (same_url || notification_redirect(db, schedule_id, definition->notify_url, err))
            && schedule_run_prune(db, schedule_id, definition->keep, err);
 }
 
@@ -388,11 +384,11 @@ bool schedule_remove(struct db *db, const struct task_viewer *viewer, const char
                      struct error *err)
 {
     char *task_ids = NULL;
-    bool same_url, removed;
+    bool removed;
 
     if (!db_begin(db, err))
         return false;
-    removed = lock_visible(db, viewer, schedule_id, NULL, &same_url, err)
+    removed = schedule_lock(db, viewer, schedule_id, err)
               && schedule_run_task_ids(db, schedule_id, &task_ids, err)
               && kept_task_release(db, task_ids, retention_hours, err)
               && delete_row(db, schedule_id, err);
@@ -429,11 +425,11 @@ bool schedule_set_enabled(struct db *db, const struct task_viewer *viewer, const
 {
     struct schedule schedule = {0};
     int64_t now;
-    bool same_url, changed;
+    bool changed;
 
     if (!begin_change(db, viewer->project_id, &now, err))
         return false;
-    changed = lock_visible(db, viewer, schedule_id, NULL, &same_url, err)
+    changed = schedule_lock(db, viewer, schedule_id, err)
               && schedule_find(db, viewer, schedule_id, &schedule, err)
               && change_state(db, &schedule, enabled, now, err);
     schedule_clear(&schedule);

@@ -69,6 +69,10 @@ MUST_CHECK bool schedule_replace(struct db *db, const struct task_viewer *viewer
 MUST_CHECK bool schedule_find(struct db *db, const struct task_viewer *viewer, const char *schedule_id,
                               struct schedule *ret_schedule, struct error *err);
 
+/* Locks a schedule until the end of the transaction. ERROR_NOT_FOUND as for schedule_find. */
+MUST_CHECK bool schedule_lock(struct db *db, const struct task_viewer *viewer, const char *schedule_id,
+                              struct error *err);
+
 /* Finds the id of a schedule by its name, for the operator. ERROR_NOT_FOUND if the project has none with this name. */
 MUST_CHECK bool schedule_find_id(struct db *db, const char *project_id, const char *name,
                                  char ret_schedule_id[TEXT_UUID_LENGTH + 1], struct error *err);

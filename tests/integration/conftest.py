@@ -23,7 +23,7 @@ from web import EACH_WAY, share_files, start_web  # noqa: E402
 LONGEST = ("test_quickstart", "big", "test_lease", "test_lost_answers", "test_kill", "test_wakeups", "test_restart",
            "test_leaks", "test_gzip", "test_attacks_web", "test_filters", "test_storage", "test_process", "test_hosts",
            "test_standby", "test_notifications", "test_history", "test_claims", "test_sigterm", "test_task_command",
-           "test_web")
+           "test_web", "test_schedule_races")
 
 
 def pytest_addoption(parser):
