@@ -43,9 +43,7 @@ static struct db_result *select_next(struct db *db, int64_t now, const struct cu
     static const char sql[] =
         "SELECT" JOB_COLUMNS ", schedule.rule, " DB_MS("schedule.start_time") " AS start_ms,"
         "       " DB_MS("schedule.pending_from") " AS pending_ms, schedule.next_run_time,"
-        "       " DB_MS("$1::timestamptz") " AS now_ms,"
-        "       EXISTS (SELECT FROM waybill.schedule_run run WHERE run.schedule_id = schedule.schedule_id"
-        "               AND run.state = 'running' AND NOT run.requested) AS is_unfinished"
+        "       " DB_MS("$1::timestamptz") " AS now_ms"
         " FROM waybill.export_schedule schedule"
         " WHERE next_run_time <= $1::timestamptz"
         " AND (next_run_time, schedule_id) > ($2::timestamptz, $3::uuid)"
@@ -54,6 +52,24 @@ static struct db_result *select_next(struct db *db, int64_t now, const struct cu
     const char *const values[] = {now_value(now_text, now), cursor->next_run_time, cursor->schedule_id};
 
     return db_query_prepared(db, DB_ONE_OR_NO_ROW, sql, ARRAY_SIZE(values), values, err);
+}
+
+/*
+ * Finds whether the run of an earlier occurrence is unfinished. The statement that locked the schedule cannot tell: it
+ * may have begun before another process committed that run.
+ */
+static bool find_unfinished(struct db *db, struct due *due, struct error *err)
+{
+    static const char sql[] =
+        "SELECT EXISTS (SELECT FROM waybill.schedule_run WHERE schedule_id = $1::uuid"
+        "               AND state = 'running' AND NOT requested) AS is_unfinished";
+    struct db_result *row = db_query(db, DB_ONE_ROW, sql, 1, &due->job.schedule_id, err);
+
+    if (row == NULL)
+        return false;
+    due->is_unfinished = db_boolean(row, 0, "is_unfinished");
+    db_result_free(row);
+    return true;
 }
 
 /* Finds the occurrences that are due, and the next one. ERROR_PARAMETER if the rule or the time zone is invalid. */
@@ -146,11 +162,12 @@ static bool process(struct db *db, const struct db_result *row, struct result *r
 {
     struct due due = {
         .job = job_read(row, 0),
-        .is_unfinished = db_boolean(row, 0, "is_unfinished"),
         .pending_from = db_integer(row, 0, "pending_ms"),
         .now = db_integer(row, 0, "now_ms"),
     };
 
+    if (!find_unfinished(db, &due, err))
+        return false;
     if (find_occurrences(row, &due, reason) && run_or_skip(db, &due, result, reason))
         return advance(db, &due, result, err);
     *err = *reason;
