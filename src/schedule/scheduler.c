@@ -47,9 +47,10 @@ bool scheduler_run_pass(struct db *db, int64_t now, const struct background *thr
     *pass = (struct scheduler_pass) {.wait_ms = RETRY_MS};
     if (!due_look(db, now, &outlook, err))
         return false;
-    done = (outlook.ended == 0 || settle_runs(db, now, outlook.ended, thread, &ended, err))
-           && (outlook.retries == 0 || settle_retry(db, now, outlook.retries, thread, &retried, err))
-           && (outlook.schedules == 0 || due_process(db, now, outlook.schedules, thread, &started, &failed, err));
+    /* An occurrence that is due replaces a retry that is due too, for example after a downtime. */
+    done = (outlook.schedules == 0 || due_process(db, now, outlook.schedules, thread, &started, &failed, err))
+           && (outlook.ended == 0 || settle_runs(db, now, outlook.ended, thread, &ended, err))
+           && (outlook.retries == 0 || settle_retry(db, now, outlook.retries, thread, &retried, err));
     pass->started = started + retried.restarted;
     pass->notifications = ended.notifications;
     if (!done || ended.failed + retried.failed + failed > 0)
