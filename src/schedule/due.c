@@ -123,20 +123,15 @@ static bool run_or_skip(struct db *db, const struct due *due, struct result *res
     return job_run(db, &due->job, &start, result->task_id, err);
 }
 
-/* Sets the next occurrence. A run that started supersedes the retry of an older one. */
-static bool advance(struct db *db, const struct due *due, const struct result *result, struct error *err)
+/* Sets the next occurrence. */
+static bool advance(struct db *db, const struct due *due, struct error *err)
 {
     static const char sql[] =
-        "WITH superseded AS ("
-        "    UPDATE waybill.schedule_run SET retry_time = NULL"
-        "    WHERE schedule_id = $1::uuid AND retry_time IS NOT NULL AND $4::boolean"
-        ")"
-        " UPDATE waybill.export_schedule SET pending_from = " DB_TIME("$2") ", next_run_time = " DB_TIME("$3")
+        "UPDATE waybill.export_schedule SET pending_from = " DB_TIME("$2") ", next_run_time = " DB_TIME("$3")
         " WHERE schedule_id = $1::uuid";
     char pending_from[24], next[24];
     struct db_result *row;
-    const char *const values[] = {due->job.schedule_id, pending_from, due->next == 0 ? NULL : next,
-                                  *result->task_id == '\0' ? "false" : "true"};
+    const char *const values[] = {due->job.schedule_id, pending_from, due->next == 0 ? NULL : next};
 
     snprintf(pending_from, sizeof(pending_from), "%" PRId64, due->now + 1);
     snprintf(next, sizeof(next), "%" PRId64, due->next);
@@ -169,11 +164,10 @@ static bool process(struct db *db, const struct db_result *row, struct result *r
     if (!find_unfinished(db, &due, err))
         return false;
     if (find_occurrences(row, &due, reason) && run_or_skip(db, &due, result, reason))
-        return advance(db, &due, result, err);
+        return advance(db, &due, err);
     *err = *reason;
     if (reason->code != ERROR_PARAMETER && reason->code != ERROR_BODY)
         return false;
-    *result->task_id = '\0';
     result->pause_reason = reason;
     return pause_schedule(db, &due, reason, err);
 }

@@ -94,6 +94,15 @@ static bool insert_run(struct db *db, const struct job *job, const struct job_st
     return true;
 }
 
+/* A new run supersedes the retry of an older one. */
+static bool supersede_retries(struct db *db, const struct job *job, struct error *err)
+{
+    static const char sql[] =
+        "UPDATE waybill.schedule_run SET retry_time = NULL WHERE schedule_id = $1::uuid AND retry_time IS NOT NULL";
+
+    return db_execute(db, sql, 1, &job->schedule_id, NULL, err);
+}
+
 bool job_run(struct db *db, const struct job *job, const struct job_start *start,
              char ret_task_id[TEXT_UUID_LENGTH + 1], struct error *err)
 {
@@ -127,7 +136,8 @@ bool job_run(struct db *db, const struct job *job, const struct job_start *start
     }
     random_uuid(task_id);
     done = insert_run(db, job, start, task_id, spec.failure, &inserted, err)
-           && (!inserted || task_insert(db, &spec, start->limit, task_id, err));
+           && (!inserted || (supersede_retries(db, job, err)
+                             && task_insert(db, &spec, start->limit, task_id, err)));
     if (done)
         snprintf(ret_task_id, TEXT_UUID_LENGTH + 1, "%s", inserted ? task_id : "");
     free(scope);
