@@ -207,7 +207,7 @@ static void log_unstarted(const struct cursor *cursor, const struct error *err)
 
 /* Processes the next due schedule after the cursor, which it advances. *ret_found is false if there is none. */
 static bool process_next_due(struct db *db, int64_t now, struct cursor *cursor, struct result *result, bool *ret_found,
-                         struct error *err)
+                             struct error *err)
 {
     struct error reason = {0};
     struct db_result *row;
@@ -215,7 +215,7 @@ static bool process_next_due(struct db *db, int64_t now, struct cursor *cursor, 
 
     *result = (struct result) {0};
     *ret_found = false;
-    if (!db_begin(db, err))
+    if (!job_begin(db, err))
         return false;
     row = select_next(db, now, cursor, err);
     *ret_found = row != NULL && db_rows(row) == 1;
@@ -276,7 +276,7 @@ bool due_process(struct db *db, int64_t now, int64_t limit, const struct backgro
     for (int64_t i = 0; i < limit && found && !background_is_stopping(thread); i++) {
         if (process_next_due(db, now, &cursor, &result, &found, err)) {
             *ret_started += *result.task_id != '\0';
-        } else if (!found || error_is_transient(err)) {
+        } else if (!found || err->code == ERROR_UNAVAILABLE) {
             return false;
         } else {
             ++*ret_failed;

@@ -14,6 +14,14 @@
 #include "schedule/request.h"
 #include "schedule/schedule.h"
 
+bool job_begin(struct db *db, struct error *err)
+{
+    if (db_run_script(db, "BEGIN; SET LOCAL lock_timeout = '250ms'", err))
+        return true;
+    db_rollback(db);
+    return false;
+}
+
 struct job job_read(const struct db_result *rows, size_t row)
 {
     return (struct job) {

@@ -31,6 +31,12 @@ struct job {
 struct job job_read(const struct db_result *rows, size_t row);
 
 /*
+ * Begins a transaction of the scheduler. A statement that waits longer than a moment for a lock fails with
+ * ERROR_TIMEOUT, so that rows which someone else has locked do not delay the other schedules.
+ */
+MUST_CHECK bool job_begin(struct db *db, struct error *err);
+
+/*
  * Finds the enterprise projects that a run may export now: text[] in its input format, NULL for all; free it with
  * free(). ERROR_PERMISSION if the grants are revoked.
  */

@@ -74,7 +74,7 @@ static bool process_next_run(struct db *db, const struct pass *pass, int64_t now
     struct ended_run run;
     bool done;
 
-    if (!db_begin(db, err))
+    if (!job_begin(db, err))
         return false;
     row = db_query_prepared(db, DB_ONE_OR_NO_ROW, pass->sql, pass->parameters, values, err);
     done = row != NULL;
@@ -117,7 +117,7 @@ static bool process_all(struct db *db, const struct pass *pass, int64_t now, int
         memcpy(before, run_id, sizeof(before));
         if (process_next_run(db, pass, now, run_id, result, err))
             continue;
-        if (error_is_transient(err) || strcmp(before, run_id) == 0)
+        if (err->code == ERROR_UNAVAILABLE || strcmp(before, run_id) == 0)
             return false;
         result->failed++;
         log_unsettled(run_id, err);
