@@ -29,6 +29,15 @@ bool kept_task_release(struct db *db, const char *task_ids, int retention_hours,
     return db_execute(db, sql, ARRAY_SIZE(values), values, NULL, err);
 }
 
+bool kept_task_lock(struct db *db, const char *task_id, struct error *err)
+{
+    static const char sql[] = "SELECT FROM waybill.export_task WHERE task_id = $1::uuid FOR NO KEY UPDATE";
+    struct db_result *row = db_query(db, DB_ONE_OR_NO_ROW, sql, 1, &task_id, err);
+
+    db_result_free(row);
+    return row != NULL;
+}
+
 bool kept_task_restart(struct db *db, const char *task_id, const char *enterprise_projects, bool *ret_queued,
                        struct error *err)
 {

@@ -14,6 +14,9 @@ MUST_CHECK bool kept_task_expire(struct db *db, const char *task_ids, struct err
 /* Makes these tasks ordinary ones. The existing files expire retention_hours from now. */
 MUST_CHECK bool kept_task_release(struct db *db, const char *task_ids, int retention_hours, struct error *err);
 
+/* Locks a task, if it exists, until the end of the transaction. */
+MUST_CHECK bool kept_task_lock(struct db *db, const char *task_id, struct error *err);
+
 /*
  * Queues a failed task again, to export these enterprise projects (text[] in its input format; NULL: all). *ret_queued
  * is false if there is no such task.

@@ -83,7 +83,7 @@ static bool expire_beyond_limit(const struct round *round, struct error *err)
         "), placed AS ("
         "    SELECT task_id, sum(bytes) OVER (ORDER BY finish_time, task_id) - bytes AS older FROM oldest"
         "), newest AS ("
-        "    SELECT task_id FROM waybill.export_task WHERE" IS_EXPIRABLE 
+        "    SELECT task_id FROM waybill.export_task WHERE" IS_EXPIRABLE
         "    ORDER BY finish_time DESC, task_id DESC LIMIT 1"
         "), changed AS ("
         "    UPDATE waybill.export_task SET file_removed = true, expire_time = now()"

@@ -152,23 +152,24 @@ bool schedule_run_task_ids(struct db *db, const char *schedule_id, char **ret_ta
 
 bool schedule_run_prune(struct db *db, const char *schedule_id, int keep, struct error *err)
 {
-    static const char sql[] =
-        "WITH superseded AS ("
-        "    UPDATE waybill.schedule_run SET has_file = false"
-        "    WHERE run_id = ANY (ARRAY("
-        "        SELECT run_id FROM waybill.schedule_run WHERE schedule_id = $1::uuid AND has_file"
-        "        ORDER BY finish_time DESC, run_id DESC OFFSET $2::integer)) RETURNING task_id"
-        ")"
-        " SELECT coalesce(array_agg(task_id), '{}') AS task_ids FROM superseded";
+    static const char find_sql[] =
+        "SELECT coalesce(array_agg(task_id), '{}') AS task_ids FROM ("
+        "    SELECT task_id FROM waybill.schedule_run WHERE schedule_id = $1::uuid AND has_file"
+        "    ORDER BY finish_time DESC, run_id DESC OFFSET $2::integer) superseded";
+    static const char update_sql[] =
+        "UPDATE waybill.schedule_run SET has_file = false WHERE task_id = ANY ($1::uuid[])";
     char keep_text[16];
     const char *const values[] = {schedule_id, keep_text};
     char *task_ids;
+    const char *list;
     bool done;
 
     snprintf(keep_text, sizeof(keep_text), "%d", keep);
-    if (!find_task_ids(db, sql, ARRAY_SIZE(values), values, &task_ids, err))
+    if (!find_task_ids(db, find_sql, ARRAY_SIZE(values), values, &task_ids, err))
         return false;
-    done = strcmp(task_ids, "{}") == 0 || kept_task_expire(db, task_ids, err);
+    list = task_ids;
+    done = strcmp(task_ids, "{}") == 0
+           || (kept_task_expire(db, task_ids, err) && db_execute(db, update_sql, 1, &list, NULL, err));
     free(task_ids);
     return done;
 }

@@ -3,6 +3,8 @@
  * now. A trigger keeps the state of a run equal to that of its task (sql/migrations/0007_schedules.sql). The SQL of
  * waybill.schedule_run is in run.c for callers, in job.c, which starts runs, and in due.c and settle.c for the
  * scheduler.
+ *
+ * To avoid deadlocks, a transaction locks a schedule first, then tasks, then their runs, as the trigger does.
  */
 #ifndef WAYBILL_SCHEDULE_RUN_H
 #define WAYBILL_SCHEDULE_RUN_H

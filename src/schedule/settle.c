@@ -16,7 +16,7 @@
 #include "schedule/now.h"
 #include "schedule/run.h"
 
-/* A run in a transaction that has locked its schedule. */
+/* A run in a transaction that has locked its schedule and then its task. */
 struct ended_run {
     char run_id[24];
     struct job job;
@@ -34,7 +34,7 @@ struct ended_run {
 
 #define FROM_RUNS " FROM waybill.schedule_run run JOIN waybill.export_schedule schedule USING (schedule_id)"
 
-/* Only the schedule is locked. The run may change until it is updated, so the updates check it again. */
+/* This locks only the schedule. The run may change until its task is locked too, so the updates check it again. */
 #define NEXT_RUN " AND run.run_id > $1::bigint ORDER BY run.run_id LIMIT 1 FOR NO KEY UPDATE OF schedule SKIP LOCKED"
 
 static struct ended_run read_ended_run(const struct db_result *row)
@@ -83,7 +83,7 @@ static bool process_next_run(struct db *db, const struct pass *pass, int64_t now
     } else if (done) {
         run = read_ended_run(row);
         memcpy(run_id, run.run_id, sizeof(run.run_id));
-        done = pass->process(db, &run, now, &after, err);
+        done = kept_task_lock(db, run.task_id, err) && pass->process(db, &run, now, &after, err);
     }
     db_result_free(row);
     if (!done) {
@@ -147,7 +147,7 @@ static bool add_notification(struct db *db, const struct ended_run *run, struct 
 }
 
 static bool settle_run(struct db *db, const struct ended_run *run, int64_t now, struct settle_result *result,
-                   struct error *err)
+                       struct error *err)
 {
     static const char sql[] =
         "UPDATE waybill.schedule_run run"
@@ -188,34 +188,42 @@ bool settle_ended(struct db *db, int64_t now, int64_t limit, const struct backgr
     return process_all(db, &pass, now, limit, thread, result, err);
 }
 
-/* Ends the wait for the retry of a run, which has had `attempts`. A reason means that it has failed again. */
-static bool end_wait(struct db *db, const struct ended_run *run, int attempts, const char *reason, struct error *err)
+/*
+ * Ends the wait for the retry of a run, which has had `attempts`. A reason means that it has failed again. *ret_ended
+ * is false if something else has ended the wait, for example the operator's retry.
+ */
+static bool end_wait(struct db *db, const struct ended_run *run, int attempts, const char *reason, bool *ret_ended,
+                     struct error *err)
 {
     static const char sql[] =
         "UPDATE waybill.schedule_run"
         " SET retry_time = NULL, attempts = $2::integer, reason = coalesce($3, reason),"
         "     finish_time = CASE WHEN $3 IS NULL THEN finish_time ELSE now() END, is_settled = $3 IS NULL"
-        " WHERE run_id = $1::bigint";
+        " WHERE run_id = $1::bigint AND retry_time IS NOT NULL";
     char attempts_text[16];
     const char *const values[] = {run->run_id, attempts_text, reason};
+    int64_t changed = 0;
 
     snprintf(attempts_text, sizeof(attempts_text), "%d", attempts);
-    return db_execute(db, sql, ARRAY_SIZE(values), values, NULL, err);
+    if (!db_execute(db, sql, ARRAY_SIZE(values), values, &changed, err))
+        return false;
+    *ret_ended = changed == 1;
+    return true;
 }
 
 static bool retry(struct db *db, const struct ended_run *run, int64_t now, struct settle_result *result,
                   struct error *err)
 {
     char *scope = NULL;
-    bool queued = false, done;
+    bool queued = false, ended, done;
 
     (void) now;
     if (!run->enabled)
-        return end_wait(db, run, 1, NULL, err);
+        return end_wait(db, run, 1, NULL, &ended, err);
     if (!job_find_scope(db, &run->job, &scope, err))
-        return err->code == ERROR_PERMISSION && end_wait(db, run, 2, err->message, err);
-    /* First, because the trigger of the task counts on it. */
-    done = end_wait(db, run, 2, NULL, err) && kept_task_restart(db, run->task_id, scope, &queued, err);
+        return err->code == ERROR_PERMISSION && end_wait(db, run, 2, err->message, &ended, err);
+    done = end_wait(db, run, 2, NULL, &ended, err)
+           && (!ended || kept_task_restart(db, run->task_id, scope, &queued, err));
     free(scope);
     result->restarted += queued;
     return done;
