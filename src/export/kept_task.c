@@ -38,6 +38,16 @@ bool kept_task_lock(struct db *db, const char *task_id, struct error *err)
     return row != NULL;
 }
 
+bool kept_task_fail(struct db *db, const char *task_id, const struct error *reason, struct error *err)
+{
+    static const char sql[] =
+        "UPDATE waybill.export_task SET state = 'failure', error_code = $2, error_msg = $3, finish_time = now()"
+        " WHERE task_id = $1::uuid AND kept AND state = 'failure'";
+    const char *const values[] = {task_id, error_info(reason->code)->api_code, reason->message};
+
+    return db_execute(db, sql, ARRAY_SIZE(values), values, NULL, err);
+}
+
 bool kept_task_restart(struct db *db, const char *task_id, const char *enterprise_projects, bool *ret_queued,
                        struct error *err)
 {

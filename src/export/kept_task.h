@@ -17,6 +17,9 @@ MUST_CHECK bool kept_task_release(struct db *db, const char *task_ids, int reten
 /* Locks a task, if it exists, until the end of the transaction. */
 MUST_CHECK bool kept_task_lock(struct db *db, const char *task_id, struct error *err);
 
+/* Gives a failed task another reason: it has failed again, now. Has no effect on other tasks. */
+MUST_CHECK bool kept_task_fail(struct db *db, const char *task_id, const struct error *reason, struct error *err);
+
 /*
  * Queues a failed task again, to export these enterprise projects (text[] in its input format; NULL: all). *ret_queued
  * is false if there is no such task.

@@ -189,19 +189,16 @@ bool settle_ended(struct db *db, int64_t now, int64_t limit, const struct backgr
 }
 
 /*
- * Ends the wait for the retry of a run, which has had `attempts`. A reason means that it has failed again. *ret_ended
- * is false if something else has ended the wait, for example the operator's retry.
+ * Ends the wait for the retry of a run, which has had `attempts`. *ret_ended is false if something else has ended the
+ * wait, for example the operator's retry.
  */
-static bool end_wait(struct db *db, const struct ended_run *run, int attempts, const char *reason, bool *ret_ended,
-                     struct error *err)
+static bool end_wait(struct db *db, const struct ended_run *run, int attempts, bool *ret_ended, struct error *err)
 {
     static const char sql[] =
-        "UPDATE waybill.schedule_run"
-        " SET retry_time = NULL, attempts = $2::integer, reason = coalesce($3, reason),"
-        "     finish_time = CASE WHEN $3 IS NULL THEN finish_time ELSE now() END, is_settled = $3 IS NULL"
+        "UPDATE waybill.schedule_run SET retry_time = NULL, attempts = $2::integer"
         " WHERE run_id = $1::bigint AND retry_time IS NOT NULL";
     char attempts_text[16];
-    const char *const values[] = {run->run_id, attempts_text, reason};
+    const char *const values[] = {run->run_id, attempts_text};
     int64_t changed = 0;
 
     snprintf(attempts_text, sizeof(attempts_text), "%d", attempts);
@@ -215,15 +212,21 @@ static bool retry(struct db *db, const struct ended_run *run, int64_t now, struc
                   struct error *err)
 {
     char *scope = NULL;
-    bool queued = false, ended, done;
+    struct error refusal;
+    bool queued = false, granted, ended, done;
 
     (void) now;
     if (!run->enabled)
-        return end_wait(db, run, 1, NULL, &ended, err);
-    if (!job_find_scope(db, &run->job, &scope, err))
-        return err->code == ERROR_PERMISSION && end_wait(db, run, 2, err->message, &ended, err);
-    done = end_wait(db, run, 2, NULL, &ended, err)
-           && (!ended || kept_task_restart(db, run->task_id, scope, &queued, err));
+        return end_wait(db, run, 1, &ended, err);
+    granted = job_find_scope(db, &run->job, &scope, &refusal);
+    if (!granted && refusal.code != ERROR_PERMISSION) {
+        *err = refusal;
+        return false;
+    }
+    done = end_wait(db, run, 2, &ended, err);
+    if (done && ended)
+        done = granted ? kept_task_restart(db, run->task_id, scope, &queued, err)
+                       : kept_task_fail(db, run->task_id, &refusal, err);
     free(scope);
     result->restarted += queued;
     return done;

@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "db/connection.h"
 
-#define SETTLE_RETRY_MS (5 * 60 * 1000) /* from the end of a failed run to its retry */
+#define SETTLE_RETRY_MS (5 * 60 * 1000) /* between the end of a failed run, as it is processed, and its retry */
 
 struct settle_result {
     int64_t success;

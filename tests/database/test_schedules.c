@@ -802,6 +802,22 @@ static void a_retry_of_a_paused_schedule(void)
     end();
 }
 
+/* The status and the notification have the new reason. */
+static void a_retry_whose_grants_are_revoked(void)
+{
+    begin();
+    run("UPDATE waybill.export_schedule SET notify_url = '" URL "', notify_secret = 'whsec_x'");
+    fail_run(T0);
+    run("UPDATE waybill.export_schedule SET token_id = 99999; DELETE FROM waybill.notification");
+    assert_int_equal(retry(T0 + 5 * MINUTE).restarted, 0);
+    expect_run("failure", T0, "%token%");
+    assert_int_equal(count("waybill.export_task WHERE error_code = 'HSS.0013' AND error_msg LIKE '%%token%%'"), 1);
+    assert_int_equal(settle(T0 + 5 * MINUTE).notifications, 1);
+    assert_int_equal(count("waybill.notification WHERE body::json ->> 'error_code' = 'HSS.0013'"), 1);
+    assert_int_equal(count("waybill.schedule_run WHERE attempts = 2 AND retry_time IS NULL"), 1);
+    end();
+}
+
 static void retry_and_fail_as_operator(const char *task_id)
 {
     (void) task_id;
@@ -944,6 +960,7 @@ int main(void)
     CHECK(a_failure_with_a_newer_run);
     CHECK(a_failure_with_newer_skipped_occurrences);
     CHECK(a_retry_of_a_paused_schedule);
+    CHECK(a_retry_whose_grants_are_revoked);
     CHECK(a_retry_beside_that_of_the_operator);
     CHECK(a_revoked_retry_beside_that_of_the_operator);
     CHECK(a_retry_holds_its_task);

@@ -292,8 +292,9 @@ def test_revoked_grants(made):
     # Who changes the schedule gives it new grants.
     assert operator.request("PUT", f"/{schedule['schedule_id']}",
                             {"name": "report", "rule": "FREQ=DAILY", "request": REQUEST}).status == 200
-    operator.wait_for_end(operator.run_now(schedule["schedule_id"]))
-    assert operator.runs(schedule["schedule_id"])[0]["state"] == "success"
+    task = operator.run_now(schedule["schedule_id"])
+    operator.wait_for_end(task)
+    assert made.api().status(task).json()["task_status"] == "success"
 
 
 @pytest.mark.parametrize("change, word", [
