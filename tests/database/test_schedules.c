@@ -624,6 +624,22 @@ static void add_success(int64_t occurrence, int64_t finish)
         "  gen_random_uuid(), " AT ", true FROM run", occurrence, finish, finish);
 }
 
+static void settle_first(const char *task_id)
+{
+    run("UPDATE waybill.schedule_run SET is_settled = true WHERE task_id = '%s'", task_id);
+}
+
+static void an_end_that_another_process_has_processed(void)
+{
+    begin();
+    run("UPDATE waybill.export_schedule SET notify_url = '" URL "', notify_secret = 'whsec_x'");
+    add_success(T0, T0);
+    before_lock = settle_first;
+    assert_int_equal(settle(T0).success, 0);
+    assert_int_equal(count("waybill.notification"), 0);
+    end();
+}
+
 static void expect_files(const char *occurrences)
 {
     assert_int_equal(count("waybill.schedule_run WHERE has_file AND occurrence_time ="
@@ -949,6 +965,7 @@ int main(void)
     CHECK_EACH(grants, grant_cases, label);
     CHECK(a_token_that_no_longer_exists);
     CHECK(a_success);
+    CHECK(an_end_that_another_process_has_processed);
     CHECK(notifications);
     CHECK(files_beyond_keep);
     CHECK(locks_a_task_before_its_run);
