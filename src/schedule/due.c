@@ -63,7 +63,7 @@ static bool find_unfinished(struct db *db, struct due *due, struct error *err)
     static const char sql[] =
         "SELECT EXISTS (SELECT FROM waybill.schedule_run WHERE schedule_id = $1::uuid"
         "               AND state = 'running' AND NOT requested) AS is_unfinished";
-    struct db_result *row = db_query(db, DB_ONE_ROW, sql, 1, &due->job.schedule_id, err);
+    struct db_result *row = db_query_prepared(db, DB_ONE_ROW, sql, 1, &due->job.schedule_id, err);
 
     if (row == NULL)
         return false;
