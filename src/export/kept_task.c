@@ -32,7 +32,7 @@ bool kept_task_release(struct db *db, const char *task_ids, int retention_hours,
 bool kept_task_lock(struct db *db, const char *task_id, struct error *err)
 {
     static const char sql[] = "SELECT FROM waybill.export_task WHERE task_id = $1::uuid FOR NO KEY UPDATE";
-    struct db_result *row = db_query(db, DB_ONE_OR_NO_ROW, sql, 1, &task_id, err);
+    struct db_result *row = db_query_prepared(db, DB_ONE_OR_NO_ROW, sql, 1, &task_id, err);
 
     db_result_free(row);
     return row != NULL;

@@ -1,6 +1,5 @@
 """Schedules as a caller uses them, and how tests make them due without waiting."""
 
-import json
 import time
 
 from faults import eventually, soon
@@ -23,9 +22,7 @@ class Schedules:
         self.site = api.site
 
     def request(self, method, path="", body=None, headers=None):
-        body = None if body is None else json.dumps(body).encode()
-        return self.api.request(method, self.api.path("container/export-schedules" + path),
-                                {"Content-Type": "application/json", **(headers or {})}, body)
+        return self.api.schedules(method, path, body, headers)
 
     def add(self, name="report", **fields):
         """Creates a schedule that must be accepted. By default it is hourly, and due again in half an hour."""

@@ -12,8 +12,7 @@ import pytest
 from api import expect_error
 from deadline import DEADLINE, wait_until
 from faults import fleet  # noqa: F401
-from inventory import PROJECT
-from service import BUILD, TOP, environment, worker
+from service import BUILD, environment, worker
 
 LISTED = "NAME,STATE,NEXT RUN,LAST RUN,LAST STATE,RULE,TIME ZONE,ID".split(",")
 KEYS = ("container_id container_name image_name pod_name cluster_name cluster_type status risky low_risk medium_risk"
@@ -457,29 +456,3 @@ def test_a_schedule_that_is_due(fleet):  # noqa: F811
     with open(os.path.join(made.site.files, file_id), encoding="utf-8") as file:
         assert file.readline() == '"Id"\n' and exported == 7
     running.stop()
-
-
-def readme_commands():
-    """Returns the commands of the section "Exports on a schedule" of README.md."""
-    with open(os.path.join(TOP, "README.md"), encoding="utf-8") as readme:
-        section = re.search("^## Exports on a schedule\n(.*?)^## ", readme.read(), re.M | re.S)[1]
-    return [re.sub("^    ", "", block, flags=re.M) for block in re.findall("(?:^    .*\n)+", section, re.M)]
-
-
-def test_the_readme(hostile, webs, tmp_path):
-    """The commands work as they are."""
-    site = hostile.site
-    schedules, fetch = readme_commands()
-    wait = """
-        task_id=$(waybill schedule run --project "$PROJECT_ID" monday)
-        curl -sS -H "X-Auth-Token: $TOKEN" -H "Prefer: wait=60" "$BASE_URL/v5/$PROJECT_ID/export-task/$task_id" >&2
-    """
-    variables = {"PATH": f"{BUILD}:{os.environ['PATH']}", "WAYBILL_CONFIG": site.config, "PROJECT_ID": PROJECT,
-                 "TOKEN": site.token(PROJECT), "BASE_URL": f"http://127.0.0.1:{webs('lighttpd').port}"}
-    done = subprocess.run(["/bin/sh", "-euc", schedules + wait + fetch], env=environment(**variables), cwd=tmp_path,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, f"{done}"
-    occurrences = done.stdout.splitlines()
-    assert len(occurrences) == 3 and all(TIME.fullmatch(line) or line.endswith("08:00:00Z") for line in occurrences)
-    assert (tmp_path / "monday.csv").read_bytes().startswith(b'"Container","Image"\r\n')
-    schedule(site, PROJECT, "remove", "monday")
