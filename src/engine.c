@@ -14,7 +14,6 @@
 #include "schedule/schedule.h"
 #include "schedule/scheduler.h"
 
-#define OTHER_THREADS 3 /* that use the pool of the exports: housekeeper, scheduler, one sender of notifications */
 #define LAST_FLUSH_MS 1000 /* minimum time for the last flush of the counters */
 
 struct engine {
@@ -22,7 +21,9 @@ struct engine {
     struct db_settings inventory;
     struct db_settings listening;
     struct db_pool *pool;    /* for requests */
-    struct db_pool *exports; /* for the other threads, so that requests cannot delay the renewal of a lease */
+    struct db_pool *exports; /* for exports and housekeeping, so that requests cannot delay the renewal of a lease */
+    struct db_pool *schedules;     /* for the scheduler; NULL without threads, like the next one */
+    struct db_pool *notifications; /* for the senders of notifications, one after the other */
     struct housekeeper *housekeeper;
     struct watches *watches;
     struct workers *workers;
@@ -72,10 +73,12 @@ static bool start_threads(struct engine *engine, const struct config *config)
     };
     struct listener_hook hook = {.channel = SCHEDULE_CHANNEL, .wake = wake_scheduler};
 
-    engine->notifier = notifier_start(engine->exports, &terms, NOTIFIER_THREADS);
+    engine->schedules = db_pool_new(&engine->tasks, 1);
+    engine->notifications = db_pool_new(&engine->tasks, 1);
+    engine->notifier = notifier_start(engine->notifications, &terms, NOTIFIER_THREADS);
     if (engine->notifier == NULL)
         return false;
-    engine->scheduler = scheduler_start(engine->exports, engine->workers, engine->notifier, config->history_hours);
+    engine->scheduler = scheduler_start(engine->schedules, engine->workers, engine->notifier, config->history_hours);
     if (engine->scheduler == NULL)
         return false;
     hook.context = engine->scheduler;
@@ -103,7 +106,7 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
      * Each thread uses one connection at a time. Without threads, exports share the pool of the requests: a request
      * releases its connection before it runs the export.
      */
-    engine->exports = threaded ? db_pool_new(&engine->tasks, config->export_threads + OTHER_THREADS) : engine->pool;
+    engine->exports = threaded ? db_pool_new(&engine->tasks, config->export_threads + 1) : engine->pool;
     exporter = make_exporter(config, engine->exports);
     if (threaded)
         engine->housekeeper = housekeeper_start(engine->exports, &retention);
@@ -193,6 +196,8 @@ void engine_free(struct engine *engine)
     workers_free(engine->workers);
     watches_free(engine->watches);
     housekeeper_free(engine->housekeeper);
+    db_pool_free(engine->schedules);
+    db_pool_free(engine->notifications);
     if (engine->exports != engine->pool)
         db_pool_free(engine->exports);
     db_pool_free(engine->pool);

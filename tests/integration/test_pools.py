@@ -1,8 +1,9 @@
-"""The database connections of requests and those of exports: neither uses the other's."""
+"""The database connections of requests, exports, schedules and notifications: none uses the others'."""
 
 import concurrent.futures
 
 from faults import ASYNC, BODY, add_gate, closed_gate, eventually, expect_right_file, fleet  # noqa: F401
+from schedules import Schedules
 
 ROWS = 200
 POOL = 2
@@ -61,3 +62,22 @@ def test_housekeeping_costs_no_export_its_turn(fleet):  # noqa: F811
     finally:
         holder.close()
     expect_right_file(made.api(), status, ROWS)
+
+
+def test_notifications_cost_no_schedule_its_run(fleet):  # noqa: F811
+    """While the senders of notifications hang, a schedule runs, and the only export thread exports."""
+    made = fleet("pool_of_notifications", {"export.threads": 1}, p1=ROWS)
+    holder = made.site.connect()
+    holder.autocommit = False
+    try:
+        holder.cursor().execute("LOCK TABLE waybill.notification IN ACCESS EXCLUSIVE MODE")
+        made.start()
+        schedules = Schedules(made.api())
+        schedule = schedules.add()
+        blocked = ("SELECT count(*) FROM pg_locks WHERE relation = 'waybill.notification'::regclass AND NOT granted")
+        eventually(lambda: made.site.sql(blocked) == [(1,)], "one sender hangs; the others wait for its connection")
+        schedules.make_due(schedule)
+        schedules.wait_for_runs(schedule["schedule_id"], ["success"])
+        assert made.site.sql(blocked) == [(1,)]
+    finally:
+        holder.close()
