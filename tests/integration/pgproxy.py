@@ -62,6 +62,7 @@ class Connection:
         self.server = socket.socket(socket.AF_UNIX)
         self.server.connect(os.path.join(proxy.postgres.directory, ".s.PGSQL.5432"))
         self.rule = None
+        self.is_cut = False  # set under the lock of the proxy
         self.executed = Event()  # the server has executed the statement of the rule
         for work in (self.listen_to_client, self.listen_to_server):
             threading.Thread(target=self.run, args=[work], daemon=True).start()
@@ -85,7 +86,7 @@ class Connection:
             while True:
                 frame = read_frame(stream)
                 if frame[:1] in (b"Q", b"P"):  # Query and Parse contain the statement's text
-                    rule = self.proxy.rule_for(frame, before)
+                    rule = self.proxy.rule_for(self, frame, before)
                     before = frame
                     if rule is not None and not self.meet(rule):
                         return
@@ -169,9 +170,10 @@ class Proxy:
         """Disables the rule for later statements. Its effect on a connection remains."""
         rule.off = True
 
-    def rule_for(self, frame, before):
+    def rule_for(self, connection, frame, before):
+        """Returns the rule that a statement meets. One that was sent on a connection that is cut meets none."""
         with self.lock:
-            for rule in self.rules:
+            for rule in [] if connection.is_cut else self.rules:
                 if rule.fits(frame, before):
                     rule.seen.set()
                     return rule
@@ -196,6 +198,8 @@ class Proxy:
             self.away = away
             self.postgres = postgres or self.postgres
             connections = list(self.connections)
+            for connection in connections:
+                connection.is_cut = True
         for connection in connections:
             connection.cut()
 
