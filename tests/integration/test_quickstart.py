@@ -107,7 +107,8 @@ def test_the_environment_file(quickstart):
     with open(path, encoding="utf-8") as file:
         values = dict(line.rstrip("\n").split("=", 1) for line in file)
     assert list(values) == ["BASE_URL", "PROJECT_ID", "TOKEN", "PGHOST", "PGPORT", "PGUSER", "PGDATABASE",
-                            "WAYBILL_CONFIG", "FILES_DIR"]
+                            "WAYBILL_CONFIG", "FILES_DIR", "PATH"]
+    assert quickstart.shell("command -v waybill") == os.path.join(quickstart.home, "prefix", "bin", "waybill")
     assert values["BASE_URL"] == f"http://127.0.0.1:{quickstart.port}"
     assert values["PROJECT_ID"] == "demo"
     assert os.path.isfile(values["WAYBILL_CONFIG"])
@@ -121,7 +122,7 @@ def test_the_schedule_of_the_readme(quickstart):
     """The commands of the section, in one shell."""
     with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
         section = file.read().split("\n## Exports on a schedule\n")[1].split("\n## ")[0]
-    commands = "\n".join(re.findall(r"^ {4}(.*)", section, re.M)).replace('"$PWD/var/', f'"{quickstart.home}/')
+    commands = "\n".join(re.findall(r"^ {4}(.*)", section, re.M))
     printed = quickstart.shell(f'cd "{quickstart.home}"\nset +a\nunset WAYBILL_CONFIG\n. ./env\n{commands}')
     assert re.fullmatch("[0-9a-f-]{36}(\n[0-9]{4}-[0-9]{2}-[0-9]{2}T08:00:00Z){3}", printed), printed
     with open(os.path.join(quickstart.home, "monday.csv"), encoding="utf-8", newline="") as file:
