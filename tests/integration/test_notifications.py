@@ -129,6 +129,7 @@ def test_notifications_of_other_processes(outbox):
         outbox.wait_for([])
         outbox.add_for(receiver)
         receiver.wait_for(1)
+        outbox.wait_for([])
         assert process.stop() == {"delivered": 2}
 
 
