@@ -15,6 +15,10 @@
 #define DB_MS(time) "(extract(epoch FROM " time ") * 1000)::bigint"
 #define DB_TIME(ms) "(timestamptz 'epoch' + " ms "::bigint * interval '1 millisecond')"
 
+/* A LIMIT clause. `rows` is a number, or a macro that is one. */
+#define DB_LIMIT(rows) " LIMIT " DB_TEXT_OF(rows)
+#define DB_TEXT_OF(rows) #rows
+
 /* The expected result of a query. Any other result is ERROR_INTERNAL. */
 enum db_expect {
     DB_NOTHING,    /* a command without rows: INSERT, UPDATE ... without RETURNING */

@@ -12,9 +12,7 @@
 #define BATCH 1000
 
 /* Limits a statement to one batch. LOCK_BATCH also skips rows that another process is changing. */
-#define TEXT_OF(number) #number
-#define LIMIT(number) " LIMIT " TEXT_OF(number)
-#define LIMIT_BATCH LIMIT(BATCH)
+#define LIMIT_BATCH DB_LIMIT(BATCH)
 #define LOCK_BATCH LIMIT_BATCH " FOR UPDATE SKIP LOCKED"
 
 /* The arguments of the steps of a round. */

@@ -21,13 +21,13 @@ struct cursor {
 /* A due schedule, in a transaction that has locked it. */
 struct due {
     struct job job;
-    bool is_unfinished;   /* the run of an earlier occurrence is */
+    bool is_unfinished; /* the run of an earlier occurrence is */
     int64_t pending_from;
     int64_t now;
-    int64_t next;         /* the occurrence after now; 0: none */
-    int64_t newest;       /* the newest occurrence that is due */
-    int64_t newest_missed; /* the newest before it */
-    int64_t count;        /* of occurrences that are due; 0: none, because the time zone has changed */
+    int64_t next;   /* the occurrence after now; 0: none */
+    int64_t count;  /* of occurrences that are due; 0: none, because the time zone has changed */
+    int64_t newest; /* of these occurrences */
+    int64_t newest_missed; /* the one before it, if another one runs */
 };
 
 /* What became of a due schedule, for the log and the counters after the commit. */
@@ -35,7 +35,7 @@ struct result {
     char schedule_id[TEXT_UUID_LENGTH + 1];
     char task_id[TEXT_UUID_LENGTH + 1]; /* "": no run was started */
     bool skipped;
-    const struct error *pause_reason;   /* NULL: not paused */
+    const struct error *pause_reason; /* NULL: not paused */
 };
 
 static struct db_result *select_next(struct db *db, int64_t now, const struct cursor *cursor, struct error *err)
@@ -233,8 +233,7 @@ static bool process_next_due(struct db *db, int64_t now, struct cursor *cursor, 
     return done;
 }
 
-#define COUNT_DUE(from) "(SELECT count(*) FROM (SELECT " from " LIMIT " DUE_BATCH_TEXT ") due)"
-#define DUE_BATCH_TEXT "1000"
+#define COUNT_DUE(from) "(SELECT count(*) FROM (SELECT " from DB_LIMIT(DUE_BATCH) ") due)"
 
 /* Rounded up, so that the time has come when the wait ends. */
 #define MS_UNTIL(time) "ceil(extract(epoch FROM " time " - $1::timestamptz) * 1000)::bigint"

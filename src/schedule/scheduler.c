@@ -53,9 +53,11 @@ bool scheduler_run_pass(struct db *db, int64_t now, const struct background *thr
            && (outlook.retries == 0 || settle_retry(db, now, outlook.retries, thread, &retried, err));
     pass->started = started + retried.restarted;
     pass->notifications = ended.notifications;
-    if (!done || ended.failed + retried.failed + failed > 0)
-        return done;
-    if (pass->started > 0 || ended.success + ended.failure > 0)
+    if (!done)
+        return false;
+    if (ended.failed + retried.failed + failed > 0)
+        pass->wait_ms = outlook.wait_ms < RETRY_MS ? (int) outlook.wait_ms : RETRY_MS;
+    else if (pass->started > 0 || ended.success + ended.failure > 0)
         pass->wait_ms = 0;
     else if (outlook.ended + outlook.retries + outlook.schedules > 0)
         pass->wait_ms = BUSY_MS;
@@ -65,12 +67,12 @@ bool scheduler_run_pass(struct db *db, int64_t now, const struct background *thr
 }
 
 /* Purges old runs from time to time. */
-static bool purge_runs(struct scheduler *scheduler, struct db *db, struct error *err)
+static bool purge_runs(struct scheduler *scheduler, struct db *db, const struct background *thread, struct error *err)
 {
     if (clock_monotonic_ms() < scheduler->next_purge)
         return true;
     scheduler->next_purge = clock_monotonic_ms() + PURGE_MS;
-    return settle_purge(db, 0, scheduler->history_hours, err);
+    return settle_purge(db, 0, scheduler->history_hours, thread, err);
 }
 
 static void log_failure(struct scheduler *scheduler, const struct error *err)
@@ -95,7 +97,7 @@ static int run_schedules(struct background *thread, void *context)
 
     if (done) {
         db_watch(db, background_check_time, thread);
-        done = scheduler_run_pass(db, 0, thread, &pass, &err) && purge_runs(scheduler, db, &err);
+        done = scheduler_run_pass(db, 0, thread, &pass, &err) && purge_runs(scheduler, db, thread, &err);
         db_watch(db, NULL, NULL);
         db_pool_release(scheduler->pool, db);
     }

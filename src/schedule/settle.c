@@ -16,6 +16,8 @@
 #include "schedule/now.h"
 #include "schedule/run.h"
 
+#define PURGE_BATCH 1000
+
 /* A run in a transaction that has locked its schedule and then its task. */
 struct ended_run {
     char run_id[24];
@@ -242,17 +244,24 @@ bool settle_retry(struct db *db, int64_t now, int64_t limit, const struct backgr
     return process_all(db, &pass, now, limit, thread, result, err);
 }
 
-bool settle_purge(struct db *db, int64_t now, int history_hours, struct error *err)
+bool settle_purge(struct db *db, int64_t now, int history_hours, const struct background *thread, struct error *err)
 {
     static const char sql[] =
-        "DELETE FROM waybill.schedule_run run"
-        " WHERE finish_time < $1::timestamptz - $2::integer * interval '1 hour'"
-        " AND is_settled AND NOT has_file AND retry_time IS NULL"
-        " AND EXISTS (SELECT FROM waybill.schedule_run newer WHERE newer.schedule_id = run.schedule_id"
-        "             AND newer.task_id IS NOT NULL AND newer.occurrence_time > run.occurrence_time)";
+        "DELETE FROM waybill.schedule_run WHERE run_id = ANY (ARRAY("
+        "    SELECT run_id FROM waybill.schedule_run run"
+        "    WHERE finish_time < $1::timestamptz - $2::integer * interval '1 hour'"
+        "    AND is_settled AND NOT has_file AND retry_time IS NULL"
+        "    AND EXISTS (SELECT FROM waybill.schedule_run newer WHERE newer.schedule_id = run.schedule_id"
+        "                AND newer.task_id IS NOT NULL AND newer.occurrence_time > run.occurrence_time)"
+        "    ORDER BY finish_time" DB_LIMIT(PURGE_BATCH) "))";
     char now_text[CLOCK_ISO8601_SIZE], hours[16];
     const char *const values[] = {now_value(now_text, now), hours};
+    int64_t deleted = PURGE_BATCH;
 
     snprintf(hours, sizeof(hours), "%d", history_hours);
-    return db_execute(db, sql, ARRAY_SIZE(values), values, NULL, err);
+    while (deleted == PURGE_BATCH && !background_is_stopping(thread)) {
+        if (!db_execute(db, sql, ARRAY_SIZE(values), values, &deleted, err))
+            return false;
+    }
+    return true;
 }

@@ -31,7 +31,11 @@ MUST_CHECK bool settle_ended(struct db *db, int64_t now, int64_t limit, const st
 MUST_CHECK bool settle_retry(struct db *db, int64_t now, int64_t limit, const struct background *thread,
                              struct settle_result *result, struct error *err);
 
-/* Deletes the records of runs that ended more than history_hours ago, but not the last run of a schedule. */
-MUST_CHECK bool settle_purge(struct db *db, int64_t now, int history_hours, struct error *err);
+/*
+ * Deletes the records of runs that ended more than history_hours ago, but not the last run of a schedule, in batches
+ * until the thread is stopping.
+ */
+MUST_CHECK bool settle_purge(struct db *db, int64_t now, int history_hours, const struct background *thread,
+                             struct error *err);
 
 #endif

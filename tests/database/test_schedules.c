@@ -435,6 +435,8 @@ static void failing_schedules(void)
     expect_due(T0, 10, 2, 2);
     assert_int_equal(count("waybill.export_schedule WHERE next_run_time = " AT, T0), 2);
     assert_int_equal(pass(T0).wait_ms, 5000);
+    add(5, "FREQ=HOURLY", T0 + 1200);
+    assert_int_equal(pass(T0).wait_ms, 1200); /* another schedule is not late because of them */
     refuse_no_more();
     assert_int_equal(pass(T0).started, 2);
     end();
@@ -914,7 +916,7 @@ static void purge(int64_t now)
 {
     struct error err;
 
-    check_good(settle_purge(db, now, 2, &err), &err);
+    check_good(settle_purge(db, now, 2, NULL, &err), &err);
 }
 
 static void old_runs(void)
@@ -938,6 +940,19 @@ static void old_runs(void)
     assert_int_equal(count("waybill.schedule_run"), 5);
     assert_int_equal(count("waybill.schedule_run WHERE occurrence_time IN (" AT ", " AT ")", T0 + 5 * HOUR,
                            T0 + 6 * HOUR), 0);
+    end();
+}
+
+/* They are deleted in batches, so that no statement takes too long. */
+static void very_many_old_runs(void)
+{
+    begin();
+    run("INSERT INTO waybill.schedule_run (schedule_id, occurrence_time, state, reason, finish_time)"
+        " SELECT '" ID "1', " AT " + i * interval '1 second', 'skipped', '', " AT " FROM generate_series(1, 2500) AS i",
+        T0, T0);
+    add_success(T0 + 7 * HOUR, T0);
+    purge(T0 + 2 * HOUR + 1);
+    assert_int_equal(count("waybill.schedule_run"), 1);
     end();
 }
 
@@ -984,5 +999,6 @@ int main(void)
     CHECK(a_retry_beside_the_removal_of_the_task);
     CHECK(tasks_that_are_removed);
     CHECK(old_runs);
+    CHECK(very_many_old_runs);
     return check_run("schedule/scheduler");
 }
