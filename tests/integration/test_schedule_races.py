@@ -67,12 +67,13 @@ def test_a_lost_answer_at_the_start_of_a_run(due, text, after, action):
 
 
 def test_a_late_commit_at_the_start_of_a_run(due):
-    """The server gets the COMMIT after the process has given up. Meanwhile the occurrence is locked."""
+    """The COMMIT is sent to the server after the process has given up. The server has ended the idle transaction by
+    then, so that a later pass, or an earlier one that a wake-up causes, runs the occurrence once."""
     rule = due.proxy.on("COMMIT", HOLD, after=ADVANCE)
     schedules = start(due)
     rule.seen.wait()
     eventually(lambda: "schedules cannot be run" in due.processes["back"].log_text(), "it gives up")
-    assert schedules.runs(due.schedule["schedule_id"]) == []
+    assert len(schedules.runs(due.schedule["schedule_id"])) <= 1
     rule.release()
     schedules.wait_for_runs(due.schedule["schedule_id"], ["success"])
     expect_one_run(due)
