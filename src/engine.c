@@ -164,12 +164,10 @@ static void flush_remaining_counters(struct engine *engine)
         engine->deadline = minimum;
     if (engine->tasks.connect_timeout_ms > clock_remaining_ms(engine->deadline))
         engine->tasks.connect_timeout_ms = clock_remaining_ms(engine->deadline);
-    db = db_pool_acquire(engine->exports, &ignored);
+    db = db_pool_acquire_watched(engine->exports, process_has_time, engine, &ignored);
     if (db == NULL)
         return;
-    db_watch(db, process_has_time, engine);
     (void) !totals_flush(db, &ignored);
-    db_watch(db, NULL, NULL);
     db_pool_release(engine->exports, db);
 }
 

@@ -118,12 +118,23 @@ struct db *db_pool_acquire(struct db_pool *pool, struct error *err)
     return db;
 }
 
+struct db *db_pool_acquire_watched(struct db_pool *pool, db_watcher watcher, void *context, struct error *err)
+{
+    struct db *db = db_pool_acquire(pool, err);
+
+    if (db != NULL)
+        db_watch(db, watcher, context);
+    return db;
+}
+
 void db_pool_release(struct db_pool *pool, struct db *db)
 {
     if (db != NULL && !db_is_usable(db)) {
         db_close(db);
         db = NULL;
     }
+    if (db != NULL)
+        db_watch(db, NULL, NULL);
     pthread_mutex_lock(&pool->lock);
     if (db != NULL)
         pool->idle[pool->idle_count++] = db;

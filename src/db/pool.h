@@ -16,7 +16,11 @@ struct db_pool *db_pool_new(const struct db_settings *settings, int size);
  */
 MUST_CHECK struct db *db_pool_acquire(struct db_pool *pool, struct error *err);
 
-/* Makes the connection available to other threads, or closes it if it is lost. NULL is not allowed. */
+/* Like db_pool_acquire, and sets the watcher of the connection (db_watch) until it is released. */
+MUST_CHECK struct db *db_pool_acquire_watched(struct db_pool *pool, db_watcher watcher, void *context,
+                                              struct error *err);
+
+/* Makes the connection available to other threads, without a watcher, or closes it if lost. NULL is not allowed. */
 void db_pool_release(struct db_pool *pool, struct db *db);
 
 /* All connections must have been released. NULL is allowed. */

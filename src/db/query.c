@@ -147,6 +147,21 @@ bool db_execute(struct db *db, const char *sql, size_t count, const char *const 
     return true;
 }
 
+struct db_result *db_query_page(struct db *db, const char *sql, size_t count, const char *const *values, int limit,
+                                int offset, struct error *err)
+{
+    const char *all[DB_PAGE_MAX_VALUES + 2];
+    char limit_text[16], offset_text[16];
+
+    assert(count <= DB_PAGE_MAX_VALUES);
+    memcpy(all, values, count * sizeof(*values));
+    snprintf(limit_text, sizeof(limit_text), "%d", limit);
+    snprintf(offset_text, sizeof(offset_text), "%d", offset);
+    all[count] = limit_text;
+    all[count + 1] = offset_text;
+    return db_query(db, DB_ROWS, sql, count + 2, all, err);
+}
+
 bool db_run_script(struct db *db, const char *script, struct error *err)
 {
     PGresult *result;

@@ -45,6 +45,14 @@ MUST_CHECK struct db_result *db_query_prepared(struct db *db, enum db_expect exp
 MUST_CHECK bool db_execute(struct db *db, const char *sql, size_t count, const char *const *values,
                            int64_t *ret_changed, struct error *err);
 
+/*
+ * Like db_query with DB_ROWS, for one page: the last two parameters of the statement are `limit` and `offset`, after
+ * `count` values, at most DB_PAGE_MAX_VALUES.
+ */
+#define DB_PAGE_MAX_VALUES 6
+MUST_CHECK struct db_result *db_query_page(struct db *db, const char *sql, size_t count, const char *const *values,
+                                           int limit, int offset, struct error *err);
+
 /* Runs a script of several statements, without values and without COPY to or from the client. */
 MUST_CHECK bool db_run_script(struct db *db, const char *script, struct error *err);
 

@@ -43,32 +43,16 @@ static void log_failed_round(const struct error *err)
     log_end(&line);
 }
 
-/* Acquires a connection whose statements fail after the deadline of the thread. Returns NULL on failure. */
-static struct db *acquire_connection(struct housekeeper *housekeeper, struct background *thread, struct error *err)
-{
-    struct db *db = db_pool_acquire(housekeeper->pool, err);
-
-    if (db != NULL)
-        db_watch(db, background_check_time, thread);
-    return db;
-}
-
-static void release_connection(struct housekeeper *housekeeper, struct db *db)
-{
-    db_watch(db, NULL, NULL);
-    db_pool_release(housekeeper->pool, db);
-}
-
 /* Runs a round. Returns false if it failed. The error is not logged if the process is stopping. */
 static bool run_round(struct housekeeper *housekeeper, struct background *thread)
 {
     struct retention_result result = {0};
     struct error err;
-    struct db *db = acquire_connection(housekeeper, thread, &err);
+    struct db *db = db_pool_acquire_watched(housekeeper->pool, background_check_time, thread, &err);
     bool done = db != NULL && retention_round(db, &housekeeper->retention, &result, &err);
 
     if (db != NULL)
-        release_connection(housekeeper, db);
+        db_pool_release(housekeeper->pool, db);
     log_round(&result);
     if (!done && !background_is_stopping(thread))
         log_failed_round(&err);
@@ -80,12 +64,12 @@ static void flush_counters(struct background *thread, void *context)
 {
     struct housekeeper *housekeeper = context;
     struct error ignored;
-    struct db *db = acquire_connection(housekeeper, thread, &ignored);
+    struct db *db = db_pool_acquire_watched(housekeeper->pool, background_check_time, thread, &ignored);
 
     if (db == NULL)
         return; /* the counters stay for the next flush */
     (void) !totals_flush(db, &ignored);
-    release_connection(housekeeper, db);
+    db_pool_release(housekeeper->pool, db);
 }
 
 /* Runs a round if it is due or there was a wake-up, and flushes the counters. Many wake-ups cause only one round. */

@@ -248,14 +248,9 @@ static const char *list_sql(const struct task_viewer *viewer)
 bool task_list(struct db *db, const struct task_viewer *viewer, int limit, int offset, struct task_page *ret_page,
                struct error *err)
 {
-    char limit_text[16], offset_text[16];
-    const char *const values[] = {viewer->project_id, viewer->enterprise_projects, viewer->enterprise_project_id,
-                                  limit_text, offset_text};
-    struct db_result *rows;
+    const char *const values[] = {viewer->project_id, viewer->enterprise_projects, viewer->enterprise_project_id};
+    struct db_result *rows = db_query_page(db, list_sql(viewer), ARRAY_SIZE(values), values, limit, offset, err);
 
-    snprintf(limit_text, sizeof(limit_text), "%d", limit);
-    snprintf(offset_text, sizeof(offset_text), "%d", offset);
-    rows = db_query(db, DB_ROWS, list_sql(viewer), ARRAY_SIZE(values), values, err);
     if (rows == NULL)
         return false;
     *ret_page = (struct task_page) {

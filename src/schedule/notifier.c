@@ -22,22 +22,6 @@ struct notifier {
     struct background *threads[];
 };
 
-/* Acquires a connection whose statements fail after the deadline of the thread. Returns NULL on failure. */
-static struct db *acquire_watched(struct notifier *notifier, struct background *background, struct error *err)
-{
-    struct db *db = db_pool_acquire(notifier->pool, err);
-
-    if (db != NULL)
-        db_watch(db, background_check_time, background);
-    return db;
-}
-
-static void release_watched(struct notifier *notifier, struct db *db)
-{
-    db_watch(db, NULL, NULL);
-    db_pool_release(notifier->pool, db);
-}
-
 static void count_outcome(const char *outcome)
 {
     counters_add(1, "waybill_notifications_total{outcome=\"%s\"}", outcome);
@@ -92,11 +76,11 @@ static void record_attempt(struct notifier *notifier, struct background *backgro
 {
     bool given_up = false, recorded;
     struct error err;
-    struct db *db = acquire_watched(notifier, background, &err);
+    struct db *db = db_pool_acquire_watched(notifier->pool, background_check_time, background, &err);
 
     recorded = db != NULL && end_claim(db, notification, reason, &given_up, &err);
     if (db != NULL)
-        release_watched(notifier, db);
+        db_pool_release(notifier->pool, db);
     report_attempt(notification, reason, given_up);
     if (!recorded)
         log_notification(LOG_WARNING, "the end of an attempt cannot be recorded", notification, &err);
@@ -136,14 +120,14 @@ static void log_claims(struct notifier *notifier, const struct error *err)
 static bool claim_or_wait(struct notifier *notifier, struct background *background,
                           struct notification **ret_notification, int *ret_ms, struct error *err)
 {
-    struct db *db = acquire_watched(notifier, background, err);
+    struct db *db = db_pool_acquire_watched(notifier->pool, background_check_time, background, err);
     bool good;
 
     if (db == NULL)
         return false;
     good = notification_claim(db, ret_notification, err)
         && (*ret_notification != NULL || notification_next_due(db, POLL_MS, ret_ms, err));
-    release_watched(notifier, db);
+    db_pool_release(notifier->pool, db);
     return good;
 }
 

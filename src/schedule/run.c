@@ -11,17 +11,6 @@
 #include "schedule/job.h"
 #include "schedule/schedule.h"
 
-/* Fails with ERROR_NOT_FOUND if the viewer may not see the schedule. */
-static bool check_visible(struct db *db, const struct task_viewer *viewer, const char *schedule_id, struct error *err)
-{
-    struct schedule schedule;
-
-    if (!schedule_find(db, viewer, schedule_id, &schedule, err))
-        return false;
-    schedule_clear(&schedule);
-    return true;
-}
-
 static void read_run(const struct db_result *rows, size_t row, struct schedule_run *run)
 {
     const char *task_id = db_text(rows, row, "task_id");
@@ -44,15 +33,11 @@ bool schedule_run_list(struct db *db, const struct task_viewer *viewer, const ch
         "            FROM waybill.schedule_run WHERE schedule_id = $1::uuid"
         "            ORDER BY occurrence_time DESC, run_id DESC LIMIT $2::bigint OFFSET $3::bigint) page ON true"
         " ORDER BY page.occurrence_ms DESC, page.run_id DESC";
-    char limit_text[16], offset_text[16];
-    const char *const values[] = {schedule_id, limit_text, offset_text};
     struct db_result *rows;
 
-    if (!check_visible(db, viewer, schedule_id, err))
+    if (!schedule_check(db, viewer, schedule_id, err))
         return false;
-    snprintf(limit_text, sizeof(limit_text), "%d", limit);
-    snprintf(offset_text, sizeof(offset_text), "%d", offset);
-    rows = db_query(db, DB_ROWS, sql, ARRAY_SIZE(values), values, err);
+    rows = db_query_page(db, sql, 1, &schedule_id, limit, offset, err);
     if (rows == NULL)
         return false;
     *ret_page = (struct schedule_run_page) {
@@ -115,7 +100,7 @@ bool schedule_run_latest(struct db *db, const struct task_viewer *viewer, const 
     struct db_result *row;
     bool found;
 
-    if (!check_visible(db, viewer, schedule_id, err))
+    if (!schedule_check(db, viewer, schedule_id, err))
         return false;
     row = db_query(db, DB_ONE_OR_NO_ROW, sql, 1, &schedule_id, err);
     if (row == NULL)

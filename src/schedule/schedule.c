@@ -211,22 +211,41 @@ bool schedule_create(struct db *db, const struct schedule_owner *owner, const st
     return true;
 }
 
+/* Queries a schedule ($3) that the viewer may see. Returns NULL on failure, with ERROR_NOT_FOUND if there is none. */
+static struct db_result *query_visible(struct db *db, const char *sql, const struct task_viewer *viewer,
+                                       const char *schedule_id, struct error *err)
+{
+    const char *const values[] = {viewer->project_id, viewer->enterprise_projects, schedule_id};
+    struct db_result *row = NULL;
+
+    if (text_is_uuid(schedule_id)) {
+        row = db_query(db, DB_ONE_OR_NO_ROW, sql, ARRAY_SIZE(values), values, err);
+        if (row == NULL || db_rows(row) == 1)
+            return row;
+        db_result_free(row);
+    }
+    no_such_schedule(schedule_id, err);
+    return NULL;
+}
+
+#define WHERE_VISIBLE " WHERE schedule.schedule_id = $3::uuid AND" VISIBLE
+
+bool schedule_check(struct db *db, const struct task_viewer *viewer, const char *schedule_id, struct error *err)
+{
+    static const char sql[] = "SELECT FROM waybill.export_schedule schedule" WHERE_VISIBLE;
+    struct db_result *row = query_visible(db, sql, viewer, schedule_id, err);
+
+    db_result_free(row);
+    return row != NULL;
+}
+
 bool schedule_lock(struct db *db, const struct task_viewer *viewer, const char *schedule_id, struct error *err)
 {
-    static const char sql[] =
-        "SELECT FROM waybill.export_schedule WHERE schedule_id = $3::uuid AND" VISIBLE " FOR NO KEY UPDATE";
-    const char *const values[] = {viewer->project_id, viewer->enterprise_projects, schedule_id};
-    struct db_result *row;
-    bool found;
+    static const char sql[] = "SELECT FROM waybill.export_schedule schedule" WHERE_VISIBLE " FOR NO KEY UPDATE";
+    struct db_result *row = query_visible(db, sql, viewer, schedule_id, err);
 
-    if (!text_is_uuid(schedule_id))
-        return no_such_schedule(schedule_id, err);
-    row = db_query(db, DB_ONE_OR_NO_ROW, sql, ARRAY_SIZE(values), values, err);
-    if (row == NULL)
-        return false;
-    found = db_rows(row) == 1 ? true : no_such_schedule(schedule_id, err);
     db_result_free(row);
-    return found;
+    return row != NULL;
 }
 
 /* Updates the row of a locked schedule. */
@@ -296,22 +315,14 @@ bool schedule_find(struct db *db, const struct task_viewer *viewer, const char *
                    struct schedule *ret_schedule, struct error *err)
 {
     static const char sql[] =
-        "SELECT" SCHEDULE_COLUMNS " FROM waybill.export_schedule schedule" LAST_RUN
-        " WHERE schedule.schedule_id = $3::uuid AND" VISIBLE;
-    const char *const values[] = {viewer->project_id, viewer->enterprise_projects, schedule_id};
-    struct db_result *row;
-    bool found;
+        "SELECT" SCHEDULE_COLUMNS " FROM waybill.export_schedule schedule" LAST_RUN WHERE_VISIBLE;
+    struct db_result *row = query_visible(db, sql, viewer, schedule_id, err);
 
-    if (!text_is_uuid(schedule_id))
-        return no_such_schedule(schedule_id, err);
-    row = db_query(db, DB_ONE_OR_NO_ROW, sql, ARRAY_SIZE(values), values, err);
     if (row == NULL)
         return false;
-    found = db_rows(row) == 1 ? true : no_such_schedule(schedule_id, err);
-    if (found)
-        read_schedule(row, 0, ret_schedule);
+    read_schedule(row, 0, ret_schedule);
     db_result_free(row);
-    return found;
+    return true;
 }
 
 bool schedule_find_id(struct db *db, const char *project_id, const char *name,
@@ -344,13 +355,9 @@ bool schedule_list(struct db *db, const struct task_viewer *viewer, int limit, i
         " LEFT JOIN (SELECT" SCHEDULE_COLUMNS " FROM (SELECT * FROM waybill.export_schedule WHERE" VISIBLE
         "                   ORDER BY name LIMIT $3::bigint OFFSET $4::bigint) schedule" LAST_RUN ") page ON true"
         " ORDER BY page.name";
-    char limit_text[16], offset_text[16];
-    const char *const values[] = {viewer->project_id, viewer->enterprise_projects, limit_text, offset_text};
-    struct db_result *rows;
+    const char *const values[] = {viewer->project_id, viewer->enterprise_projects};
+    struct db_result *rows = db_query_page(db, sql, ARRAY_SIZE(values), values, limit, offset, err);
 
-    snprintf(limit_text, sizeof(limit_text), "%d", limit);
-    snprintf(offset_text, sizeof(offset_text), "%d", offset);
-    rows = db_query(db, DB_ROWS, sql, ARRAY_SIZE(values), values, err);
     if (rows == NULL)
         return false;
     *ret_page = (struct schedule_page) {

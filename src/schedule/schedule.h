@@ -69,6 +69,10 @@ MUST_CHECK bool schedule_replace(struct db *db, const struct task_viewer *viewer
 MUST_CHECK bool schedule_find(struct db *db, const struct task_viewer *viewer, const char *schedule_id,
                               struct schedule *ret_schedule, struct error *err);
 
+/* Checks that the viewer may see the schedule. ERROR_NOT_FOUND as for schedule_find. */
+MUST_CHECK bool schedule_check(struct db *db, const struct task_viewer *viewer, const char *schedule_id,
+                               struct error *err);
+
 /* Locks a schedule until the end of the transaction. ERROR_NOT_FOUND as for schedule_find. */
 MUST_CHECK bool schedule_lock(struct db *db, const struct task_viewer *viewer, const char *schedule_id,
                               struct error *err);

@@ -92,13 +92,11 @@ static int run_schedules(struct background *thread, void *context)
     struct scheduler *scheduler = context;
     struct scheduler_pass pass = {.wait_ms = RETRY_MS};
     struct error err;
-    struct db *db = db_pool_acquire(scheduler->pool, &err);
+    struct db *db = db_pool_acquire_watched(scheduler->pool, background_check_time, thread, &err);
     bool done = db != NULL;
 
     if (done) {
-        db_watch(db, background_check_time, thread);
         done = scheduler_run_pass(db, 0, thread, &pass, &err) && purge_runs(scheduler, db, thread, &err);
-        db_watch(db, NULL, NULL);
         db_pool_release(scheduler->pool, db);
     }
     for (int64_t i = 0; i < pass.started; i++)

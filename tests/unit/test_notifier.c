@@ -23,28 +23,22 @@ static struct {
 
 static int connection; /* any connection */
 
-struct db *__wrap_db_pool_acquire(struct db_pool *pool, struct error *err);
+struct db *__wrap_db_pool_acquire_watched(struct db_pool *pool, db_watcher watcher, void *context, struct error *err);
 void __wrap_db_pool_release(struct db_pool *pool, struct db *db);
-void __wrap_db_watch(struct db *db, db_watcher watcher, void *context);
 bool __wrap_notification_claim(struct db *db, struct notification **ret_notification, struct error *err);
 bool __wrap_notification_next_due(struct db *db, int max_ms, int *ret_ms, struct error *err);
 bool __wrap_notification_deliver(struct db *db, const struct notification *notification, struct error *err);
 bool __wrap_webhook_send(const struct webhook_message *message, const struct webhook_terms *terms, struct error *err);
 
-struct db *__wrap_db_pool_acquire(struct db_pool *pool, struct error *err)
+struct db *__wrap_db_pool_acquire_watched(struct db_pool *pool, db_watcher watcher, void *context, struct error *err)
 {
-    (void) pool, (void) err;
+    (void) pool, (void) watcher, (void) context, (void) err;
     return (struct db *) &connection;
 }
 
 void __wrap_db_pool_release(struct db_pool *pool, struct db *db)
 {
     (void) pool, (void) db;
-}
-
-void __wrap_db_watch(struct db *db, db_watcher watcher, void *context)
-{
-    (void) db, (void) watcher, (void) context;
 }
 
 bool __wrap_notification_claim(struct db *db, struct notification **ret_notification, struct error *err)

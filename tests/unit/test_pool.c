@@ -14,6 +14,8 @@
 
 struct db {
     bool is_lost;
+    db_watcher watcher;
+    void *context;
 };
 
 static atomic_int opened, closed, waiting;
@@ -22,6 +24,7 @@ static atomic_bool can_open;
 struct db *__wrap_db_open(const struct db_settings *settings, struct error *err);
 void __wrap_db_close(struct db *db);
 bool __wrap_db_is_usable(struct db *db);
+void __wrap_db_watch(struct db *db, db_watcher watcher, void *context);
 int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock, const struct timespec *until);
 int __real_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock, const struct timespec *until);
 
@@ -45,6 +48,12 @@ void __wrap_db_close(struct db *db)
 bool __wrap_db_is_usable(struct db *db)
 {
     return !db->is_lost;
+}
+
+void __wrap_db_watch(struct db *db, db_watcher watcher, void *context)
+{
+    db->watcher = watcher;
+    db->context = context;
 }
 
 /*
@@ -150,6 +159,35 @@ static void serves_in_the_order_of_asking(void)
         let_go(&takers[i]);
     }
     assert_int_equal(opened, 1);
+    db_pool_free(pool);
+}
+
+static bool gives_up(void *context, struct error *err)
+{
+    (void) context;
+    return error_set(err, ERROR_UNAVAILABLE, "no time");
+}
+
+/* The next user of a connection has no watcher. */
+static void a_watcher_until_the_release(void)
+{
+    struct db_pool *pool = make(1);
+    struct error err;
+    int context;
+    struct db *db = db_pool_acquire_watched(pool, gives_up, &context, &err);
+
+    assert_non_null(db);
+    assert_ptr_equal(db->watcher, gives_up);
+    assert_ptr_equal(db->context, &context);
+    db_pool_release(pool, db);
+    assert_ptr_equal(take(pool), db);
+    assert_null(db->watcher);
+    db_pool_release(pool, db);
+    atomic_store(&can_open, false);
+    db = take(pool);
+    db->is_lost = true;
+    db_pool_release(pool, db);
+    assert_null(db_pool_acquire_watched(pool, gives_up, &context, &err));
     db_pool_free(pool);
 }
 
@@ -285,6 +323,7 @@ static void passes_a_failure_on(void)
 
 int main(void)
 {
+    CHECK(a_watcher_until_the_release);
     CHECK(serves_in_the_order_of_asking);
     CHECK(a_newcomer_does_not_overtake);
     CHECK_EACH(a_waiter_that_times_out_leaves_the_queue, place_cases, label);
