@@ -1,0 +1,72 @@
+/*
+ * What the loaders of all formats share: the options that they obey, and the sink that receives what they read. This
+ * code needs no database.
+ */
+#ifndef WAYBILL_INVENTORY_LOADER_H
+#define WAYBILL_INVENTORY_LOADER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "inventory/record.h"
+
+struct loader_options {
+    const char *cluster_name; /* NULL: none */
+    const char *cluster_type; /* NULL: none */
+    const char *image;        /* of a report that does not name its image; NULL: none */
+    bool include_init;        /* init containers that run to completion */
+    bool include_ephemeral;   /* ephemeral containers */
+};
+
+/* Where a record is in the input. */
+struct loader_position {
+    const char *file; /* as messages name it */
+    int64_t item;     /* from 1; 0: unknown */
+    int64_t line;     /* from 1; 0: unknown */
+};
+
+/* The vulnerabilities of an image, counted by severity. */
+struct image_report {
+    const char *const *names; /* under which the image is known, as they were written */
+    size_t name_count;        /* at least 1 */
+    int64_t low, medium, high, fatal;
+};
+
+/* Receives what a loader reads. A function that returns false has filled err, and the loader stops with this error. */
+struct loader_sink {
+    /* A container. The record is valid until the function returns. */
+    bool (*container)(void *context, const struct record *record, const struct loader_position *position,
+                      struct error *err);
+
+    /* The report on an image. */
+    bool (*report)(void *context, const struct image_report *report, const struct loader_position *position,
+                   struct error *err);
+
+    /* Something that is left out on purpose, such as an init container or a pod sandbox. */
+    void (*skip)(void *context);
+
+    /*
+     * A record that cannot be stored, for the reason in err. Returns true if the loader goes on without it.
+     * `container_id` is that of the stored row which the record would have kept, or NULL if it has none. `hides_rows`:
+     * the record may stand for containers whose ids are unknown.
+     */
+    bool (*refuse)(void *context, const char *container_id, bool hides_rows, const struct loader_position *position,
+                   struct error *err);
+
+    /* Called now and then, at least once for each item, so that the sink can show progress or stop. */
+    bool (*progress)(void *context, int64_t position, struct error *err);
+
+    void *context;
+};
+
+/* One load of one file. */
+struct loader {
+    const struct loader_options *options;
+    const struct loader_sink *sink;
+    struct loader_position position; /* of the current record */
+};
+
+#endif
