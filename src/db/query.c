@@ -206,12 +206,22 @@ bool db_begin_locked(struct db *db, int64_t lock, struct error *err)
     return begun;
 }
 
-bool db_begin(struct db *db, struct error *err)
+static bool begin_with(struct db *db, const char *sql, struct error *err)
 {
-    if (db_run_script(db, "BEGIN", err))
+    if (db_run_script(db, sql, err))
         return true;
     db_rollback(db);
     return false;
+}
+
+bool db_begin(struct db *db, struct error *err)
+{
+    return begin_with(db, "BEGIN", err);
+}
+
+bool db_begin_snapshot(struct db *db, struct error *err)
+{
+    return begin_with(db, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", err);
 }
 
 int64_t db_lock_of(const char *subject)

@@ -62,6 +62,9 @@ MUST_CHECK bool db_ping(struct db *db, struct error *err);
 /* Begins a transaction. End it with db_commit, or db_rollback after a failure. */
 MUST_CHECK bool db_begin(struct db *db, struct error *err);
 
+/* Begins a transaction whose statements see one snapshot and change nothing. End it as above. */
+MUST_CHECK bool db_begin_snapshot(struct db *db, struct error *err);
+
 /*
  * Begins a transaction and acquires the advisory lock with this number, which nothing else may use. Later statements of
  * the transaction see everything that earlier holders committed. End it as above.

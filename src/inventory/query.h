@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "db/statement.h"
+#include "inventory/combinations.h"
 #include "inventory/selection.h"
 
 /* The rows and columns of the inventory to read. */
@@ -13,6 +14,7 @@ struct inventory_query {
     const char *project_id;
     const char *enterprise_projects; /* text[] in its input format; NULL: the whole project */
     const struct selection *selection;
+    const struct combinations *combinations; /* NULL: not known */
     int64_t limit;                   /* maximum number of rows, less than INT64_MAX; 0: no limit */
 };
 

@@ -200,7 +200,7 @@ static bool read_clock_time(const char **at, const char *end, char *out, size_t 
 }
 
 /* Reads Z, +02, +02:00 or +00:53:28. */
-static bool read_offset(const char **at, const char *end)
+static bool read_time_offset(const char **at, const char *end)
 {
     int number;
 
@@ -225,7 +225,7 @@ static bool read_offset(const char **at, const char *end)
  * Reads a time, with `before_christ` also one that ends with " BC". Writes it for PostgreSQL. One year less than
  * PostgreSQL's range at both ends makes its limits independent of the offset.
  */
-static bool read_time(const char *text, size_t length, bool before_christ, char out[RECORD_SCRATCH_SIZE])
+static bool read_record_time(const char *text, size_t length, bool before_christ, char out[RECORD_SCRATCH_SIZE])
 {
     const char *at = text, *end = text + length;
     const char *date_end, *offset;
@@ -244,7 +244,7 @@ static bool read_time(const char *text, size_t length, bool before_christ, char 
     if (!read_clock_time(&at, end, clock_time, sizeof(clock_time)))
         return false;
     offset = at;
-    if (!read_offset(&at, end) || at != end)
+    if (!read_time_offset(&at, end) || at != end)
         return false;
     snprintf(out, RECORD_SCRATCH_SIZE, "%.*s %s%.*s%s", (int) (date_end - text), text, clock_time, (int) (end - offset),
              offset, before_christ ? " BC" : "");
@@ -257,7 +257,7 @@ static bool set_time(struct record *record, enum record_field field, const char 
     char value[RECORD_SCRATCH_SIZE];
 
     assert(record_columns[field].kind == RECORD_TIME);
-    if (!read_time(text, length, before_christ, value))
+    if (!read_record_time(text, length, before_christ, value))
         return reject_value(record, field, "a time with an offset, such as 2026-04-03T08:15:00.123Z", text, length,
                             err);
     set_scratch(record, field, value);

@@ -2,7 +2,9 @@
 
 #include "base/clock.h"
 #include "db/plan.h"
+#include "db/query.h"
 #include "db/statement.h"
+#include "inventory/combinations.h"
 
 /* A transfer of rows from the connection to the sink. */
 struct transfer {
@@ -50,6 +52,22 @@ static bool transfer_rows(struct transfer *transfer, struct db_stream *stream, s
     }
 }
 
+/* Builds the query in the transaction of the connection, with the combinations that the snapshot has. */
+static bool build_query(struct db *db, const struct inventory_query *query, struct statement *statement,
+                        struct error *err)
+{
+    struct inventory_query complete = *query;
+    struct combinations combinations = {0};
+
+    if (combinations_exist(query->relation)
+        && !combinations_find(db, query->project_id, query->enterprise_projects, query->selection, &combinations, err))
+        return false;
+    complete.combinations = &combinations;
+    inventory_query_build(statement, &complete);
+    combinations_free(&combinations);
+    return true;
+}
+
 bool inventory_rows(struct db *db, const struct inventory_query *query, const struct inventory_sink *sink,
                     const struct inventory_watcher *watcher, struct inventory_progress *progress, struct error *err)
 {
@@ -65,15 +83,19 @@ bool inventory_rows(struct db *db, const struct inventory_query *query, const st
     bool done;
 
     *progress = (struct inventory_progress) {0};
-    inventory_query_build(&statement, query);
     db_watch(db, call_watcher, &transfer);
-    done = db_estimate_rows(db, &statement, &progress->expected, err);
+    done = db_begin_snapshot(db, err)
+           && build_query(db, query, &statement, err)
+           && db_estimate_rows(db, &statement, &progress->expected, err);
     progress->answered = done || db_is_usable(db);
     done = done
            && (stream = db_stream_begin(db, &statement, err)) != NULL
            && transfer_rows(&transfer, stream, err);
     db_stream_end(stream);
+    done = done && db_commit(db, err);
     db_watch(db, NULL, NULL);
+    if (!done)
+        db_rollback(db);
     statement_free(&statement);
     return done;
 }

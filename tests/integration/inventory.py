@@ -132,12 +132,6 @@ FROM generate_series(1, %s) AS i
 
 
 def load_big(connection):
-    """Builds the indexes after the rows are loaded, which is faster than row by row."""
     cursor = connection.cursor()
-    cursor.execute("SELECT format('waybill.%I', indexname), indexdef FROM pg_indexes WHERE tablename = 'container'"
-                   " AND indexdef NOT LIKE '%UNIQUE%'")
-    indexes = cursor.fetchall()
-    cursor.execute(f"DROP INDEX {', '.join(name for name, _ in indexes)}")
     cursor.execute(BIG, [BIG_ROWS, BIG_ROWS + 10])
-    cursor.execute(";".join(definition for _, definition in indexes))
     cursor.execute("VACUUM ANALYZE waybill.container")

@@ -51,7 +51,9 @@ def nodes(plan):
 
 
 def scans(plan, relations):
-    return [node for node in nodes(plan) if node.get("Relation Name") in relations and "Scan" in node["Node Type"]]
+    """Returns the nodes that scan one of the relations, or a numbered partition of it."""
+    return [node for node in nodes(plan)
+            if re.sub(r"_\d+$", "", node.get("Relation Name", "")) in relations and "Scan" in node["Node Type"]]
 
 
 def rows_read(scan):

@@ -23,7 +23,7 @@ def make_table(site):
                  f" FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {number})")
     for definition, in site.sql("SELECT indexdef FROM pg_indexes WHERE schemaname = 'waybill'"
                                 " AND tablename = 'container' AND indexdef NOT LIKE '%%UNIQUE%%'"):
-        site.sql(definition.replace(" ON waybill.container ", " ON site.container "))
+        site.sql(definition.replace(" ON ONLY waybill.container ", " ON site.container "))
     log_plans(site)
     inventory.load(site.superuser, inventory.hostile(), "site.container")
 

@@ -12,6 +12,8 @@ TABLES = {
     "counter": {"SELECT", "INSERT", "UPDATE"},
     "task_tally": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "ended_tally": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "inventory_profile": {"SELECT"},
+    "inventory_label": {"SELECT"},
     "export_schedule": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "schedule_run": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "notification": {"SELECT", "INSERT", "UPDATE", "DELETE"},

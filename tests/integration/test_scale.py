@@ -49,7 +49,7 @@ def test_a_filter_alone_reads_no_more_than_it_must(big, rows, filters):
     matching = Judge(rows).check(big.api("big"), {**filters, "export_headers": IDS})
     assert matching <= inventory.BIG_ROWS / 50, f"{matching} rows match: not selective"
     scans = [scan for scan in plans.scans("container") if "Actual Rows" in scan]
-    assert scans, f"no plan reads containers: {plans.statements()}"
+    assert scans or matching == 0, f"no plan reads containers: {plans.statements()}"
     for scan in scans:
         assert scan["Node Type"] != "Seq Scan", f"{scan}"
         read = rows_read(scan)

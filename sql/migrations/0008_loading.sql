@@ -1,0 +1,185 @@
+-- The inventory is partitioned by project, has few indexes, and records where each row comes from.
+
+CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA waybill;
+
+-- Returns the stem of the name of a pod: the name without the digits and consonants at its end. Kubernetes generates the
+-- end of most names from these characters, so that few stems exist: 'payment-api-7d4b9c-' for 'payment-api-7d4b9c-x2k4p'.
+CREATE FUNCTION waybill.pod_stem(pod_name text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN pg_catalog.rtrim(pod_name, 'bcdfghjklmnpqrstvwxz0123456789');
+
+-- Many containers have the same attributes, and the same labels. The keys of these combinations find the containers:
+-- two rows with equal combinations have equal keys. The seed makes independent keys.
+CREATE FUNCTION waybill.profile_key(
+    project_id text, enterprise_project_id text, cluster_container boolean, cluster_type text, cluster_name text,
+    status text, risky boolean, cpu_limit text, memory_limit text, seed bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN pg_catalog.hash_record_extended(ROW(project_id, enterprise_project_id, cluster_container, cluster_type,
+                                           cluster_name, status, risky, cpu_limit, memory_limit), seed);
+
+CREATE FUNCTION waybill.label_key(
+    project_id text, container_name text, image_name text, pod_stem text, seed bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN pg_catalog.hash_record_extended(ROW(project_id, container_name, image_name, pod_stem), seed);
+
+-- The key under which the names of an image are equal: `docker.io/library/`, `docker.io/` and a missing `:latest` make no
+-- difference. With a digest, the tag makes none.
+CREATE FUNCTION waybill.image_key(image text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN pg_catalog.regexp_replace(
+    CASE
+        WHEN pg_catalog.strpos(image, '@') > 0
+        THEN pg_catalog.regexp_replace(image, '(:[^:/@]*)?@', '@')
+        WHEN image OPERATOR(pg_catalog.~) ':[^/]*$'
+        THEN image
+        ELSE image OPERATOR(pg_catalog.||) ':latest'
+    END,
+    '^(index\.)?docker\.io/(library/)?', '');
+
+ALTER TABLE waybill.container RENAME TO container_before_0008;
+
+CREATE TABLE waybill.container (
+    project_id            text COLLATE "C" NOT NULL,
+    container_id          text COLLATE "C" NOT NULL,
+    enterprise_project_id text COLLATE "C" NOT NULL DEFAULT '0',
+    container_name        text COLLATE "C",
+    image_name            text COLLATE "C",
+    pod_name              text COLLATE "C",
+    cluster_name          text COLLATE "C",
+    cluster_type          text COLLATE "C",
+    status                text COLLATE "C",
+    cluster_container     boolean,
+    risky                 boolean,
+    low_risk              integer,
+    medium_risk           integer,
+    high_risk             integer,
+    fatal_risk            integer,
+    restart_count         integer,
+    create_time           timestamptz(3),
+    cpu_limit             text COLLATE "C",
+    memory_limit          text COLLATE "C",
+    source                text COLLATE "C" NOT NULL DEFAULT '',
+    risks_reported        boolean NOT NULL DEFAULT false
+) PARTITION BY HASH (project_id);
+
+COMMENT ON TABLE waybill.container IS 'The inventory that Waybill exports, one row for each container';
+COMMENT ON COLUMN waybill.container.source IS
+    'What loaded the row, such as the name of a cluster; a load with --replace removes only rows of its own source';
+COMMENT ON COLUMN waybill.container.risks_reported IS
+    'The risks come from a report on the image, and a newer report replaces them';
+
+-- The distinct combinations of attributes and of labels in each project. An export finds the combinations that match its
+-- filters, and then their containers by key. Triggers add combinations; waybill.inventory_tidy removes those that no
+-- container has any more. A combination has two independent keys, so that two different ones never share both.
+CREATE TABLE waybill.inventory_profile (
+    project_id            text COLLATE "C" NOT NULL,
+    key                   bigint NOT NULL,
+    check_key             bigint NOT NULL,
+    enterprise_project_id text COLLATE "C" NOT NULL,
+    cluster_container     boolean,
+    cluster_type          text COLLATE "C",
+    cluster_name          text COLLATE "C",
+    status                text COLLATE "C",
+    risky                 boolean,
+    cpu_limit             text COLLATE "C",
+    memory_limit          text COLLATE "C"
+);
+CREATE TABLE waybill.inventory_label (
+    project_id            text COLLATE "C" NOT NULL,
+    key                   bigint NOT NULL,
+    check_key             bigint NOT NULL,
+    container_name        text COLLATE "C",
+    image_name            text COLLATE "C",
+    pod_stem              text COLLATE "C"
+);
+
+COMMENT ON TABLE waybill.inventory_profile IS 'The distinct combinations of attributes in waybill.container';
+COMMENT ON TABLE waybill.inventory_label IS 'The distinct combinations of names in waybill.container';
+
+CREATE UNIQUE INDEX inventory_profile_key ON waybill.inventory_profile (project_id, key, check_key);
+CREATE UNIQUE INDEX inventory_label_key ON waybill.inventory_label (project_id, key, check_key);
+
+-- Where names hardly repeat, there are almost as many combinations as containers. These indexes find the matching ones.
+CREATE INDEX inventory_label_container_name ON waybill.inventory_label
+    USING gin (container_name waybill.gin_trgm_ops);
+CREATE INDEX inventory_label_image_name ON waybill.inventory_label
+    USING gin (image_name waybill.gin_trgm_ops);
+CREATE INDEX inventory_label_pod_stem ON waybill.inventory_label
+    USING gin (pod_stem waybill.gin_trgm_ops);
+
+-- Adds the combinations of inserted or updated rows. The lock is shared with other writers and excludes
+-- waybill.inventory_tidy, which must not remove a combination that a transaction is about to rely on.
+CREATE FUNCTION waybill.add_combinations() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    PERFORM pg_catalog.pg_advisory_xact_lock_shared(7305511993);
+    INSERT INTO waybill.inventory_profile
+    SELECT project_id,
+           waybill.profile_key(project_id, enterprise_project_id, cluster_container, cluster_type, cluster_name, status,
+                               risky, cpu_limit, memory_limit, 0),
+           waybill.profile_key(project_id, enterprise_project_id, cluster_container, cluster_type, cluster_name, status,
+                               risky, cpu_limit, memory_limit, 1),
+           enterprise_project_id, cluster_container, cluster_type, cluster_name, status, risky, cpu_limit, memory_limit
+    FROM (SELECT DISTINCT project_id, enterprise_project_id, cluster_container, cluster_type, cluster_name, status,
+                          risky, cpu_limit, memory_limit
+          FROM changed) AS combination
+    ON CONFLICT DO NOTHING;
+    INSERT INTO waybill.inventory_label
+    SELECT project_id,
+           waybill.label_key(project_id, container_name, image_name, pod_stem, 0),
+           waybill.label_key(project_id, container_name, image_name, pod_stem, 1),
+           container_name, image_name, pod_stem
+    FROM (SELECT DISTINCT project_id, container_name, image_name, waybill.pod_stem(pod_name) AS pod_stem
+          FROM changed) AS combination
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+
+-- The partitions also have the triggers, for rows that are written to a partition directly.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOR i IN 0..15 LOOP
+        EXECUTE pg_catalog.format('CREATE TABLE waybill.container_%s PARTITION OF waybill.container'
+                                  ' FOR VALUES WITH (MODULUS 16, REMAINDER %s)', i, i);
+    END LOOP;
+    FOREACH name IN ARRAY ARRAY['container']
+                          || ARRAY(SELECT 'container_' || i FROM pg_catalog.generate_series(0, 15) AS i) LOOP
+        EXECUTE pg_catalog.format('CREATE TRIGGER add_combinations_of_inserted AFTER INSERT ON waybill.%s'
+                                  ' REFERENCING NEW TABLE AS changed'
+                                  ' FOR EACH STATEMENT EXECUTE FUNCTION waybill.add_combinations()', name);
+        EXECUTE pg_catalog.format('CREATE TRIGGER add_combinations_of_updated AFTER UPDATE ON waybill.%s'
+                                  ' REFERENCING NEW TABLE AS changed'
+                                  ' FOR EACH STATEMENT EXECUTE FUNCTION waybill.add_combinations()', name);
+    END LOOP;
+END
+$$;
+
+-- The existing rows, in the order in which exports read them. The indexes follow, because that is faster.
+INSERT INTO waybill.container (project_id, container_id, enterprise_project_id, container_name, image_name, pod_name,
+                               cluster_name, cluster_type, status, cluster_container, risky, low_risk, medium_risk,
+                               high_risk, fatal_risk, restart_count, create_time, cpu_limit, memory_limit)
+SELECT project_id, container_id, enterprise_project_id, container_name, image_name, pod_name, cluster_name,
+       cluster_type, status, cluster_container, risky, low_risk, medium_risk, high_risk, fatal_risk, restart_count,
+       create_time, cpu_limit, memory_limit
+FROM waybill.container_before_0008
+ORDER BY project_id, container_id;
+
+-- Fails if objects of the site, such as views, use the old table. Drop them before the migration, and create them again
+-- after it.
+DROP TABLE waybill.container_before_0008;
+
+-- The primary key returns the rows of a project in the order of an export.
+ALTER TABLE waybill.container ADD PRIMARY KEY (project_id, container_id);
+CREATE INDEX container_create_time ON waybill.container (project_id, create_time);
+CREATE INDEX container_profile ON waybill.container (
+    waybill.profile_key(project_id, enterprise_project_id, cluster_container, cluster_type, cluster_name, status, risky,
+                        cpu_limit, memory_limit, 0));
+CREATE INDEX container_label ON waybill.container (
+    waybill.label_key(project_id, container_name, image_name, waybill.pod_stem(pod_name), 0));
+
+GRANT SELECT ON waybill.container, waybill.inventory_profile, waybill.inventory_label TO waybill_service;
+
+ANALYZE waybill.container, waybill.inventory_profile, waybill.inventory_label;

@@ -1,0 +1,39 @@
+/*
+ * Finds rows of waybill.container fast. Many containers have the same attributes and the same names, so the database
+ * keeps the distinct combinations of each project (sql/migrations/0008_loading.sql). The keys of the combinations that
+ * match the filters of a selection lead to its rows. The filters themselves still decide which rows match.
+ */
+#ifndef WAYBILL_INVENTORY_COMBINATIONS_H
+#define WAYBILL_INVENTORY_COMBINATIONS_H
+
+#include <stdbool.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "db/connection.h"
+#include "db/statement.h"
+#include "inventory/selection.h"
+
+/* Keys of combinations, bigint[] in its input format. NULL: too many match, or all. */
+struct combinations {
+    char *profiles;
+    char *labels;
+};
+
+/* Whether the relation of an inventory has combinations: it is waybill.container. */
+bool combinations_exist(const char *relation);
+
+/*
+ * Finds the keys of the combinations that match the scope and the filters of the selection. The keys and the rows must
+ * be read from the same snapshot. Free the result with combinations_free.
+ */
+MUST_CHECK bool combinations_find(struct db *db, const char *project_id, const char *enterprise_projects,
+                                  const struct selection *selection, struct combinations *ret_combinations,
+                                  struct error *err);
+
+void combinations_free(struct combinations *combinations);
+
+/* Appends " AND " and the condition that a row has one of the combinations. NULL appends nothing. */
+void combinations_append(struct statement *statement, const struct combinations *combinations);
+
+#endif

@@ -1,0 +1,25 @@
+/* The conditions of a query on the inventory, in SQL. The relation has the alias c. */
+#ifndef WAYBILL_INVENTORY_CONDITIONS_H
+#define WAYBILL_INVENTORY_CONDITIONS_H
+
+#include <stddef.h>
+
+#include "db/statement.h"
+#include "inventory/filters.h"
+
+/*
+ * Appends a text column for comparison and sorting by bytes. The inventory may be a view with other types and
+ * collations. For waybill.container, the casts have no effect, and its indexes stay usable.
+ */
+void condition_column(struct statement *statement, const char *name);
+
+/* Binds the text as a pattern of LIKE: `*` becomes %, and all other characters are literal. */
+void condition_bind_pattern(struct statement *statement, const char *text, size_t length);
+
+/* Appends the condition on the project and, unless it is NULL, on the enterprise projects: text[] in its input format. */
+void condition_of_scope(struct statement *statement, const char *project_id, const char *enterprise_projects);
+
+/* Appends " AND " and the condition of a filter, if it is set. */
+void condition_of_filter(struct statement *statement, const struct filter *filter, const struct filter_value *value);
+
+#endif
