@@ -10,21 +10,19 @@
 
 #include "base/gzip.h"
 #include "base/memory.h"
+#include "base/new_file.h"
 
 #define FILE_MODE 0640 /* regardless of the umask: the web server reads the file through its group */
 #define GZIP_SUFFIX ".gz"
 #define PART_SUFFIX ".part"
 #define PROBE_NAME "probe" PART_SUFFIX
-#define WRITE_BACK (8 * 1024 * 1024) /* bytes after which to start writing to disk, to shorten the final fsync */
 
 /* One of the files of an export. */
 struct output {
-    int fd; /* -1: not open */
-    int64_t size;
-    int64_t written_back;
+    struct new_file file;
     bool published;
     char name[EXPORT_FILE_NAME_SIZE];
-    char part[EXPORT_FILE_NAME_SIZE + sizeof(PART_SUFFIX)]; /* name until it is published; "" if it has none */
+    char part[EXPORT_FILE_NAME_SIZE + sizeof(PART_SUFFIX)];
 };
 
 struct export_file {
@@ -41,85 +39,26 @@ void export_file_name(char out[EXPORT_FILE_NAME_SIZE], const char *file_id, enum
     snprintf(out, EXPORT_FILE_NAME_SIZE, "%s%s", file_id, form == EXPORT_FILE_GZIP ? GZIP_SUFFIX : "");
 }
 
-static bool fail_storage(struct error *err, const char *what)
-{
-    int reason = errno;
-
-    if (reason == ENOSPC || reason == EDQUOT)
-        error_set(err, ERROR_STORAGE, "no space is left for the file; free some space or export fewer rows");
-    else
-        error_set(err, ERROR_STORAGE, "the file cannot be written to the storage of the service");
-    return error_detail(err, "%s: %s", what, strerror(reason));
-}
-
-/* Opens an unnamed file, if the file system supports it and /proc is available to name the file later. */
-static bool open_unnamed(struct output *output, int directory)
-{
-    char path[32];
-
-    output->fd = openat(directory, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, FILE_MODE);
-    if (output->fd < 0)
-        return false;
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", output->fd);
-    if (access(path, F_OK) == 0)
-        return true;
-    close(output->fd);
-    output->fd = -1;
-    return false;
-}
-
-static bool open_part(struct output *output, int directory, struct error *err)
-{
-    snprintf(output->part, sizeof(output->part), "%s%s", output->name, PART_SUFFIX);
-    output->fd = openat(directory, output->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-    if (output->fd >= 0)
-        return true;
-    output->part[0] = '\0';
-    return fail_storage(err, "create");
-}
-
 static bool open_output(struct output *output, int directory, struct error *err)
 {
-    if (!open_unnamed(output, directory) && !open_part(output, directory, err))
+    snprintf(output->part, sizeof(output->part), "%s%s", output->name, PART_SUFFIX);
+    if (!new_file_begin(&output->file, directory, output->part, FILE_MODE, err))
         return false;
-    return fchmod(output->fd, FILE_MODE) == 0 ? true : fail_storage(err, "fchmod");
-}
-
-static bool write_output(struct output *output, const char *data, size_t length, struct error *err)
-{
-    while (length > 0) {
-        ssize_t written = write(output->fd, data, length);
-
-        if (written < 0) {
-            if (errno == EINTR)
-                continue;
-            return fail_storage(err, "write");
-        }
-        data += written;
-        length -= (size_t) written;
-        output->size += written;
-    }
-    if (output->size - output->written_back >= WRITE_BACK) {
-        /* Only a hint. Errors are ignored, because fsync reports them. */
-        (void) sync_file_range(output->fd, output->written_back, output->size - output->written_back,
-                               SYNC_FILE_RANGE_WRITE);
-        output->written_back = output->size;
-    }
-    return true;
+    return fchmod(output->file.fd, FILE_MODE) == 0 ? true : new_file_fail(err, "fchmod");
 }
 
 static bool write_compressed(void *context, const char *data, size_t length, struct error *err)
 {
     struct export_file *file = context;
 
-    return write_output(&file->compressed, data, length, err);
+    return new_file_write(&file->compressed.file, data, length, err);
 }
 
 struct export_file *export_file_begin(const char *directory, const char *file_id, bool gzip, struct error *err)
 {
     struct export_file *file = memory_zeroed(1, sizeof(*file));
 
-    file->plain.fd = file->compressed.fd = -1;
+    file->plain.file.fd = file->compressed.file.fd = -1;
     file->digest = digest_new();
     export_file_name(file->plain.name, file_id, EXPORT_FILE_PLAIN);
     export_file_name(file->compressed.name, file_id, EXPORT_FILE_GZIP);
@@ -127,7 +66,7 @@ struct export_file *export_file_begin(const char *directory, const char *file_id
         file->gzip = gzip_new(write_compressed, file);
     file->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file->directory < 0)
-        fail_storage(err, directory);
+        new_file_fail(err, directory);
     else if (open_output(&file->plain, file->directory, err)
              && (!gzip || open_output(&file->compressed, file->directory, err)))
         return file;
@@ -139,50 +78,28 @@ struct export_file *export_file_begin(const char *directory, const char *file_id
 bool export_file_write(struct export_file *file, const char *data, size_t length, struct error *err)
 {
     digest_update(file->digest, data, length);
-    return write_output(&file->plain, data, length, err)
+    return new_file_write(&file->plain.file, data, length, err)
            && (file->gzip == NULL || gzip_write(file->gzip, data, length, err));
 }
 
-static bool sync_output(const struct output *output, struct error *err)
+static bool publish_output(struct output *output, struct error *err)
 {
-    return fsync(output->fd) == 0 ? true : fail_storage(err, "fsync");
-}
+    bool done = new_file_publish(&output->file, output->name, false, err);
 
-static bool link_name(struct output *output, int directory)
-{
-    char path[32];
-
-    if (output->part[0] != '\0') {
-        if (renameat(directory, output->part, directory, output->name) != 0)
-            return false;
-        output->part[0] = '\0';
-        return true;
-    }
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", output->fd);
-    return linkat(AT_FDCWD, path, directory, output->name, AT_SYMLINK_FOLLOW) == 0;
-}
-
-static bool publish_output(struct output *output, int directory, struct error *err)
-{
-    int fd = output->fd;
-
-    if (!link_name(output, directory))
-        return fail_storage(err, "publish");
-    output->published = true;
-    output->fd = -1;
-    return close(fd) == 0 ? true : fail_storage(err, "close");
+    output->published = output->file.fd < 0;
+    return done;
 }
 
 bool export_file_publish(struct export_file *file, struct error *err)
 {
     digest_finish(file->digest, file->sha256);
-    if ((file->gzip == NULL || (gzip_end(file->gzip, err) && sync_output(&file->compressed, err)))
-        && sync_output(&file->plain, err)
-        && (file->gzip == NULL || publish_output(&file->compressed, file->directory, err))
-        && publish_output(&file->plain, file->directory, err)) {
+    if ((file->gzip == NULL || (gzip_end(file->gzip, err) && new_file_sync(&file->compressed.file, err)))
+        && new_file_sync(&file->plain.file, err)
+        && (file->gzip == NULL || publish_output(&file->compressed, err))
+        && publish_output(&file->plain, err)) {
         if (fsync(file->directory) == 0)
             return true;
-        fail_storage(err, "fsync of the directory");
+        new_file_fail(err, "fsync of the directory");
     }
     export_file_unpublish(file);
     return false;
@@ -190,12 +107,12 @@ bool export_file_publish(struct export_file *file, struct error *err)
 
 int64_t export_file_size(const struct export_file *file)
 {
-    return file->plain.size;
+    return file->plain.file.size;
 }
 
 int64_t export_file_gzip_size(const struct export_file *file)
 {
-    return file->compressed.size;
+    return file->compressed.file.size;
 }
 
 void export_file_sha256(const struct export_file *file, unsigned char out[SHA256_SIZE])
@@ -216,20 +133,12 @@ void export_file_unpublish(struct export_file *file)
     unpublish_output(&file->compressed, file->directory);
 }
 
-static void discard_output(struct output *output, int directory)
-{
-    if (output->part[0] != '\0')
-        (void) unlinkat(directory, output->part, 0);
-    if (output->fd >= 0)
-        close(output->fd);
-}
-
 void export_file_free(struct export_file *file)
 {
     if (file == NULL)
         return;
-    discard_output(&file->plain, file->directory);
-    discard_output(&file->compressed, file->directory);
+    new_file_discard(&file->plain.file);
+    new_file_discard(&file->compressed.file);
     if (file->directory >= 0)
         close(file->directory);
     gzip_free(file->gzip);
@@ -264,7 +173,7 @@ static bool remove_name(int directory, const char *name, bool *removed, struct e
     if (unlinkat(directory, name, 0) == 0)
         *removed = true;
     else if (errno != ENOENT)
-        return fail_storage(err, name);
+        return new_file_fail(err, name);
     return true;
 }
 
@@ -286,7 +195,7 @@ bool export_file_remove(const char *directory, const char *file_id, bool *ret_re
     bool done;
 
     if (parent < 0)
-        return fail_storage(err, directory);
+        return new_file_fail(err, directory);
     done = remove_form(parent, file_id, EXPORT_FILE_PLAIN, &removed, err)
            && remove_form(parent, file_id, EXPORT_FILE_GZIP, &removed, err);
     close(parent);
@@ -303,7 +212,7 @@ bool export_file_probe(const char *directory, struct error *err)
     int fd;
 
     if (parent < 0)
-        return fail_storage(err, directory);
+        return new_file_fail(err, directory);
     fd = openat(parent, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, FILE_MODE);
     if (fd < 0) {
         /* The name is fixed, so the next probe removes a file that this one fails to remove. */
@@ -311,7 +220,7 @@ bool export_file_probe(const char *directory, struct error *err)
         named = fd >= 0;
     }
     if (fd < 0 || write(fd, "", 1) != 1)
-        fail_storage(err, fd < 0 ? directory : "write");
+        new_file_fail(err, fd < 0 ? directory : "write");
     else
         good = true;
     if (named)
