@@ -16,18 +16,49 @@ static bool is_argument(const struct cli_option *option)
     return option->name[0] != '-';
 }
 
-/* Fills in the table for getopt_long: the name of each option without dashes, and a value that identifies its row. */
-static void list_options(const struct cli_option *options, struct option known[CLI_MAX_OPTIONS + 1])
+static bool is_letter(const struct cli_option *option)
 {
+    return option->name[0] == '-' && option->name[1] != '-';
+}
+
+/* The options in the form that getopt_long reads. */
+struct known_options {
+    struct option names[CLI_MAX_OPTIONS + 1]; /* without dashes; the value identifies the row */
+    char letters[2 * CLI_MAX_OPTIONS + 2];    /* of options with one dash */
+};
+
+static void list_options(const struct cli_option *options, struct known_options *known)
+{
+    struct option *name = known->names;
+    char *letter = known->letters;
     int row;
 
+    *letter++ = ':'; /* suppresses the messages of getopt_long */
     for (row = 0; options[row].name != NULL; row++) {
+        bool has_value = options[row].flag == NULL;
+
         assert(row < CLI_MAX_OPTIONS);
-        if (!is_argument(&options[row]))
-            *known++ = (struct option) {options[row].name + 2,
-                                        options[row].flag == NULL ? required_argument : no_argument, NULL,
-                                        FIRST_OPTION + row};
+        if (is_letter(&options[row])) {
+            *letter++ = options[row].name[1];
+            if (has_value)
+                *letter++ = ':';
+        } else if (!is_argument(&options[row])) {
+            *name++ = (struct option) {options[row].name + 2, has_value ? required_argument : no_argument, NULL,
+                                       FIRST_OPTION + row};
+        }
     }
+}
+
+/* Returns the row of an option that getopt_long has found. */
+static int row_of(const struct cli_option *options, int found)
+{
+    int row = 0;
+
+    if (found >= FIRST_OPTION)
+        return found - FIRST_OPTION;
+    while (!is_letter(&options[row]) || options[row].name[1] != found)
+        row++;
+    return row;
 }
 
 static bool reject_word(const char *command, const char *problem, const char *word, size_t length, struct error *err)
@@ -93,25 +124,25 @@ static bool store_arguments(const char *command, int argc, char **argv, const st
 
 bool cli_parse_options(const char *command, int argc, char **argv, const struct cli_option *options, struct error *err)
 {
-    struct option known[CLI_MAX_OPTIONS + 1] = {0};
+    struct known_options known = {0};
     bool given[CLI_MAX_OPTIONS] = {false};
-    int found;
+    int found, row;
 
-    list_options(options, known);
+    list_options(options, &known);
     optind = 0; /* restart getopt_long */
-    /* The leading colon suppresses the messages of getopt_long. */
-    while ((found = getopt_long(argc, argv, ":", known, NULL)) != -1) {
+    while ((found = getopt_long(argc, argv, known.letters, known.names, NULL)) != -1) {
         if (found == ':')
             return error_set(err, ERROR_USAGE, "%s: %s requires a value", command, argv[optind - 1]);
         if (found == '?')
             return reject_option(command, argv, options, err);
-        given[found - FIRST_OPTION] = true;
-        if (!store_value(command, &options[found - FIRST_OPTION], optarg, err))
+        row = row_of(options, found);
+        given[row] = true;
+        if (!store_value(command, &options[row], optarg, err))
             return false;
     }
     if (!store_arguments(command, argc, argv, options, given, err))
         return false;
-    for (int row = 0; options[row].name != NULL; row++) {
+    for (row = 0; options[row].name != NULL; row++) {
         if (options[row].required && !given[row])
             return error_set(err, ERROR_USAGE, "%s: %s is required", command, options[row].name);
     }

@@ -23,7 +23,7 @@
 
 /* A row has exactly one of `flag`, `text`, `integer`, `duration` and `parse`. All but `flag` receive a value. */
 struct cli_option {
-    const char *name; /* of an option, with its dashes: "--limit"; of an argument, as in the usage: "ID" */
+    const char *name; /* of an option, with its dashes: "--limit", "-o"; of an argument, as in the usage: "ID" */
     bool required;
     bool *flag;         /* set to true; the option takes no value */
     const char **text;  /* points into argv */

@@ -16,7 +16,7 @@
 static struct {
     const char *text, *id, *second;
     int64_t number, small, duration;
-    bool flag;
+    bool flag, letter_flag;
     struct buffer collected;
 } got;
 
@@ -180,6 +180,61 @@ static void names_the_longest_duration(void)
     assert_false(parse(longer, table, &err));
 }
 
+static const struct letter_case {
+    const char *label;
+    const char *words[MAX_WORDS];
+    const char *expected; /* text, -f, ID */
+} letter_cases[] = {
+    {"apart", {"-o", "file", "x"}, "file no x"},
+    {"joined", {"-ofile", "x"}, "file no x"},
+    {"a dash", {"x", "-o", "-"}, "- no x"},
+    {"empty", {"x", "-o", ""}, " no x"},
+    {"like an option", {"x", "-o", "-f"}, "-f no x"},
+    {"flag", {"x", "-f"}, "default yes x"},
+    {"joined with a flag", {"-fo", "file", "x"}, "file yes x"},
+    {"last of two", {"-o", "a", "x", "-o", "b"}, "b no x"},
+};
+
+static const struct cli_option letters[] = {
+    {"--flag", .flag = &got.flag},
+    {"-o", .text = &got.text},
+    {"ID", .text = &got.id, .required = true},
+    {"-f", .flag = &got.letter_flag},
+    {0},
+};
+
+static void reads_letters(const void *row)
+{
+    const struct letter_case *c = row;
+    struct buffer found = {0};
+    struct error err;
+
+    begin();
+    check_good(parse(c->words, letters, &err), &err);
+    buffer_printf(&found, "%s %s %s", got.text, got.letter_flag ? "yes" : "no", got.id);
+    assert_string_equal(buffer_text(&found), c->expected);
+    assert_false(got.flag);
+    buffer_free(&found);
+}
+
+static const struct bad_case bad_letter_cases[] = {
+    {"no value", {"x", "-o"}, "verb act: -o requires a value"},
+    {"another letter", {"x", "-p", "y"}, "verb act: unknown option \"-p\""},
+    {"another letter behind a flag", {"x", "-fp"}, "verb act: unknown option \"-p\""},
+    {"a letter with two dashes", {"x", "--o", "y"}, "verb act: unknown option \"--o\""},
+};
+
+static void refuses_letters(const void *row)
+{
+    const struct bad_case *c = row;
+    struct error err;
+
+    begin();
+    assert_false(parse(c->words, letters, &err));
+    assert_int_equal(err.code, ERROR_USAGE);
+    assert_string_equal(err.message, c->message);
+}
+
 static void options_can_be_required(void)
 {
     static const char *const none[MAX_WORDS] = {"x"};
@@ -228,6 +283,8 @@ int main(void)
 
     CHECK_EACH(reads, good_cases, label);
     CHECK_EACH(refuses, bad_cases, label);
+    CHECK_EACH(reads_letters, letter_cases, label);
+    CHECK_EACH(refuses_letters, bad_letter_cases, label);
     CHECK(names_the_longest_duration);
     CHECK(options_can_be_required);
     CHECK(a_table_can_be_empty);
