@@ -33,18 +33,13 @@ struct engine {
     int64_t deadline; /* monotonic: the time by which engine_stop, and later the last flush, must finish */
 };
 
-static bool is_utc(const char *time_zone)
-{
-    return strcmp(time_zone, "UTC") == 0 || strcmp(time_zone, "Etc/UTC") == 0;
-}
-
 static struct exporter make_exporter(const struct config *config, struct db_pool *pool)
 {
     return (struct exporter) {
         .relation = config->relation,
         .directory = config->directory,
         .gzip = config->gzip,
-        .csv = {.bom = config->bom, .formula_guard = config->formula_guard, .utc = is_utc(config->time_zone)},
+        .csv = csv_options_configured(config),
         .timeout = config->export_timeout,
         .terms = {.lease = config->lease, .running_exports = config->running_exports},
         .retention_hours = config->retention_hours,

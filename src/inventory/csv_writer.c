@@ -6,6 +6,20 @@
 #define FLUSH_SIZE (64 * 1024)
 #define TIME_SIZE 64
 
+static bool is_utc(const char *time_zone)
+{
+    return strcmp(time_zone, "UTC") == 0 || strcmp(time_zone, "Etc/UTC") == 0;
+}
+
+struct csv_options csv_options_configured(const struct config *config)
+{
+    return (struct csv_options) {
+        .bom = config->bom,
+        .formula_guard = config->formula_guard,
+        .utc = is_utc(config->time_zone),
+    };
+}
+
 void csv_writer_begin(struct csv_writer *writer, const struct csv_options *options, const struct csv_output *output)
 {
     *writer = (struct csv_writer) {.options = *options, .output = *output};

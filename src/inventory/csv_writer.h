@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "base/compiler.h"
+#include "base/config.h"
 #include "base/error.h"
 #include "inventory/columns.h"
 #include "inventory/selection.h"
@@ -19,6 +20,9 @@ struct csv_options {
     bool formula_guard; /* put a ' before text that a spreadsheet would interpret as a formula */
     bool utc;           /* times are in UTC, and their offset is written as Z */
 };
+
+/* Returns the options that [csv] sets. */
+struct csv_options csv_options_configured(const struct config *config);
 
 /* The destination of the bytes. */
 struct csv_output {

@@ -394,6 +394,29 @@ static void ends_in_the_middle_of_a_line(void)
     assert_int_equal(collector.calls, 0);
 }
 
+static const struct options_case {
+    const char *time_zone;
+    bool bom, formula_guard, utc;
+} options_cases[] = {
+    {"UTC", false, false, true},
+    {"Etc/UTC", true, false, true},
+    {"Europe/London", false, true, false},
+    {"Etc/GMT", true, true, false},
+};
+
+static void options_of_the_configuration(const void *row)
+{
+    const struct options_case *c = row;
+    const struct config config = {
+        .time_zone = (char *) (uintptr_t) c->time_zone, .bom = c->bom, .formula_guard = c->formula_guard,
+    };
+    const struct csv_options options = csv_options_configured(&config);
+
+    assert_int_equal(options.bom, c->bom);
+    assert_int_equal(options.formula_guard, c->formula_guard);
+    assert_int_equal(options.utc, c->utc);
+}
+
 int main(void)
 {
     CHECK_EACH(quotes, quote_cases, text);
@@ -409,6 +432,7 @@ int main(void)
     CHECK(large_files_go_in_pieces);
     CHECK(output_failure_is_passed_on);
     CHECK(output_failure_at_the_last_flush);
+    CHECK_EACH(options_of_the_configuration, options_cases, time_zone);
     CHECK(ends_in_the_middle_of_a_line);
     return check_run("inventory/csv_writer");
 }
