@@ -17,6 +17,10 @@ static const struct {
     {"check", cli_check,
      "  check [--socket PATH|HOST:PORT] [--sql-dir DIR]\n"
      "                                    check every prerequisite of the service\n"},
+    {"export", cli_export,
+     "  export --project P [--enterprise-project LIST|all] [--column KEY[=HEADER]]... [--filter KEY=VALUE]...\n"
+     "      [--size N|all] [-o FILE|-]\n"
+     "                                    write a CSV file with a selection from the inventory\n"},
     {"token", cli_token,
      "  token create --project P [--enterprise-project LIST|all] [--expires 30d] [--name TEXT]\n"
      "                                    create a token and print it, only once\n"

@@ -8,4 +8,8 @@
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
+/* The value of a macro as a string literal. */
+#define TEXT_OF(value) TEXT_OF_TOKENS(value)
+#define TEXT_OF_TOKENS(tokens) #tokens
+
 #endif

@@ -1,7 +1,6 @@
 #include "base/signals.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stddef.h>
 
 #include "base/compiler.h"
@@ -54,4 +53,40 @@ void signals_wait(void)
         log_text(&line, "signal", ignored);
         log_end(&line);
     }
+}
+
+/* Adds the signals that signals_hold holds back. A blocked signal stays pending even if it is ignored. */
+static void fill_held(sigset_t *set)
+{
+    static const int fatal[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    struct sigaction action;
+
+    sigemptyset(set);
+    for (size_t i = 0; i < ARRAY_SIZE(fatal); i++) {
+        if (sigaction(fatal[i], NULL, &action) == 0 && action.sa_handler == SIG_DFL)
+            sigaddset(set, fatal[i]);
+    }
+}
+
+void signals_hold(sigset_t *ret_before)
+{
+    sigset_t set;
+
+    fill_held(&set);
+    pthread_sigmask(SIG_BLOCK, &set, ret_before);
+}
+
+bool signals_are_held(void)
+{
+    sigset_t pending, set;
+
+    fill_held(&set);
+    sigpending(&pending);
+    sigandset(&set, &set, &pending);
+    return !sigisemptyset(&set);
+}
+
+void signals_release(const sigset_t *before)
+{
+    pthread_sigmask(SIG_SETMASK, before, NULL);
 }

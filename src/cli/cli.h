@@ -16,6 +16,7 @@
 typedef bool (*cli_run)(int argc, char **argv, const struct config *config, struct error *err);
 
 bool cli_check(int argc, char **argv, const struct config *config, struct error *err);
+bool cli_export(int argc, char **argv, const struct config *config, struct error *err);
 bool cli_migrate(int argc, char **argv, const struct config *config, struct error *err);
 bool cli_schedule(int argc, char **argv, const struct config *config, struct error *err);
 bool cli_task(int argc, char **argv, const struct config *config, struct error *err);
@@ -37,6 +38,12 @@ MUST_CHECK bool cli_run_action(const struct cli_action *actions, int argc, char 
 
 /* A parser of cli_option for the ID of a project, a `const char *` that points into argv. */
 const char *cli_parse_project(const char *value, void *target);
+
+/*
+ * A parser of cli_option for enterprise projects: converts a,b,c to the input format of text[], and all to NULL. The
+ * target is a `char *`, to be freed, which is NULL or an earlier result.
+ */
+const char *cli_parse_enterprise_projects(const char *value, void *target);
 
 /* Prints a value. Control characters, such as a tab or a newline, are printed as \xNN. */
 void cli_print_value(const char *value);

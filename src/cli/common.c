@@ -1,11 +1,16 @@
 /* Functions that subcommands share. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "db/query.h"
 #include "db/settings.h"
+
+#define MAX_NAMES 1000
 
 struct db *cli_open_owner(const struct config *config, struct error *err)
 {
@@ -47,6 +52,32 @@ const char *cli_parse_project(const char *value, void *target)
         return "must be 1 to 256 characters of valid UTF-8";
     *(const char **) target = value;
     return NULL;
+}
+
+const char *cli_parse_enterprise_projects(const char *value, void *target)
+{
+    const char *names[MAX_NAMES], *ignored, *rule = NULL;
+    char **literal = target;
+    char *copy, *rest, *name;
+    size_t count = 0;
+
+    free(*literal);
+    *literal = NULL;
+    if (strcmp(value, "all") == 0)
+        return NULL;
+    copy = rest = memory_copy_text(value);
+    while (rule == NULL && (name = strsep(&rest, ",")) != NULL) {
+        if (cli_parse_project(name, &ignored) != NULL)
+            rule = "must be all, or a comma-separated list of names, each 1 to 256 characters of valid UTF-8";
+        else if (count == MAX_NAMES)
+            rule = "must have at most 1000 names";
+        else
+            names[count++] = name;
+    }
+    if (rule == NULL)
+        *literal = db_array_literal(names, count);
+    free(copy);
+    return rule;
 }
 
 void cli_print_value(const char *value)

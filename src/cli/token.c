@@ -2,49 +2,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "access/token.h"
-#include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
-#include "db/query.h"
-
-#define MAX_NAMES 1000
-
-static bool is_name(const char *text)
-{
-    const char *ignored;
-
-    return cli_parse_project(text, &ignored) == NULL;
-}
-
-/* A parser of cli_option for a `char *`, to be freed: converts a,b,c to the input format of text[], and all to NULL. */
-static const char *parse_enterprise_projects(const char *value, void *target)
-{
-    const char *names[MAX_NAMES], *rule = NULL;
-    char **literal = target;
-    char *copy, *rest, *name;
-    size_t count = 0;
-
-    free(*literal);
-    *literal = NULL;
-    if (strcmp(value, "all") == 0)
-        return NULL;
-    copy = rest = memory_copy_text(value);
-    while (rule == NULL && (name = strsep(&rest, ",")) != NULL) {
-        if (!is_name(name))
-            rule = "must be all, or a comma-separated list of names, each 1 to 256 characters of valid UTF-8";
-        else if (count == MAX_NAMES)
-            rule = "must have at most 1000 names";
-        else
-            names[count++] = name;
-    }
-    if (rule == NULL)
-        *literal = db_array_literal(names, count);
-    free(copy);
-    return rule;
-}
 
 static bool create_token(int argc, char **argv, const struct config *config, struct error *err)
 {
@@ -53,7 +14,7 @@ static bool create_token(int argc, char **argv, const struct config *config, str
     int64_t lifetime = 0;             /* 0: no expiry */
     const struct cli_option options[] = {
         {"--project", .parse = cli_parse_project, .target = &project_id, .required = true},
-        {"--enterprise-project", .parse = parse_enterprise_projects, .target = &enterprise_projects},
+        {"--enterprise-project", .parse = cli_parse_enterprise_projects, .target = &enterprise_projects},
         {"--expires", .duration = &lifetime},
         {"--name", .text = &name},
         {0},

@@ -16,8 +16,7 @@
 #define DB_TIME(ms) "(timestamptz 'epoch' + " ms "::bigint * interval '1 millisecond')"
 
 /* A LIMIT clause. `rows` is a number, or a macro that is one. */
-#define DB_LIMIT(rows) " LIMIT " DB_TEXT_OF(rows)
-#define DB_TEXT_OF(rows) #rows
+#define DB_LIMIT(rows) " LIMIT " TEXT_OF(rows)
 
 /* The expected result of a query. Any other result is ERROR_INTERNAL. */
 enum db_expect {

@@ -186,6 +186,32 @@ static const struct arguments_case {
     {"preview, too many", {"schedule", "preview", "--rule=FREQ=DAILY", "--count=10001"}, "--count must be"},
     {"preview, no time", {"schedule", "preview", "--rule=FREQ=DAILY", "--start=2026-02-30"},
      "schedule preview: --start must be a time of ISO 8601"},
+}, export_cases[] = {
+    {"export", {"export", "--project", "p"}, NULL},
+    {"all options", {"export", "--project=p", "--enterprise-project=0,e1", "--column=risky=R", "--column=status",
+                     "--filter=risky=true", "--filter=create_time=..2026-04-03", "--size=1", "-o", "-"}, NULL},
+    {"all projects", {"export", "--project=p", "--enterprise-project=all"}, NULL},
+    {"all rows", {"export", "--project=p", "--size=all"}, NULL},
+    {"most rows", {"export", "--project=p", "--size=100000"}, NULL},
+    {"no project", {"export"}, "export: --project is required"},
+    {"empty project", {"export", "--project="},
+     "export: --project must be 1 to 256 characters of valid UTF-8, got \"\""},
+    {"empty enterprise project", {"export", "--project=p", "--enterprise-project=0,"},
+     "export: --enterprise-project must be all, or a comma-separated list of names"},
+    {"size 0", {"export", "--project=p", "--size=0"},
+     "export: --size must be all, or an integer from 1 to 100000, got \"0\""},
+    {"size 100001", {"export", "--project=p", "--size=100001"}, "--size must be all, or an integer from 1 to 100000"},
+    {"no size", {"export", "--project=p", "--size=ALL"}, "--size must be all, or"},
+    {"empty size", {"export", "--project=p", "--size="}, "--size must be all, or"},
+    {"unknown column", {"export", "--project=p", "--column=x"}, "export: --column KEY must be one of container_id, "},
+    {"column twice", {"export", "--project=p", "--column=risky", "--column=risky"}, "--column KEY must not repeat"},
+    {"unknown filter", {"export", "--project=p", "--filter=x=1"}, "export: --filter must be KEY=VALUE, and KEY one of"},
+    {"bad filter", {"export", "--project=p", "--filter=risky=1"},
+     "export: --filter risky must be true or false, got \"risky=1\""},
+    {"filter of a duration", {"export", "--project=p", "--filter=create_time=P7D"},
+     "export: --filter create_time must be START..END, each in ISO 8601, in milliseconds since 1970 or empty, got"},
+    {"file without a name", {"export", "--project=p", "-o"}, "export: -o requires a value"},
+    {"argument", {"export", "--project=p", "out.csv"}, "export: unexpected argument \"out.csv\""},
 }, worker_cases[] = {
     {"worker, argument", {"worker", "x"}, "worker: unexpected argument \"x\""},
     {"worker, option", {"worker", "--threads=2"}, "worker: unknown option \"--threads\""},
@@ -273,6 +299,11 @@ static void task(const void *row)
 static void schedule(const void *row)
 {
     run(cli_schedule, row);
+}
+
+static void export(const void *row)
+{
+    run(cli_export, row);
 }
 
 static void check(const void *row)
@@ -567,6 +598,7 @@ int main(void)
     CHECK(lists_have_a_limit);
     CHECK_EACH(task, task_cases, label);
     CHECK_EACH(schedule, schedule_cases, label);
+    CHECK_EACH(export, export_cases, label);
     CHECK_EACH(worker, worker_cases, label);
     CHECK_EACH(migrate, migrate_cases, label);
     CHECK_EACH(check, check_cases, label);

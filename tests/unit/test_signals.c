@@ -149,6 +149,75 @@ static void sigpipe_is_ignored(void)
     assert_int_equal(status_of(write_to_nobody, 0), WAITED);
 }
 
+static const struct held_case {
+    const char *name;
+    int signal;
+    bool held;
+} held_cases[] = {
+    {"SIGHUP", SIGHUP, true},
+    {"SIGINT", SIGINT, true},
+    {"SIGQUIT", SIGQUIT, true},
+    {"SIGTERM", SIGTERM, true},
+    {"SIGUSR1", SIGUSR1, false},
+};
+
+static void raise_in_between(int signal)
+{
+    sigset_t before;
+
+    signals_hold(&before);
+    if (signals_are_held())
+        _exit(2);
+    kill(getpid(), signal);
+    if (!signals_are_held())
+        _exit(3);
+    signals_release(&before);
+}
+
+/* A signal that is held back ends the process afterwards. */
+static void held_until_the_release(const void *row)
+{
+    const struct held_case *c = row;
+
+    assert_int_equal(status_of(raise_in_between, c->signal), -c->signal);
+}
+
+static void exit_while_held(int signal)
+{
+    sigset_t before;
+
+    signals_hold(&before);
+    kill(getpid(), signal);
+    _exit(WAITED);
+}
+
+static void held_signals_do_not_end_the_process(const void *row)
+{
+    const struct held_case *c = row;
+
+    assert_int_equal(status_of(exit_while_held, c->signal), c->held ? WAITED : -c->signal);
+}
+
+static void raise_what_is_ignored(int unused)
+{
+    sigset_t before;
+
+    (void) unused;
+    signal(SIGHUP, SIG_IGN);
+    signals_hold(&before);
+    kill(getpid(), SIGHUP);
+    if (signals_are_held())
+        _exit(2);
+    signals_release(&before);
+    _exit(WAITED);
+}
+
+/* nohup makes SIGHUP ignored: it must not interrupt a command. */
+static void ignored_signals_are_not_held(void)
+{
+    assert_int_equal(status_of(raise_what_is_ignored, 0), WAITED);
+}
+
 int main(void)
 {
     for (size_t i = 0; i < ARRAY_SIZE(signal_cases); i++)
@@ -159,5 +228,8 @@ int main(void)
     CHECK_EACH(kept_from_threads, signal_cases, name);
     CHECK_EACH(logged_and_ignored, ignored_cases, name);
     CHECK(sigpipe_is_ignored);
+    CHECK_EACH(held_until_the_release, held_cases, name);
+    CHECK_EACH(held_signals_do_not_end_the_process, held_cases, name);
+    CHECK(ignored_signals_are_not_held);
     return check_run("base/signals");
 }
