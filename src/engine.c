@@ -19,6 +19,7 @@
 struct engine {
     struct db_settings tasks;
     struct db_settings inventory;
+    struct db_settings catalog;
     struct db_settings listening;
     struct db_pool *pool;    /* for requests */
     struct db_pool *exports; /* for exports and housekeeping, so that requests cannot delay the renewal of a lease */
@@ -27,6 +28,7 @@ struct engine {
     struct housekeeper *housekeeper;
     struct watches *watches;
     struct workers *workers;
+    struct contract_monitor *contract;
     struct notifier *notifier;
     struct scheduler *scheduler;
     struct listener *listener;
@@ -68,6 +70,8 @@ static bool start_threads(struct engine *engine, const struct config *config)
     };
     struct listener_hook hook = {.channel = SCHEDULE_CHANNEL, .wake = wake_scheduler};
 
+    if (!contract_monitor_start(engine->contract))
+        return false;
     engine->schedules = db_pool_new(&engine->tasks, 1);
     engine->notifications = db_pool_new(&engine->tasks, 1);
     engine->notifier = notifier_start(engine->notifications, &terms, NOTIFIER_THREADS);
@@ -93,6 +97,7 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     engine = memory_zeroed(1, sizeof(*engine));
     engine->tasks = db_settings_for_service(config);
     engine->inventory = db_settings_for_inventory(config);
+    engine->catalog = db_settings_for_catalog(config);
     engine->listening = engine->tasks;
     engine->listening.application_name = "waybill listener";
 
@@ -102,6 +107,7 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
      * releases its connection before it runs the export.
      */
     engine->exports = threaded ? db_pool_new(&engine->tasks, config->export_threads + 1) : engine->pool;
+    engine->contract = contract_monitor_new(&engine->catalog, config->relation);
     exporter = make_exporter(config, engine->exports);
     if (threaded)
         engine->housekeeper = housekeeper_start(engine->exports, &retention);
@@ -136,6 +142,11 @@ struct watches *engine_watches(struct engine *engine)
 struct housekeeper *engine_housekeeper(struct engine *engine)
 {
     return engine->housekeeper;
+}
+
+struct contract_monitor *engine_contract(struct engine *engine)
+{
+    return engine->contract;
 }
 
 /* A db_watcher: returns false once the process must end. */
@@ -177,6 +188,7 @@ bool engine_stop(struct engine *engine, int grace_ms)
     engine->listener = NULL;
     ended &= scheduler_stop(engine->scheduler, clock_remaining_ms(engine->deadline));
     ended &= notifier_stop(engine->notifier, clock_remaining_ms(engine->deadline));
+    ended &= contract_monitor_stop(engine->contract, clock_remaining_ms(engine->deadline));
     ended &= housekeeper_stop(engine->housekeeper, clock_remaining_ms(engine->deadline));
     return ended;
 }
@@ -187,6 +199,7 @@ void engine_free(struct engine *engine)
     scheduler_free(engine->scheduler);
     notifier_free(engine->notifier);
     workers_free(engine->workers);
+    contract_monitor_free(engine->contract);
     watches_free(engine->watches);
     housekeeper_free(engine->housekeeper);
     db_pool_free(engine->schedules);

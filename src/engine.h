@@ -1,6 +1,6 @@
 /*
  * The engine contains the parts of a process that exports need, set up from the configuration: connections, export
- * threads, the listener that wakes them, and the housekeeper.
+ * threads, the listener that wakes them, the monitor of the inventory's contract, and the housekeeper.
  */
 #ifndef WAYBILL_ENGINE_H
 #define WAYBILL_ENGINE_H
@@ -14,6 +14,7 @@
 #include "export/housekeeper.h"
 #include "export/watches.h"
 #include "export/workers.h"
+#include "inventory/contract_monitor.h"
 
 struct engine;
 
@@ -32,6 +33,7 @@ struct db_pool *engine_pool(struct engine *engine); /* for requests */
 struct workers *engine_workers(struct engine *engine);
 struct watches *engine_watches(struct engine *engine);
 struct housekeeper *engine_housekeeper(struct engine *engine); /* NULL for ENGINE_WITHOUT_THREADS */
+struct contract_monitor *engine_contract(struct engine *engine);
 
 /*
  * Stops claiming tasks, wakes all requests that wait for tasks, and waits up to grace_ms for running exports. The tasks

@@ -94,6 +94,7 @@ static bool start_engine(struct service *service, enum engine_kind kind, struct 
         .workers = engine_workers(service->engine),
         .watches = engine_watches(service->engine),
         .housekeeper = engine_housekeeper(service->engine),
+        .contract = engine_contract(service->engine),
         .runs_exports_itself = kind == ENGINE_WITHOUT_THREADS,
     };
     return true;

@@ -21,6 +21,7 @@
 #include "http/request.h"
 #include "http/response.h"
 #include "http/router.h"
+#include "inventory/contract_monitor.h"
 
 #define API_MAX_BODY (1024 * 1024) /* bytes, for every route that reads a body */
 
@@ -31,6 +32,7 @@ struct api {
     struct workers *workers;
     struct watches *watches;
     struct housekeeper *housekeeper; /* NULL in a CGI program */
+    struct contract_monitor *contract;
     bool runs_exports_itself;        /* a CGI program has no export threads */
 };
 

@@ -1,7 +1,7 @@
 /*
  * GET /healthz/live shows that the process responds. If there is no response, restart the process. GET /healthz/ready
- * and /healthz show whether it can serve requests, for which it needs the database and space for a file. If it is not
- * ready, wait.
+ * and /healthz show whether it can serve requests, for which it needs the database, a usable inventory and space for a
+ * file. If it is not ready, wait.
  */
 #include "api/api.h"
 #include "base/json.h"
@@ -41,21 +41,49 @@ bool api_live(struct api_call *call, struct error *err)
     return true;
 }
 
+/* Returns the value of the field inventory: a text, or the list of its problems. *ret_usable is whether it has none. */
+static struct json_object *inspect_inventory(struct api_call *call, bool database, bool *ret_usable, struct error *err)
+{
+    struct contract_result result = {0};
+    struct json_object *problems;
+
+    *ret_usable = false;
+    if (!database && call->api->config->inventory_conninfo[0] == '\0')
+        return json_object_new_string("unavailable"); /* it is in that database */
+    if (!contract_monitor_ask(call->api->contract, &result, err))
+        return json_object_new_string("unavailable");
+    *ret_usable = result.count == 0;
+    if (*ret_usable)
+        return json_object_new_string("ok");
+
+    problems = json_object_new_array();
+    for (size_t i = 0; i < result.count; i++)
+        json_object_array_add(problems, json_object_new_string(result.problems[i].text));
+    contract_free(&result);
+    error_set(err, ERROR_CONFIG, "the inventory is not usable; the field inventory lists its problems");
+    return problems;
+}
+
 bool api_ready(struct api_call *call, struct error *err)
 {
-    struct error files_error = {0};
+    struct error inventory_error = {0}, files_error = {0};
     bool database = ping_database(call, err);
     bool files = export_file_probe(call->api->config->directory, &files_error);
-    struct json_object *body = readiness_json(database && files ? "ready" : "live", database && files);
+    bool inventory, ready;
+    struct json_object *inventory_json = inspect_inventory(call, database, &inventory, &inventory_error);
+    struct json_object *body;
 
+    ready = database && inventory && files;
+    body = readiness_json(ready ? "ready" : "live", ready);
     json_add_text(body, "database", database ? "ok" : "unavailable");
+    json_object_object_add(body, "inventory", inventory_json);
     json_add_text(body, "files", files ? "ok" : "unavailable");
-    if (database && files) {
+    if (ready) {
         http_response_json(call->response, 200, body);
         return true;
     }
     if (database)
-        *err = files_error;
+        *err = inventory ? files_error : inventory_error;
     http_response_error_with(call->response, err, call->request, body);
     /* Every error is reported as transient, so that the client retries. */
     call->response->status = error_info(ERROR_UNAVAILABLE)->http_status;

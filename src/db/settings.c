@@ -35,3 +35,12 @@ struct db_settings db_settings_for_inventory(const struct config *config)
     settings.query_timeout_ms = config->export_timeout * 1000 + EXPORT_SLACK_MS;
     return settings;
 }
+
+struct db_settings db_settings_for_catalog(const struct config *config)
+{
+    struct db_settings settings = db_settings_for_inventory(config);
+
+    settings.application_name = "waybill catalog";
+    settings.query_timeout_ms = config->query_timeout_ms;
+    return settings;
+}

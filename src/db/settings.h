@@ -19,4 +19,7 @@ struct db_settings db_settings_for_owner(const struct config *config);
 /* Returns the settings to connect to the server with the inventory, which may be a hot standby. */
 struct db_settings db_settings_for_inventory(const struct config *config);
 
+/* Returns the settings to read the catalog of that server, with the time limit of requests. */
+struct db_settings db_settings_for_catalog(const struct config *config);
+
 #endif

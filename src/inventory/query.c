@@ -5,19 +5,27 @@
 
 #include "inventory/conditions.h"
 
-/* Appends the quoted name of a relation. The default schema is public. */
-static void append_relation(struct statement *statement, const char *relation)
+const char *inventory_relation_split(const char *relation, struct buffer *schema)
 {
     const char *dot = strchr(relation, '.');
 
     if (dot == NULL) {
-        statement_append(statement, "public.");
-        statement_identifier(statement, relation, strlen(relation));
-    } else {
-        statement_identifier(statement, relation, (size_t) (dot - relation));
-        statement_append(statement, ".");
-        statement_identifier(statement, dot + 1, strlen(dot + 1));
+        buffer_append_text(schema, "public");
+        return relation;
     }
+    buffer_append(schema, relation, (size_t) (dot - relation));
+    return dot + 1;
+}
+
+void inventory_relation_append(struct statement *statement, const char *relation)
+{
+    struct buffer schema = {0};
+    const char *name = inventory_relation_split(relation, &schema);
+
+    statement_identifier(statement, buffer_text(&schema), schema.length);
+    statement_append(statement, ".");
+    statement_identifier(statement, name, strlen(name));
+    buffer_free(&schema);
 }
 
 void inventory_query_build(struct statement *statement, const struct inventory_query *query)
@@ -29,7 +37,7 @@ void inventory_query_build(struct statement *statement, const struct inventory_q
         statement_append(statement, "%sc.%s::text", i == 0 ? "" : ", ", selection->headers[i].column->key);
 
     statement_append(statement, " FROM ");
-    append_relation(statement, query->relation);
+    inventory_relation_append(statement, query->relation);
     statement_append(statement, " AS c WHERE ");
     condition_of_scope(statement, query->project_id, query->enterprise_projects);
     for (size_t i = 0; i < FILTER_COUNT; i++)

@@ -19,6 +19,15 @@ struct inventory_query {
 };
 
 /*
+ * Splits [inventory] relation, which is schema.name or name, at its first dot. The default schema is public. Appends
+ * the schema to the buffer, and returns the name, which points into `relation`.
+ */
+const char *inventory_relation_split(const char *relation, struct buffer *schema);
+
+/* Appends the quoted name of the relation with its schema. */
+void inventory_relation_append(struct statement *statement, const char *relation);
+
+/*
  * Builds a SELECT in `statement`, which must be empty. The SELECT returns the rows that match all filters, in the
  * bytewise order of container_id, with one text column for each header of the selection. With a limit, it can return
  * one row more than the limit, which shows that more rows match.

@@ -5,6 +5,7 @@
 #include "db/query.h"
 #include "db/statement.h"
 #include "inventory/combinations.h"
+#include "inventory/contract.h"
 
 /* A transfer of rows from the connection to the sink. */
 struct transfer {
@@ -85,10 +86,11 @@ bool inventory_rows(struct db *db, const struct inventory_query *query, const st
     *progress = (struct inventory_progress) {0};
     db_watch(db, call_watcher, &transfer);
     done = db_begin_snapshot(db, err)
-           && build_query(db, query, &statement, err)
-           && db_estimate_rows(db, &statement, &progress->expected, err);
+           && contract_check_query(db, query, err);
     progress->answered = done || db_is_usable(db);
     done = done
+           && build_query(db, query, &statement, err)
+           && db_estimate_rows(db, &statement, &progress->expected, err)
            && (stream = db_stream_begin(db, &statement, err)) != NULL
            && transfer_rows(&transfer, stream, err);
     db_stream_end(stream);

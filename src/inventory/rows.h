@@ -45,6 +45,9 @@ struct inventory_watcher {
  *
  * *progress is updated during the transfer, and is also valid on failure. A failure can leave the connection unusable;
  * check db_is_usable.
+ *
+ * Fails with ERROR_CONFIG, before any row, if the relation lacks a column that the query uses, or has one that is
+ * unusable (contract.h).
  */
 MUST_CHECK bool inventory_rows(struct db *db, const struct inventory_query *query, const struct inventory_sink *sink,
                                const struct inventory_watcher *watcher, struct inventory_progress *progress,

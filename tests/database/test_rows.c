@@ -219,7 +219,7 @@ static void watcher_stops_a_silent_query(void)
     end(&reading);
 }
 
-/* The server has not even planned the query. */
+/* The server has not even planned the query. It has answered only what the catalog says. */
 static void watcher_stops_a_silent_plan(void)
 {
     struct db *other = server_open(SERVER_PATIENT_MS);
@@ -229,7 +229,7 @@ static void watcher_stops_a_silent_plan(void)
     begin(&reading, "waybill.container", ID_AND_POD);
     reading.refused_call = 1;
     assert_false(read_rows(&reading));
-    check_stopped(&reading, ERROR_CANCELLED, "the watcher stops it", 0, false);
+    check_stopped(&reading, ERROR_CANCELLED, "the watcher stops it", 0, true);
     assert_int_equal(reading.progress.expected, 0);
     assert_false(db_is_usable(reading.db));
     end(&reading);
@@ -293,7 +293,7 @@ static void no_such_relation(void)
 
     begin(&reading, "waybill.nowhere", ID_AND_POD);
     assert_false(read_rows(&reading));
-    check_stopped(&reading, ERROR_INTERNAL, "", 0, true);
+    check_stopped(&reading, ERROR_CONFIG, "waybill check", 0, true);
     assert_int_equal(reading.progress.expected, 0);
     reading.query.relation = "waybill.container";
     check_good(read_rows(&reading), &reading.err);

@@ -11,7 +11,7 @@ from calls import close_connections
 from faults import BODY, Orders, detoured, eventually, fleet, mounted_tmpfs  # noqa: F401
 from service import SBIN
 
-READY = {"status": "ready", "live": True, "ready": True, "database": "ok", "files": "ok"}
+READY = {"status": "ready", "live": True, "ready": True, "database": "ok", "inventory": "ok", "files": "ok"}
 LIVE = {"status": "live", "live": True}
 PATHS = ("/healthz", "/healthz/ready")
 
@@ -38,7 +38,8 @@ def expect_unready(client, database="ok", files="ok"):
         response = client.request("GET", path)
         assert response.status == 503, f"{response}"
         answer = response.json()
-        expected = {"live": True, "ready": False, "database": database, "files": files,
+        inventory = "ok" if database == "ok" else "unavailable"  # it is in the same database
+        expected = {"live": True, "ready": False, "database": database, "inventory": inventory, "files": files,
                     "error_code": "HSS.0041" if database == "ok" else "APIGW.0201",
                     "request_id": response.headers["x-request-id"]}
         assert {name: answer.get(name) for name in expected} == expected, f"{answer}"

@@ -155,6 +155,7 @@ static void serve_without(const char *method, const char *uri, const char *token
         .pool = engine_pool(engine),
         .workers = engine_workers(engine),
         .watches = engine_watches(engine),
+        .contract = engine_contract(engine),
     };
     if (!files)
         assert_int_equal(rmdir(directory), 0);

@@ -70,6 +70,8 @@ static void inventory_settings(void)
 
     config = read_config("[inventory]\nconninfo = host=a,b dbname=x\n");
     assert_string_equal(db_settings_for_inventory(config).conninfo, "host=a,b dbname=x");
+    assert_string_equal(db_settings_for_catalog(config).conninfo, "host=a,b dbname=x");
+    assert_int_equal(db_settings_for_catalog(config).query_timeout_ms, 5678);
     assert_string_equal(db_settings_for_service(config).conninfo, "host=/no/such/directory dbname=x");
     config_free(config);
 }

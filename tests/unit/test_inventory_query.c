@@ -220,7 +220,7 @@ static const struct relation_case {
     {"waybill.container", " FROM \"waybill\".\"container\" AS c WHERE"},
     {"site.Container View", " FROM \"site\".\"Container View\" AS c WHERE"},
     {"SITE.T$1", " FROM \"SITE\".\"T$1\" AS c WHERE"},
-    {"inventory", " FROM public.\"inventory\" AS c WHERE"},
+    {"inventory", " FROM \"public\".\"inventory\" AS c WHERE"},
     {"b\xC3\xBCro.t", " FROM \"b\xC3\xBCro\".\"t\" AS c WHERE"},
     {"a\"b.c\"; DROP TABLE x; --", " FROM \"a\"\"b\".\"c\"\"; DROP TABLE x; --\" AS c WHERE"},
 };
