@@ -15,7 +15,7 @@ static const struct {
     {"migrate", cli_migrate,
      "  migrate [--sql-dir DIR]           upgrade the schema of the database to this version\n"},
     {"check", cli_check,
-     "  check [--socket PATH|HOST:PORT] [--sql-dir DIR]\n"
+     "  check [--socket PATH|HOST:PORT] [--sql-dir DIR] [--no-counts]\n"
      "                                    check every prerequisite of the service\n"},
     {"export", cli_export,
      "  export --project P [--enterprise-project LIST|all] [--column KEY[=HEADER]]... [--filter KEY=VALUE]...\n"

@@ -107,6 +107,7 @@ bool cli_check(int argc, char **argv, const struct config *config, struct error 
 {
     struct checkup checkup = {.config = config, .sql_dir = WAYBILL_SQL_DIR, .socket = config->listen};
     const struct cli_option options[] = {
+        {"--no-counts", .flag = &checkup.no_counts},
         {"--socket", .text = &checkup.socket},
         {"--sql-dir", .text = &checkup.sql_dir},
         {0},

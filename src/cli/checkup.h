@@ -2,6 +2,7 @@
 #ifndef WAYBILL_CLI_CHECKUP_H
 #define WAYBILL_CLI_CHECKUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/compiler.h"
@@ -18,6 +19,7 @@ struct checkup {
     const struct config *config;
     const char *sql_dir; /* directory of the migrations */
     const char *socket;  /* to probe, in the format of [server] listen; "": none */
+    bool no_counts;      /* the rows of the inventory are not counted */
     size_t failures;
 };
 
@@ -32,7 +34,7 @@ void checkup_add_error(struct checkup *checkup, enum finding finding, const char
 /* The database of the tasks, as the service connects to it: connection, schema, privileges, clock. */
 void checkup_database(struct checkup *checkup);
 
-/* The inventory, which can be another database. */
+/* The inventory, which can be another database: its columns, its values and the number of its rows. */
 void checkup_inventory(struct checkup *checkup);
 
 /* The schedules, the time zone database, and the hosts of notifications. */

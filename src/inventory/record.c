@@ -89,6 +89,12 @@ static bool is_choice(enum record_field field, const char *const *choices, const
            && memcmp(text, other_cluster_type, length) == 0;
 }
 
+bool record_is_choice(enum record_field field, const char *text)
+{
+    assert(record_columns[field].kind == RECORD_CHOICE);
+    return is_choice(field, filter_find(record_columns[field].name)->choices, text, strlen(text));
+}
+
 static bool set_choice(struct record *record, enum record_field field, const char *text, size_t length,
                        struct error *err)
 {

@@ -95,6 +95,9 @@ MUST_CHECK bool record_set_time(struct record *record, enum record_field field, 
 MUST_CHECK bool record_set_exported(struct record *record, enum record_field field, const char *text, size_t length,
                                     struct error *err);
 
+/* Whether the text is among the choices of a column of kind RECORD_CHOICE. */
+bool record_is_choice(enum record_field field, const char *text);
+
 /* Whether the record can be stored: it has a container_id. */
 MUST_CHECK bool record_check(const struct record *record, struct error *err);
 

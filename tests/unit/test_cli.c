@@ -225,6 +225,7 @@ static const struct arguments_case {
     {"check, socket without a value", {"check", "--socket"}, "check: --socket requires a value"},
     {"check, directory without a value", {"check", "--sql-dir"}, "check: --sql-dir requires a value"},
     {"check, unknown option", {"check", "--fix"}, "check: unknown option \"--fix\""},
+    {"check, a value of a flag", {"check", "--no-counts", "1"}, "check: unexpected argument \"1\""},
     {"check, argument", {"check", "x"}, "check: unexpected argument \"x\""},
 };
 
