@@ -27,6 +27,16 @@ missing() {
     printf '%s\n' "$1" | grep -vxF -e "$2"
 }
 
+# same WHAT HERE THERE: prints a test that passes if two lists, one entry a line, are equal as sets and not empty.
+same() {
+    if [ -z "$2" ] || [ -z "$3" ]; then
+        report "$1" "nothing found to compare"
+        return
+    fi
+    report "$1" "$(missing "$2" "$3" | sed 's/^/only in the former: /'
+        missing "$3" "$2" | sed 's/^/only in the latter: /')"
+}
+
 # finish: prints the plan. Fails if a test has failed.
 finish() {
     echo "1..$count"

@@ -11,7 +11,7 @@ from api import SECRETS, Api
 from calls import Detour
 from deadline import wait_until
 from faults import eventually, fleet  # noqa: F401
-from service import MIGRATIONS, Direct, Site, worker
+from service import MIGRATIONS, TOP, Direct, Site, worker
 
 MINE = "site.containers"
 ADVICE = re.compile(r"(?:use|for example as) (.+? AS [a-z_]+)(?: in a view)?(?:, if .*)?")
@@ -547,3 +547,54 @@ def test_a_count_of_unusable_columns(site):
     make_view(site, select(status=None))
     assert count(site) == [("skipped", "rows", "the rows cannot be counted"),
                            ("skipped", "values", "the rows cannot be counted")]
+
+
+# waybill-inventory(7).
+
+
+def page():
+    with open(os.path.join(TOP, "man", "waybill-inventory.7"), encoding="utf-8") as file:
+        return file.read().replace("\\(aq", "'").replace("\\e", "\\").replace("\\-", "-")
+
+
+FILL = """
+INSERT INTO cmdb.workload VALUES
+    (7, NULL, '0b5c5b0f-6a39-4b0e-8e0e-7e0d3b7f4a12', 'batch', NULL, NULL, NULL, NULL, 'exited', 'no', 0, 0, 0, 0,
+     '2026-04-03 08:15', 0, NULL, NULL),
+    (7, 3, '0b5c5b0f-6a39-4b0e-8e0e-7e0d3b7f4a11', 'web', 'nginx:1.25', 'web-1', 'prod', 'eks', 'running', 'yes', 1, 2,
+     3, 4, '2026-04-03 08:15:00.123', 5, 500, 1024)
+"""
+WEB = ["0b5c5b0f-6a39-4b0e-8e0e-7e0d3b7f4a11", "web", "nginx:1.25", "web-1", "prod", "aws", "Running", "true", 1, 2, 3,
+       4, "2026-04-03T08:15:00.123Z", 5, "500m", "1024Mi"]
+BATCH = ["0b5c5b0f-6a39-4b0e-8e0e-7e0d3b7f4a12", "batch", None, None, None, None, "Terminated", "false", 0, 0, 0, 0,
+         "2026-04-03T08:15:00.000Z", 0, None, None]
+
+
+def test_the_example_of_the_manual(start):
+    """The displays of the page are statements and a section of the configuration, to be used as they are."""
+    table, view, config = re.findall(r"^\.Bd -literal.*\n((?:.*\n)*?)\.Ed\n", page(), re.M)
+    section, relation = re.fullmatch(r"\[(\w+)\]\nrelation = (\S+)\n", config).groups()
+    service = start("manual", options={f"{section}.relation": relation},
+                    prepare=lambda made: made.sql("CREATE SCHEMA cmdb;" + table + view + FILL))
+    os.chmod(service.site.files, 0o750)
+    assert ready(service.client) == (200, "ok")
+    assert check(service.site) == [
+        ("ok", "inventory", "cmdb.container, readable"), ("ok", "rows", "project 7, enterprise project 0: 1"),
+        ("ok", "rows", "project 7, enterprise project 3: 1"), ALL_SELECTABLE]
+    api = service.api("7")
+    lines = "".join(",".join("" if cell is None else f'"{cell}"' for cell in cells) + "\r\n"
+                    for cells in (CELLS, WEB, BATCH))
+    assert api.export(body(*CELLS), "?enterprise_project_id=all_granted_eps")[0].decode() == lines
+    filters = {"risky": True, "cluster_type": "aws", "memory_limit": "1Gi", "cluster_container": True}
+    assert api.finished(body("container_id", **filters), "?enterprise_project_id=3")["exported_rows"] == 1
+    assert api.finished(body("container_id", **filters))["exported_rows"] == 0
+
+
+def test_the_columns_of_the_manual(site):
+    """The table and its comments have the columns, types and descriptions of the page."""
+    described = {name: (type_name, " ".join(text.split())) for name, type_name, text in re.findall(
+        r"^\.It Cm (\w+) Pq (.+)\n((?:(?!\.).*\n)+)", page().partition(".Ss Types")[0], re.M)}
+    columns = {name: (type_name, comment) for name, type_name, comment in site.sql(
+        "SELECT attname, format_type(atttypid, NULL), col_description(attrelid, attnum) FROM pg_attribute"
+        " WHERE attrelid = 'waybill.container'::regclass AND attnum > 0 AND NOT attisdropped")}
+    assert {name: columns[name] for name in inventory.COLUMNS} == described
