@@ -2,8 +2,9 @@
 
 CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA waybill;
 
--- Returns the stem of the name of a pod: the name without the digits and consonants at its end. Kubernetes generates the
--- end of most names from these characters, so that few stems exist: 'payment-api-7d4b9c-' for 'payment-api-7d4b9c-x2k4p'.
+-- Returns the stem of the name of a pod: the name without the digits and consonants at its end. Kubernetes generates
+-- the end of most names from these characters, so that few stems exist: the stem of 'payment-api-7d4b9c-x2k4p' is
+-- 'payment-api-7d4b9c-'.
 CREATE FUNCTION waybill.pod_stem(pod_name text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN pg_catalog.rtrim(pod_name, 'bcdfghjklmnpqrstvwxz0123456789');
@@ -22,8 +23,8 @@ CREATE FUNCTION waybill.label_key(
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN pg_catalog.hash_record_extended(ROW(project_id, container_name, image_name, pod_stem), seed);
 
--- The key under which the names of an image are equal: `docker.io/library/`, `docker.io/` and a missing `:latest` make no
--- difference. With a digest, the tag makes none.
+-- The key under which the names of an image are equal: `docker.io/library/`, `docker.io/` and a missing `:latest` make
+-- no difference. With a digest, the tag makes none.
 CREATE FUNCTION waybill.image_key(image text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN pg_catalog.regexp_replace(
@@ -68,9 +69,9 @@ COMMENT ON COLUMN waybill.container.source IS
 COMMENT ON COLUMN waybill.container.risks_reported IS
     'The risks come from a report on the image, and a newer report replaces them';
 
--- The distinct combinations of attributes and of labels in each project. An export finds the combinations that match its
--- filters, and then their containers by key. Triggers add combinations; waybill.inventory_tidy removes those that no
--- container has any more. A combination has two independent keys, so that two different ones never share both.
+-- The distinct combinations of attributes and of labels in each project. An export finds the combinations that match
+-- its filters, and then their containers by key. Triggers add combinations, and waybill.inventory_tidy removes those that
+-- no container has any more. A combination has two independent keys, so that two different ones never share both.
 CREATE TABLE waybill.inventory_profile (
     project_id            text COLLATE "C" NOT NULL,
     key                   bigint NOT NULL,

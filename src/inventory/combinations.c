@@ -7,7 +7,7 @@
 #include "db/query.h"
 #include "inventory/conditions.h"
 
-/* The planner weighs a list of keys against reading the whole project. A longer list than this costs too much to plan. */
+/* The planner weighs a list of keys against reading the whole project. A longer list costs too much to plan. */
 #define MAX_KEYS 10000
 
 /* The characters that waybill.pod_stem removes from the end of the name of a pod. */
@@ -49,9 +49,9 @@ static void append_stem_pattern(struct statement *statement, const char *text, s
 
 /*
  * Appends a condition that holds for the stem of each name that matches the pattern. The end of the name that is not in
- * the stem consists of the characters of stem_end, and the stem ends with none of them. So what the pattern has before
- * its last other character matches the stem: with a `*` at the end of the pattern, either the whole pattern does, or the
- * stem ends within it.
+ * the stem consists of the characters of stem_end, and the stem ends with none of them. So the pattern up to its last
+ * other character matches the stem. With a `*` at its end, either the whole pattern matches the stem, or the stem ends
+ * within the pattern.
  */
 static void append_stem_condition(struct statement *statement, const char *pattern)
 {

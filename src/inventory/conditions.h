@@ -16,7 +16,7 @@ void condition_column(struct statement *statement, const char *name);
 /* Binds the text as a pattern of LIKE: `*` becomes %, and all other characters are literal. */
 void condition_bind_pattern(struct statement *statement, const char *text, size_t length);
 
-/* Appends the condition on the project and, unless it is NULL, on the enterprise projects: text[] in its input format. */
+/* Appends the condition on the project and on the enterprise projects, text[] in its input format; NULL: all. */
 void condition_of_scope(struct statement *statement, const char *project_id, const char *enterprise_projects);
 
 /* Appends " AND " and the condition of a filter, if it is set. */

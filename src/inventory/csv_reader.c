@@ -72,7 +72,7 @@ static void add_field(void *data, size_t length, void *context)
 }
 
 /* A callback of libcsv. */
-static void end_record(int terminator, void *context)
+static void end_csv_record(int terminator, void *context)
 {
     struct csv_reader *reader = context;
 
@@ -126,7 +126,7 @@ static bool is_line_end(const char *data, size_t length)
     return (length == 1 && data[0] == '\n') || (length == 2 && data[0] == '\r' && data[1] == '\n');
 }
 
-static void begin_record(struct csv_reader *reader)
+static void begin_csv_record(struct csv_reader *reader)
 {
     reader->in_record = true;
     reader->record_line = reader->field_line = reader->line;
@@ -141,7 +141,7 @@ static const char *parse_piece(struct csv_reader *reader, const char *data, size
 
     if (memchr(data, '\0', length) != NULL)
         return "a NUL byte is not allowed";
-    parsed = csv_parse(&reader->parser, data, length, add_field, end_record, reader);
+    parsed = csv_parse(&reader->parser, data, length, add_field, end_csv_record, reader);
     if (parsed < length && data[parsed] == '"')
         return "a quote must not be within a field that does not begin with one";
     if (parsed < length)
@@ -160,7 +160,7 @@ static enum csv_reader_state read_piece(struct csv_reader *reader, const char *d
     if (!reader->in_record && data[0] == '\r')
         return fail_at(reader->line, stray_carriage_return, err);
     if (!reader->in_record)
-        begin_record(reader);
+        begin_csv_record(reader);
     reader->record_length += length;
     if (reader->record_length > CSV_READER_MAX_RECORD)
         return fail_at(reader->record_line, "the record is longer than 1 MiB", err);
@@ -176,7 +176,7 @@ static enum csv_reader_state finish(struct csv_reader *reader, struct csv_record
 {
     if (!reader->in_record)
         return CSV_READER_END;
-    if (csv_fini(&reader->parser, add_field, end_record, reader) != 0)
+    if (csv_fini(&reader->parser, add_field, end_csv_record, reader) != 0)
         return fail_at(reader->field_line, "the quote of a field that begins here is not closed", err);
     return give_record(reader, ret_record, err);
 }
