@@ -85,10 +85,9 @@ bool inventory_rows(struct db *db, const struct inventory_query *query, const st
 
     *progress = (struct inventory_progress) {0};
     db_watch(db, call_watcher, &transfer);
-    done = db_begin_snapshot(db, err)
-           && contract_check_query(db, query, err);
-    progress->answered = done || db_is_usable(db);
-    done = done
+    progress->answered = db_begin_snapshot(db, err);
+    done = progress->answered
+           && contract_check_query(db, query, err)
            && build_query(db, query, &statement, err)
            && db_estimate_rows(db, &statement, &progress->expected, err)
            && (stream = db_stream_begin(db, &statement, err)) != NULL
