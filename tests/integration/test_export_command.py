@@ -23,11 +23,17 @@ OPTIONS = {
 }
 
 
+def heed_signals():
+    """The tests may run with signals ignored, as by nohup."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def begin(site, *arguments, config=None, project=inventory.PROJECT, **streams):
     """Starts an export in the directory of the site."""
     return subprocess.Popen(
         [os.path.join(BUILD, "waybill"), "--config", config or site.config, "export", "--project", project, *arguments],
-        env=environment(), cwd=site.directory,
+        env=environment(), cwd=site.directory, preexec_fn=heed_signals,
         **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams})
 
 
