@@ -2,7 +2,7 @@
 --
 --     psql -d waybill -f sql/setup.sql
 --
--- The script creates the two roles and the schema. `waybill migrate` then creates the tables as waybill_owner.
+-- The script creates the roles and the schema. `waybill migrate` then creates the tables as waybill_owner.
 -- Running the script again changes nothing. Configure how the roles log in (password, peer, certificate) with
 -- ALTER ROLE and pg_hba.conf.
 --
@@ -21,6 +21,10 @@ SELECT 'CREATE ROLE waybill_owner LOGIN'
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'waybill_owner')
 \gexec
 
+SELECT 'CREATE ROLE waybill_loader LOGIN'
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'waybill_loader')
+\gexec
+
 SELECT 'CREATE ROLE waybill_service LOGIN'
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'waybill_service')
 \gexec
@@ -30,6 +34,8 @@ WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'waybill_servi
 REVOKE ALL ON DATABASE :"DBNAME" FROM PUBLIC;
 GRANT CONNECT, CREATE ON DATABASE :"DBNAME" TO waybill_owner;
 GRANT CONNECT ON DATABASE :"DBNAME" TO waybill_service;
+GRANT CONNECT, TEMPORARY ON DATABASE :"DBNAME" TO waybill_loader;
+GRANT TEMPORARY ON DATABASE :"DBNAME" TO waybill_owner;
 
 CREATE SCHEMA IF NOT EXISTS waybill AUTHORIZATION waybill_owner;
 

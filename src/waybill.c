@@ -21,6 +21,11 @@ static const struct {
      "  export --project P [--enterprise-project LIST|all] [--column KEY[=HEADER]]... [--filter KEY=VALUE]...\n"
      "      [--size N|all] [-o FILE|-]\n"
      "                                    write a CSV file with a selection from the inventory\n"},
+    {"inventory", cli_inventory,
+     "  inventory load --project P [--enterprise-project E] [--format kubernetes|csv] [--source S]\n"
+     "      [--cluster-name N] [--cluster-type T] [--include init,ephemeral] [--replace] [--on-error stop|skip]\n"
+     "      [--dry-run] [--json] [FILE|-]...\n"
+     "                                    load the inventory of a project from files\n"},
     {"token", cli_token,
      "  token create --project P [--enterprise-project LIST|all] [--expires 30d] [--name TEXT]\n"
      "                                    create a token and print it, only once\n"

@@ -70,7 +70,7 @@ COMMENT ON COLUMN waybill.container.risks_reported IS
     'The risks come from a report on the image, and a newer report replaces them';
 
 -- The distinct combinations of attributes and of labels in each project. An export finds the combinations that match
--- its filters, and then their containers by key. Triggers add combinations, and waybill.inventory_tidy removes those that
+-- its filters, and then their containers by key. Triggers add combinations. waybill.inventory_tidy removes those that
 -- no container has any more. A combination has two independent keys, so that two different ones never share both.
 CREATE TABLE waybill.inventory_profile (
     project_id            text COLLATE "C" NOT NULL,
@@ -181,6 +181,68 @@ CREATE INDEX container_profile ON waybill.container (
 CREATE INDEX container_label ON waybill.container (
     waybill.label_key(project_id, container_name, image_name, waybill.pod_stem(pod_name), 0));
 
-GRANT SELECT ON waybill.container, waybill.inventory_profile, waybill.inventory_label TO waybill_service;
+CREATE TABLE waybill.inventory_load (
+    project_id text COLLATE "C" PRIMARY KEY,
+    load_time  timestamptz(3) NOT NULL
+);
+
+COMMENT ON TABLE waybill.inventory_load IS 'When the inventory of a project was last loaded';
+
+-- A role that loads the inventory calls these functions after a load. The first makes the statistics of the planner
+-- current. The second removes the combinations that no container has any more, unless a writer is at work.
+CREATE FUNCTION waybill.inventory_analyze(project text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    partition text;
+BEGIN
+    SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) INTO partition
+    FROM waybill.container AS row
+    JOIN pg_catalog.pg_class AS c ON c.oid = row.tableoid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE row.project_id = project
+    LIMIT 1;
+    IF FOUND THEN
+        EXECUTE 'ANALYZE ' OPERATOR(pg_catalog.||) partition;
+    END IF;
+    ANALYZE waybill.inventory_profile, waybill.inventory_label;
+END
+$$;
+
+CREATE FUNCTION waybill.inventory_tidy(project text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    IF NOT pg_catalog.pg_try_advisory_xact_lock(7305511993) THEN
+        RETURN;
+    END IF;
+    DELETE FROM waybill.inventory_profile AS p
+    WHERE p.project_id = project AND NOT EXISTS (
+        SELECT FROM waybill.container AS c
+        WHERE c.project_id = project
+        AND waybill.profile_key(c.project_id, c.enterprise_project_id, c.cluster_container, c.cluster_type,
+                                c.cluster_name, c.status, c.risky, c.cpu_limit, c.memory_limit, 0) = p.key);
+    DELETE FROM waybill.inventory_label AS l
+    WHERE l.project_id = project AND NOT EXISTS (
+        SELECT FROM waybill.container AS c
+        WHERE c.project_id = project
+        AND waybill.label_key(c.project_id, c.container_name, c.image_name, waybill.pod_stem(c.pod_name), 0) = l.key);
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION waybill.inventory_analyze, waybill.inventory_tidy FROM PUBLIC;
+
+GRANT SELECT ON waybill.container, waybill.inventory_profile, waybill.inventory_label, waybill.inventory_load
+    TO waybill_service;
+
+-- The role that may write the inventory, and nothing else. sql/setup.sql of this version creates it.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'waybill_loader') THEN
+        GRANT USAGE ON SCHEMA waybill TO waybill_loader;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON waybill.container TO waybill_loader;
+        GRANT SELECT, INSERT, UPDATE ON waybill.inventory_load TO waybill_loader;
+        GRANT EXECUTE ON FUNCTION waybill.inventory_analyze, waybill.inventory_tidy TO waybill_loader;
+    END IF;
+END
+$$;
 
 ANALYZE waybill.container, waybill.inventory_profile, waybill.inventory_label;

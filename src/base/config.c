@@ -116,6 +116,7 @@ static const struct option options[] = {
     {"database", "connect_timeout_ms", KIND_INTEGER, AT(connect_timeout_ms), "2000", .min = 100, .max = 60000},
     {"database", "query_timeout_ms", KIND_INTEGER, AT(query_timeout_ms), "4000", .min = 100, .max = 600000},
     {"inventory", "conninfo", KIND_CONNINFO, AT(inventory_conninfo), "", .check = NULL},
+    {"inventory", "loader_conninfo", KIND_CONNINFO, AT(loader_conninfo), "", .check = NULL},
     {"inventory", "relation", KIND_TEXT, AT(relation), "waybill.container", .check = check_relation},
     {"export", "threads", KIND_INTEGER, AT(export_threads), "2", .min = 0, .max = 1000},
     {"export", "timeout", KIND_INTEGER, AT(export_timeout), "900", .min = 1, .max = 86400},

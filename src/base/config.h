@@ -37,6 +37,7 @@ struct config {
     /* [inventory] */
     char *inventory_conninfo; /* "": conninfo */
     char *relation;
+    char *loader_conninfo; /* "": that of the owner */
     /* [export] */
     int export_threads;
     int export_timeout; /* seconds */

@@ -27,6 +27,7 @@ static const struct error_info table[] = {
     [ERROR_CANCELLED]   = {"cancelled",   "HSS.0041",   500, 0, 1},
     [ERROR_LEASE]       = {"lease",       "HSS.0041",   500, 0, 1},
     [ERROR_UNAVAILABLE] = {"unavailable", "APIGW.0201", 503, 5, 1},
+    [ERROR_PARTIAL]     = {"partial",     "HSS.0001",   400, 0, 3},
     [ERROR_CONFIG]      = {"config",      "HSS.0041",   500, 0, 1},
     [ERROR_USAGE]       = {"usage",       "HSS.0041",   500, 0, 2},
 };

@@ -30,6 +30,7 @@ enum error_code {
     ERROR_CANCELLED,    /* the process is stopping */
     ERROR_LEASE,        /* the lease on a task is lost: another process has the task, or it was removed */
     ERROR_UNAVAILABLE,  /* PostgreSQL cannot be reached, or the service is busy or stopping */
+    ERROR_PARTIAL,      /* a load went on without records that cannot be stored */
     ERROR_CONFIG,       /* the configuration is wrong */
     ERROR_USAGE,        /* the command line is wrong */
 };

@@ -22,7 +22,8 @@
 static void check_configuration(struct checkup *checkup)
 {
     const struct config *config = checkup->config;
-    const char *const secrets[] = {config->conninfo, config->owner_conninfo, config->inventory_conninfo};
+    const char *const secrets[] = {config->conninfo, config->owner_conninfo, config->inventory_conninfo,
+                                   config->loader_conninfo};
     bool has_secret = false;
     struct stat status;
 

@@ -115,8 +115,10 @@ static bool store_arguments(const char *command, int argc, char **argv, const st
         if (!is_argument(&options[row]))
             continue;
         given[row] = true;
-        if (!store_value(command, &options[row], argv[optind++], err))
-            return false;
+        do {
+            if (!store_value(command, &options[row], argv[optind++], err))
+                return false;
+        } while (options[row].repeated && optind < argc);
     }
     return optind == argc
            || reject_word(command, "unexpected argument", argv[optind], strlen(argv[optind]), err);

@@ -25,6 +25,7 @@
 struct cli_option {
     const char *name; /* of an option, with its dashes: "--limit", "-o"; of an argument, as in the usage: "ID" */
     bool required;
+    bool repeated; /* of the last argument: it takes all further arguments, one after the other */
     bool *flag;         /* set to true; the option takes no value */
     const char **text;  /* points into argv */
     int64_t *integer;

@@ -1,6 +1,7 @@
 #include "db/settings.h"
 
 #define OWNER_TIMEOUT_MS (24 * 60 * 60 * 1000)
+#define LOADER_TIMEOUT_MS (60 * 60 * 1000)
 #define EXPORT_SLACK_MS 5000 /* the server enforces its limit only if the exporter, whose limit is shorter, hangs */
 
 struct db_settings db_settings_for_service(const struct config *config)
@@ -21,6 +22,17 @@ struct db_settings db_settings_for_owner(const struct config *config)
     if (config->owner_conninfo[0] != '\0')
         settings.conninfo = config->owner_conninfo;
     settings.query_timeout_ms = OWNER_TIMEOUT_MS;
+    return settings;
+}
+
+struct db_settings db_settings_for_loader(const struct config *config)
+{
+    struct db_settings settings = db_settings_for_owner(config);
+
+    if (config->loader_conninfo[0] != '\0')
+        settings.conninfo = config->loader_conninfo;
+    settings.application_name = "waybill load";
+    settings.query_timeout_ms = LOADER_TIMEOUT_MS;
     return settings;
 }
 

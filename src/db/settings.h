@@ -16,6 +16,9 @@ struct db_settings db_settings_for_service(const struct config *config);
  */
 struct db_settings db_settings_for_owner(const struct config *config);
 
+/* Returns the settings to connect as the role that loads the inventory. A statement may take an hour. */
+struct db_settings db_settings_for_loader(const struct config *config);
+
 /* Returns the settings to connect to the server with the inventory, which may be a hot standby. */
 struct db_settings db_settings_for_inventory(const struct config *config);
 

@@ -15,8 +15,7 @@
 #include "inventory/loader.h"
 
 struct load_format {
-    const char *name;      /* of --format, and in messages */
-    bool has_containers;   /* false: reports on images only */
+    const char *name; /* of --format, and in messages */
 
     /*
      * Of a format in JSON: whether a JSON value is of this format, be it an item or the text around items
@@ -36,8 +35,7 @@ struct load_format {
                       struct error *err);
     void (*finish)(void *state); /* NULL: there is nothing to free */
 
-    /* Of a format that is not JSON: loads the whole input. */
-    bool (*load)(struct loader *loader, struct input *input, struct error *err);
+    bool is_csv; /* not JSON */
 
     /* Of output of a similar tool that cannot be loaded: what to load instead. NULL: it can be loaded. */
     const char *instead;
@@ -61,13 +59,6 @@ MUST_CHECK bool load_file(struct input *input, const struct load_format *format,
 bool kubernetes_recognizes(struct json_object *value);
 bool kubernetes_load_item(struct loader *loader, const struct json_item *item, struct json_object *value, void **state,
                           struct error *err);
-bool docker_recognizes(struct json_object *value);
-bool docker_load_item(struct loader *loader, const struct json_item *item, struct json_object *value, void **state,
-                      struct error *err);
-bool trivy_recognizes(struct json_object *value);
-bool trivy_load_item(struct loader *loader, const struct json_item *item, struct json_object *value, void **state,
-                     struct error *err);
-void trivy_finish(void *state);
 bool csv_load(struct loader *loader, struct input *input, struct error *err);
 
 #endif

@@ -16,7 +16,6 @@
 struct loader_options {
     const char *cluster_name; /* NULL: none */
     const char *cluster_type; /* NULL: none */
-    const char *image;        /* of a report that does not name its image; NULL: none */
     bool include_init;        /* init containers that run to completion */
     bool include_ephemeral;   /* ephemeral containers */
 };
@@ -28,22 +27,11 @@ struct loader_position {
     int64_t line;     /* from 1; 0: unknown */
 };
 
-/* The vulnerabilities of an image, counted by severity. */
-struct image_report {
-    const char *const *names; /* under which the image is known, as they were written */
-    size_t name_count;        /* at least 1 */
-    int64_t low, medium, high, fatal;
-};
-
 /* Receives what a loader reads. A function that returns false has filled err, and the loader stops with this error. */
 struct loader_sink {
     /* A container. The record is valid until the function returns. */
     bool (*container)(void *context, const struct record *record, const struct loader_position *position,
                       struct error *err);
-
-    /* The report on an image. */
-    bool (*report)(void *context, const struct image_report *report, const struct loader_position *position,
-                   struct error *err);
 
     /* Something that is left out on purpose, such as an init container or a pod sandbox. */
     void (*skip)(void *context);

@@ -126,6 +126,8 @@ bool record_set_text(struct record *record, enum record_field field, const char 
         return reject_value(record, field, "text without a NUL character", text, length, err);
     if (!text_utf8_count(text, length, &count))
         return reject_value(record, field, "valid UTF-8", text, length, err);
+    if (field == RECORD_ENTERPRISE_PROJECT_ID && count == 0)
+        return reject_value(record, field, "1 to 256 characters long", text, length, err);
     if (count > column->max_length) {
         snprintf(rule, sizeof(rule), "at most %zu characters long", column->max_length);
         return reject_value(record, field, rule, text, length, err);

@@ -14,6 +14,7 @@ TABLES = {
     "ended_tally": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "inventory_profile": {"SELECT"},
     "inventory_label": {"SELECT"},
+    "inventory_load": {"SELECT"},
     "export_schedule": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "schedule_run": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "notification": {"SELECT", "INSERT", "UPDATE", "DELETE"},

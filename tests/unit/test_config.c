@@ -31,6 +31,7 @@ static const struct option_case {
     {"server.grace", INTEGER, offsetof(struct config, grace), 0, 3600, 10, NULL},
     {"database.conninfo", TEXT, offsetof(struct config, conninfo), 0, 0, 0, "dbname=waybill user=waybill_service"},
     {"database.owner_conninfo", TEXT, offsetof(struct config, owner_conninfo), 0, 0, 0, ""},
+    {"inventory.loader_conninfo", TEXT, offsetof(struct config, loader_conninfo), 0, 0, 0, ""},
     {"database.pool_size", INTEGER, offsetof(struct config, pool_size), 1, 1000, 8, NULL},
     {"database.connect_timeout_ms", INTEGER, offsetof(struct config, connect_timeout_ms), 100, 60000, 2000, NULL},
     {"database.query_timeout_ms", INTEGER, offsetof(struct config, query_timeout_ms), 100, 600000, 4000, NULL},

@@ -33,6 +33,7 @@ static const struct error_case {
     {"cancelled", ERROR_CANCELLED, 500, "HSS.0041", 1},
     {"lease", ERROR_LEASE, 500, "HSS.0041", 1},
     {"unavailable", ERROR_UNAVAILABLE, 503, "APIGW.0201", 1},
+    {"partial", ERROR_PARTIAL, 400, "HSS.0001", 3},
     {"config", ERROR_CONFIG, 500, "HSS.0041", 1},
     {"usage", ERROR_USAGE, 500, "HSS.0041", 2},
 };

@@ -1,0 +1,329 @@
+"""waybill inventory load: what it stores, what it refuses, and that it is all or nothing."""
+
+import hashlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import oracle
+import pytest
+from deadline import DEADLINE, wait_until
+from inventory import EXPORTED
+from service import BUILD, environment
+
+HEADER = "container_id,container_name,status,enterprise_project_id\n"
+projects = (f"project-{number}" for number in itertools.count())
+
+
+@pytest.fixture(scope="module")
+def site(start):
+    return start("inventory_load").site
+
+
+@pytest.fixture
+def stock(site):
+    return Inventory(site, next(projects))
+
+
+class Inventory:
+    """One project of a site, of its own for each test."""
+
+    def __init__(self, site, project):
+        self.site, self.project = site, project
+
+    def load(self, content, *options, status=0):
+        data = content if isinstance(content, bytes) else content.encode()
+        done = subprocess.run([os.path.join(BUILD, "waybill"), "--config", self.site.config, "inventory", "load",
+                               "--project", self.project, *options], input=data, capture_output=True,
+                              env=environment(), timeout=DEADLINE)
+        assert done.returncode == status, f"{done}"
+        self.messages = done.stderr.decode()
+        lines = done.stdout.decode().splitlines()
+        return lines[-1] if lines else ""
+
+    def rows(self, columns="container_id"):
+        rows = self.site.sql(f"SELECT {columns} FROM waybill.container WHERE project_id = %s ORDER BY container_id",
+                             self.project)
+        return [row[0] if len(row) == 1 else row for row in rows]
+
+
+def summary(added=0, changed=0, unchanged=0, removed=0, skipped=0, refused=0):
+    return (f"added={added} changed={changed} unchanged={unchanged} removed={removed} skipped={skipped}"
+            f" refused={refused}")
+
+
+def pods(*items):
+    return json.dumps({"apiVersion": "v1", "items": items, "kind": "List"})
+
+
+def pod(name="web-1", containers=({"name": "app", "image": "nginx:1"},), statuses=(), phase="Running", **spec):
+    return {"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "uid": "uid-" + name, "creationTimestamp": "2026-04-03T08:15:00Z"},
+            "spec": {"containers": list(containers), **spec},
+            "status": {"phase": phase, "containerStatuses": list(statuses)}}
+
+
+def test_rows_are_added_changed_and_kept(stock):
+    assert stock.load(HEADER + "a,one,Running,\nb,two,,\nc,three,Paused,ep1\n") == summary(added=3)
+    assert stock.rows("container_id, container_name, status, enterprise_project_id, source, cluster_container") == [
+        ("a", "one", "Running", "0", "", False), ("b", "two", None, "0", "", False),
+        ("c", "three", "Paused", "ep1", "", False)]
+    again = HEADER + "c,three,Paused,ep1\nb,two,Waiting,\nd,four,,\n"
+    assert stock.load(again, "--dry-run") == summary(added=1, changed=1, unchanged=1)
+    assert stock.rows() == ["a", "b", "c"]
+    assert stock.load(again) == summary(added=1, changed=1, unchanged=1)
+    assert stock.rows("container_id, status") == [("a", "Running"), ("b", "Waiting"), ("c", "Paused"), ("d", None)]
+    assert json.loads(stock.load(again, "--json")) == {
+        "added": 0, "changed": 0, "unchanged": 3, "removed": 0, "skipped": 0, "refused": 0}
+
+
+def test_an_unchanged_row_is_not_written(stock):
+    stock.load(HEADER + "a,one,Running,\n")
+    before = stock.rows("xmin::text, ctid::text")
+    assert stock.load(HEADER + "a,one,Running,\n") == summary(unchanged=1)
+    assert stock.rows("xmin::text, ctid::text") == before
+
+
+def test_replace_removes_only_its_source_and_enterprise_project(stock):
+    stock.load("container_id\na\nb\n", "--source", "one")
+    stock.load("container_id\nc\n", "--source", "two")
+    stock.load("container_id\nd\n", "--source", "one", "--enterprise-project", "ep1")
+    assert stock.load("container_id\na\n", "--source", "one", "--replace") == summary(unchanged=1, removed=1)
+    assert stock.rows() == ["a", "c", "d"]
+    # The row moves, and is then out of reach of the first source.
+    assert stock.load("container_id\na\n", "--source", "two") == summary(changed=1)
+    assert stock.load("container_id\nx\n", "--source", "one", "--replace") == summary(added=1)
+    assert stock.rows("container_id, source") == [("a", "two"), ("c", "two"), ("d", "one"), ("x", "one")]
+
+
+def test_the_name_of_the_cluster_is_the_source(stock):
+    stock.load(pods(pod()), "--cluster-name", "prod", "--cluster-type", "k8s")
+    assert stock.rows("cluster_name, cluster_type, source") == [("prod", "k8s", "prod")]
+
+
+@pytest.mark.parametrize("record, reason", [
+    (",one,,", "container_id is required"), ("b,one,running,", 'status must be one of Running'),
+    ("b,one", "the record has 2 fields, and the header has 4"),
+    ("a,one,,", 'container_id "a" is already used by item 1'),
+    ('b,one,,""', "enterprise_project_id must be 1 to 256 characters long"),
+    ("b," + "x" * 4097 + ",,", "container_name must be at most 4096 characters long"),
+    ("x" * 513 + ",one,,", "container_id must be at most 512 characters long"),
+    (b"b,\xff,,", "container_name must be valid UTF-8"),
+], ids=str)
+def test_a_refused_record(stock, record, reason):
+    """It stops the load, or is left out, and its stored row stays."""
+    stock.load("container_id,container_name\nb,old\nold,\n")
+    record = record if isinstance(record, bytes) else record.encode()
+    content = HEADER.encode() + b"a,one,,\n" + record + b"\nc,one,,\n"
+    assert stock.load(content, "--replace", status=1) == summary(refused=1)
+    assert reason in stock.messages and "item 2 (line 3)" in stock.messages, stock.messages
+    assert stock.rows() == ["b", "old"]
+    kept = record.startswith(b"b,") and record.count(b",") == 3
+    assert stock.load(content, "--replace", "--on-error", "skip", status=3) == summary(
+        added=2, removed=1 if kept else 2, refused=1)
+    assert reason in stock.messages and "item 2 (line 3)" in stock.messages, stock.messages
+    assert stock.rows() == (["a", "b", "c"] if kept else ["a", "c"])
+
+
+@pytest.mark.parametrize("content, reason", [
+    ("", "is empty"), (" \n", "is empty"), ("nonsense", "unknown column"), ("container_id,nonsense\n", "nonsense"),
+    ("container_name\nx\n", "must have the column container_id"),
+    ("container_id,container_id\n", 'repeats the column "container_id"'), ('container_id\n"a\n', "line 2"),
+    ("container_id\na\0b\n", "NUL"), ('{"kind": "List", "items": [', "it ends within a text"),
+    (pods(pod())[:-5], "it ends within a text"), ('{"kind": "List"]', "unexpected ]"), ("[" * 2000, "1000 levels"),
+    ('{"kind": "DeploymentList", "items": []}', "DeploymentList"), ('{"a": 1}', "no format that can be loaded"),
+    ('{"kind":"List","items":[{"kind":"Service"}]}', 'kind must be Pod, got "Service"'),
+    (b'{"kind":"List","items":[{"kind":"\xff"}]}', "item 1"),
+    ('{"kind":"List","items":[{"kind":"\\u0000"}]}', "item 1"),
+    ('{"kind":"List","items":[{"kind":"\\ud800"}]}', "item 1"),
+    ('{"kind":"List","items":[9223372036854775808]}', "item 1"),
+    ('{"kind":"List","items":[,]}', "an element is missing"), ("\ufeff", "is empty"),
+    ("container_id\na\n".encode("utf-16"), "is UTF-16"),
+], ids=lambda value: str(value)[:40])
+def test_bad_input_changes_nothing(stock, content, reason):
+    stock.load("container_id\nold\n")
+    stock.load(content, "--replace", status=1)
+    assert reason in stock.messages, stock.messages
+    assert stock.rows() == ["old"]
+
+
+def test_formats_are_told_apart(stock, tmp_path):
+    (tmp_path / "pods.json").write_text(pods(pod()))
+    (tmp_path / "rows.csv").write_text("\ufeffcontainer_id\r\na\r\n")
+    assert stock.load("", str(tmp_path / "pods.json"), str(tmp_path / "rows.csv")) == summary(added=2)
+    assert stock.rows() == ["a", "uid-web-1/app"]
+    stock.load("", "--format", "csv", str(tmp_path / "pods.json"), status=1)
+    assert "the content is JSON, not csv" in stock.messages
+    stock.load("", "--format", "kubernetes", str(tmp_path / "rows.csv"), status=1)
+    assert "is not JSON" in stock.messages
+    stock.load("", str(tmp_path / "rows.csv"), str(tmp_path / "missing.csv"), status=1)
+    assert "missing.csv cannot be opened" in stock.messages
+    assert stock.load(pods()) == summary()
+
+
+def test_containers_of_pods(stock):
+    limits = {"limits": {"cpu": 2, "memory": "1Gi"}}
+    item = pod(
+        containers=[{"name": "app", "image": "nginx:1", "resources": limits}, {"name": "log", "image": "fluent"}],
+        initContainers=[{"name": "setup", "image": "busybox"},
+                        {"name": "proxy", "image": "envoy", "restartPolicy": "Always"}],
+        ephemeralContainers=[{"name": "debug", "image": "busybox"}],
+        statuses=[  # in another order than the specification
+            {"name": "log", "containerID": "containerd://f1", "image": "sha256:1", "restartCount": 3,
+             "state": {"terminated": {"startedAt": "2026-04-03T10:15:00.1239+02:00"}}},
+            {"name": "app", "containerID": "docker://a1", "restartCount": 0, "state": {"waiting": {}},
+             "resources": {"limits": {"cpu": "1500m"}}}])
+    assert stock.load(pods(item)) == summary(added=3, skipped=2)
+    columns = ("container_id, container_name, image_name, pod_name, status, restart_count, create_time::text,"
+               " cpu_limit, memory_limit, cluster_container, risky")
+    assert stock.rows(columns) == [
+        ("a1", "app", "nginx:1", "web-1", "Waiting", 0, "2026-04-03 08:15:00+00", "1500m", "1Gi", True, None),
+        ("f1", "log", "fluent", "web-1", "Terminated", 3, "2026-04-03 08:15:00.123+00", None, None, True, None),
+        ("uid-web-1/proxy", "proxy", "envoy", "web-1", "Waiting", 0, "2026-04-03 08:15:00+00", None, None, True, None)]
+    assert stock.load(pods(item), "--include", "init,ephemeral") == summary(added=2, unchanged=3)
+
+
+@pytest.mark.parametrize("phase, status", [
+    ("Pending", "Waiting"), ("Running", "Waiting"), ("Succeeded", "Terminated"), ("Failed", "Terminated"),
+    ("Unknown", None), (None, None),
+])
+def test_the_phase_of_a_pod_without_states(stock, phase, status):
+    stock.load(json.dumps(pod(phase=phase)))
+    assert stock.rows("status") == [status]
+
+
+def test_pods_one_a_line_and_in_a_podlist(stock):
+    lines = "\n".join(json.dumps(pod(f"p{number}")) for number in range(3))
+    assert stock.load(lines) == summary(added=3)
+    listed = [{name: part for name, part in pod(f"p{number}").items() if name not in ("kind", "apiVersion")}
+              for number in range(4)]
+    assert stock.load(json.dumps({"kind": "PodList", "items": listed})) == summary(added=1, unchanged=3)
+
+
+def test_a_refused_pod_keeps_what_it_may_stand_for(stock):
+    stock.load(pods(pod("p1"), pod("p2")))
+    bad = pod("p1")
+    bad["spec"]["containers"] = 1
+    assert stock.load(pods(bad), "--replace", "--on-error", "skip", status=3) == summary(refused=1)
+    assert stock.rows() == ["uid-p1/app", "uid-p2/app"]
+    assert "containers must be an array" in stock.messages and "no rows were removed" in stock.messages
+
+
+def test_an_export_loads_into_another_project(site, stock):
+    """All 16 columns with every kind of value: the files have the same bytes."""
+    other = Inventory(site, next(projects))
+    config = site.write_config({"csv.formula_guard": "off"}, name="unguarded.conf")
+
+    def export(inventory):
+        return subprocess.run([os.path.join(BUILD, "waybill"), "--config", config, "export", "--project",
+                               inventory.project], capture_output=True, env=environment(), check=True).stdout
+
+    stock.load("container_id,container_name,image_name,risky,low_risk,create_time,restart_count,memory_limit,pod_name\n"
+               'a,"",=1+1,true,0,2026-04-03T08:15:00.120Z,7,300 Mi,"x\r\ny"\n'
+               "b,,,,,,,,\nc,日本,😀,false,2147483647,1969-12-31T23:59:59.999Z,,,p\n"
+               "d,,,,,infinity,,,\ne,,,,,10000-01-01T00:00:00.000Z,,,\nf,,,,,0044-03-15 12:00:00+00 BC,,,\n")
+    content = export(stock)
+    assert content.count(b"\r\n") == 8
+    assert other.load(content) == summary(added=6)
+    assert export(other) == content
+    assert content.startswith(oracle.csv([], [[key, key] for key in EXPORTED]))
+
+
+def test_two_loads_of_a_project_run_one_after_the_other(site, stock):
+    """The second one waits for the lock, and sees what the first one stored."""
+    with site.connect() as other:
+        lock = hashlib.sha256(f"inventory {stock.project}".encode()).digest()[:8]
+        other.cursor().execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(lock, sys.byteorder, signed=True)])
+        loads = [subprocess.Popen([os.path.join(BUILD, "waybill"), "--config", site.config, "inventory", "load",
+                                   "--project", stock.project], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  env=environment()) for _ in range(2)]
+        for load in loads:
+            load.stdin.write(b"container_id\na\n")
+            load.stdin.close()
+        wait_until(lambda: site.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                                    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                                    )[0][0] == 2, "both loads wait")
+        other.rollback()
+    outcomes = {load.stdout.read().decode().strip() for load in loads}
+    assert [load.wait(DEADLINE) for load in loads] == [0, 0]
+    assert outcomes == {summary(added=1), summary(unchanged=1)}
+
+
+@pytest.mark.parametrize("moment", ["while it reads", "while it stores"])
+def test_a_killed_load_changes_nothing(site, stock, moment):
+    stock.load("container_id\nold\n")
+    with site.connect() as other:
+        if moment == "while it stores":
+            other.cursor().execute("LOCK TABLE waybill.inventory_load IN ACCESS EXCLUSIVE MODE")
+        load = subprocess.Popen([os.path.join(BUILD, "waybill"), "--config", site.config, "inventory", "load",
+                                 "--project", stock.project, "--replace"], stdin=subprocess.PIPE, env=environment())
+        load.stdin.write(b"container_id\n" + b"new\n")
+        load.stdin.flush()
+        if moment == "while it stores":
+            load.stdin.close()
+            wait_until(lambda: site.sql("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation ="
+                                        " 'waybill.inventory_load'::regclass")[0][0] == 1, "the load stores its rows")
+        else:
+            wait_until(lambda: site.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waybill load'"
+                                        " AND query LIKE 'COPY%%' AND datname = current_database()")[0][0] == 1,
+                       "the load reads")
+        load.send_signal(signal.SIGKILL)
+        load.wait(DEADLINE)
+        other.rollback()
+    wait_until(lambda: site.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waybill load'"
+                                " AND datname = current_database()")[0][0] == 0, "its session has ended")
+    assert stock.rows() == ["old"]
+    assert stock.load("container_id\nnew\n", "--replace") == summary(added=1, removed=1)
+
+
+def test_the_time_of_the_last_load(site, stock):
+    def load_time():
+        return site.sql("SELECT load_time FROM waybill.inventory_load WHERE project_id = %s", stock.project)
+
+    stock.load("container_id\na\n", "--dry-run")
+    stock.load("container_id\na\na\n", status=1)
+    assert load_time() == []
+    stock.load("container_id\na\n")
+    (first,), = load_time()
+    time.sleep(0.01)
+    stock.load("container_id\na\n")
+    assert load_time()[0][0] > first
+
+
+def test_the_loader_role_is_enough(site, stock):
+    config = site.write_config({"inventory.loader_conninfo": site.postgres.conninfo(site.database, "waybill_loader")},
+                               name="loader.conf")
+    done = subprocess.run([os.path.join(BUILD, "waybill"), "--config", config, "inventory", "load", "--project",
+                           stock.project, "--replace"], input=b"container_id\na\n", capture_output=True,
+                          env=environment(), timeout=DEADLINE)
+    assert done.returncode == 0 and done.stdout.decode().strip() == summary(added=1), f"{done}"
+    for table in ("access_token", "export_task", "export_schedule"):
+        assert site.sql("SELECT has_table_privilege('waybill_loader', %s, 'SELECT, INSERT, UPDATE, DELETE')",
+                        f"waybill.{table}") == [(False,)]
+    stock.load("container_id\na\nb\n")
+    assert stock.load("container_id\na\n", "--replace") == summary(unchanged=1, removed=1)
+
+
+def test_combinations_that_are_gone_are_removed(site, stock):
+    def stems():
+        return [row[0] for row in site.sql("SELECT pod_stem FROM waybill.inventory_label WHERE project_id = %s"
+                                           " ORDER BY 1", stock.project)]
+
+    stock.load("container_id,pod_name\na,one-x2k4p\nb,one-b7\nc,two\n")
+    assert stems() == ["one-", "two"]
+    stock.load("container_id,pod_name\na,one-x2k4p\n", "--replace")
+    assert stems() == ["one-"]
+
+
+@pytest.mark.parametrize("options, reason", [
+    (["--include", "all"], "--include must be init, ephemeral or both"), (["--on-error", "x"], "stop or skip"),
+    (["--format", "xml"], "kubernetes or csv"), (["--cluster-type", "eks"], "--cluster-type must be"),
+    (["--enterprise-project", ""], "--enterprise-project must be"), (["--source", "x" * 4097], "--source must be"),
+])
+def test_bad_options(stock, options, reason):
+    stock.load("container_id\na\n", *options, status=2)
+    assert reason in stock.messages and stock.rows() == []
