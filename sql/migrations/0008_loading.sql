@@ -108,6 +108,12 @@ CREATE INDEX inventory_label_image_name ON waybill.inventory_label
 CREATE INDEX inventory_label_pod_stem ON waybill.inventory_label
     USING gin (pod_stem waybill.gin_trgm_ops);
 
+-- A limit can be longer than an entry of a btree index.
+CREATE INDEX inventory_profile_cpu_limit ON waybill.inventory_profile
+    USING hash (waybill.quantity_key(cpu_limit));
+CREATE INDEX inventory_profile_memory_limit ON waybill.inventory_profile
+    USING hash (waybill.quantity_key(memory_limit));
+
 -- Adds the combinations of inserted or updated rows. The lock is shared with other writers and excludes
 -- waybill.inventory_tidy, which must not remove a combination that a transaction is about to rely on.
 CREATE FUNCTION waybill.add_combinations() RETURNS trigger

@@ -1,0 +1,107 @@
+"""The combinations of attributes and names lead to the right rows, whoever writes them and whatever the pattern is."""
+
+import itertools
+import random
+import string
+
+import oracle
+import pytest
+
+STEMS = ("payment-api-7d4b9c-", "db", "mqtt-", "nginx", "a", "", "-", "x2k4p-", "api-0-", "日本-", "web-é")
+CHARACTERS = string.ascii_lowercase + string.digits + "Z."
+ENDS = ("x2k4p", "bcdfg", "0", "17", "", "zzzzz", "a", "xaxxx")
+PATTERNS = (
+    "*", "payment-*", "*payment*", "*x2k4p", "*-x2k4p", "*x2*", "db*", "*db*", "*db", "*mqtt*", "*-0", "*-*", "*a",
+    "pay*x2k4p", "*api*17", "*i-*", "nginx*", "n*x", "*gin*0", "日*", "*é*", "*é0", "**", "x*", "*x*", "*4p*z",
+    "payment-api-7d4b9c-x2k4p", "nginxbcdfg", "0", "bcdfg", "-x2k4p", "web-é", "*nx0", "a*", "*-7d4b9c-*",
+)
+projects = (f"project-{number}" for number in itertools.count())
+
+
+@pytest.fixture(scope="module")
+def service(start):
+    return start("combinations")
+
+
+def insert(site, project, names, **columns):
+    for name in names:
+        site.sql(f"INSERT INTO waybill.container (project_id, container_id, pod_name, {', '.join(columns)})"
+                 f" VALUES (%s, %s, %s, {', '.join(['%s'] * len(columns))})", project, name or "none", name,
+                 *columns.values())
+
+
+def exported(service, project, **filters):
+    data, _ = service.api(project).export({**filters, "export_headers": [["container_id", "Id"]]})
+    return [line.strip('"') for line in data.decode().split("\r\n")[1:-1]]
+
+
+def test_patterns_of_generated_names(service):
+    project = next(projects)
+    names = {stem + end for stem in STEMS for end in ENDS} | {f"s-{character}" for character in CHARACTERS}
+    names = sorted(names - {""}, key=str.encode)
+    insert(service.site, project, names, status="Running")
+    dice = random.Random(12)
+    letters = "".join(STEMS + ENDS)
+    patterns = list(PATTERNS) + [f"s-{character}" for character in CHARACTERS]
+    for _ in range(100):
+        patterns.append("".join(dice.choice(letters + "***") for _ in range(dice.randint(1, 6))))
+    for pattern in patterns:
+        expected = [name for name in names if oracle.like(name, pattern)]
+        found = exported(service, project, pod_name=pattern)
+        assert [name.removeprefix("'") for name in found] == expected, pattern
+
+
+def test_changed_rows_are_found(service):
+    """By an update in SQL, by one in a partition, and by one that moves the row to another project."""
+    site, project, other = service.site, next(projects), next(projects)
+    insert(site, project, ["one-1", "two-1"], status="Running", container_name="app")
+    partition, = site.sql("SELECT DISTINCT tableoid::regclass::text FROM waybill.container WHERE project_id = %s",
+                          project)[0]
+    site.sql("UPDATE waybill.container SET status = 'Paused' WHERE project_id = %s AND container_id = 'one-1'", project)
+    site.sql(f"UPDATE {partition} SET container_name = 'changed' WHERE project_id = %s AND container_id = 'two-1'",
+             project)
+    assert exported(service, project, status="Paused") == ["one-1"]
+    assert exported(service, project, container_name="chang*") == ["two-1"]
+    site.sql("UPDATE waybill.container SET project_id = %s WHERE project_id = %s AND container_id = 'one-1'", other,
+             project)
+    assert exported(service, other, status="Paused") == ["one-1"]
+    assert exported(service, project, status="Paused") == []
+
+
+def test_a_combination_that_a_writer_relies_on_is_not_removed(service):
+    """A writer finds the combination of a removed row before the row's combination would be removed."""
+    site, project = service.site, next(projects)
+    insert(site, project, ["one-1"], status="Paused")
+    with site.connect() as writer:
+        writer.cursor().execute("INSERT INTO waybill.container (project_id, container_id, pod_name, status)"
+                                " VALUES (%s, 'two', 'one-2', 'Paused')", [project])
+        site.sql("DELETE FROM waybill.container WHERE project_id = %s AND container_id = 'one-1'", project)
+        site.sql("SELECT waybill.inventory_tidy(%s)", project)
+        writer.commit()
+    assert exported(service, project, status="Paused", pod_name="one-*") == ["two"]
+    site.sql("SELECT waybill.inventory_tidy(%s)", project)
+    assert exported(service, project, status="Paused", pod_name="one-*") == ["two"]
+
+
+@pytest.mark.parametrize("image, key", [
+    ("nginx", "nginx:latest"), ("nginx:latest", "nginx:latest"), ("docker.io/nginx", "nginx:latest"),
+    ("docker.io/library/nginx:1", "nginx:1"), ("index.docker.io/library/nginx", "nginx:latest"),
+    ("library/nginx", "library/nginx:latest"), ("host:5000/nginx", "host:5000/nginx:latest"),
+    ("host:5000/nginx:1", "host:5000/nginx:1"), ("nginx:1@sha256:ab", "nginx@sha256:ab"),
+    ("docker.io/nginx@sha256:ab", "nginx@sha256:ab"), ("host:5000/nginx@sha256:ab", "host:5000/nginx@sha256:ab"),
+    ("", ":latest"), (None, None),
+])
+def test_keys_of_images(service, image, key):
+    assert service.site.sql("SELECT waybill.image_key(%s)", image) == [(key,)]
+
+
+@pytest.mark.parametrize("column", ["container_name", "image_name", "pod_name", "cluster_name", "cluster_type",
+                                    "status", "cpu_limit", "memory_limit", "enterprise_project_id", "source"])
+def test_long_values_are_stored(service, column):
+    """4,096 characters that cannot be compressed, of four bytes each."""
+    project = next(projects)
+    dice = random.Random(column)
+    value = "".join(chr(dice.randint(0x10000, 0x1FFFF)) for _ in range(4096))
+    service.site.sql(f"INSERT INTO waybill.container (project_id, container_id, {column}) VALUES (%s, 'a', %s)",
+                     project, value)
+    assert service.site.sql(f"SELECT {column} FROM waybill.container WHERE project_id = %s", project) == [(value,)]
