@@ -29,6 +29,14 @@ def test_exports():
         assert part in text, text
 
 
+def test_inventory():
+    text = measured("inventory", "--build", BUILD, "--rows", "2000", "--projects", "2", "--project-rows", "200",
+                    "--runs", "1", "--only", "load", "--only", "rare", "--only", "growth")
+    for part in ("first load / \\copy", "(indexes + combinations) / rows", "filters that match 100 of 2000 rows",
+                 "projects one after another"):
+        assert part in text, text
+
+
 def test_schedules():
     text = measured("schedules", "--schedules", "20", "--per-minute", "6000", "--seconds", "4")
     assert text.startswith("20 schedules, ") and " runs in 4 s: connections " in text, text
