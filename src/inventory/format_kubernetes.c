@@ -91,6 +91,8 @@ static bool fill_pod_text(struct record *record, enum record_field field, const 
 
 static bool read_pod(struct json_object *value, struct pod *pod, struct error *err)
 {
+    struct json_object *containers = NULL;
+
     *pod = (struct pod) {0};
     return get_object(value, "metadata", &pod->metadata, err)
            && get_object(value, "spec", &pod->spec, err)
@@ -100,7 +102,8 @@ static bool read_pod(struct json_object *value, struct pod *pod, struct error *e
            && get_string(pod->status, "phase", &pod->phase, err)
            && get_member(pod->metadata, "creationTimestamp", json_type_string, "a string", &pod->creation, err)
            && (pod->name != NULL || error_set(err, ERROR_PARAMETER, "metadata.name is required"))
-           && (pod->spec != NULL || error_set(err, ERROR_PARAMETER, "spec is required"));
+           && get_list(pod->spec, "containers", &containers, err)
+           && (containers != NULL || error_set(err, ERROR_PARAMETER, "spec.containers is required"));
 }
 
 /* Finds the state of the container with this name. Kubernetes does not order them as in the specification. */
@@ -148,6 +151,7 @@ static bool find_state(struct pod_container *container, struct error *err)
 static bool fill_container_id(struct record *record, const struct pod *pod, const struct pod_container *container,
                               const char *name, struct buffer *scratch, struct error *err)
 {
+    char excerpt[TEXT_EXCERPT_SIZE];
     const char *id, *scheme;
 
     if (!get_string(container->status, "containerID", &id, err))
@@ -159,7 +163,7 @@ static bool fill_container_id(struct record *record, const struct pod *pod, cons
         return fill_pod_text(record, RECORD_CONTAINER_ID, id, err);
     if (pod->uid == NULL)
         return error_set(err, ERROR_PARAMETER, "container %s has neither a containerID nor a metadata.uid of its pod",
-                         name);
+                         text_excerpt(excerpt, name, strlen(name)));
     buffer_clear(scratch);
     buffer_printf(scratch, "%s/%s", pod->uid, name);
     return record_set_text(record, RECORD_CONTAINER_ID, buffer_text(scratch), scratch->length, err);
@@ -358,15 +362,31 @@ bool kubernetes_recognizes(struct json_object *value)
                && json_object_object_get_ex(value, "metadata", &member));
 }
 
-/* Whether the text around items is a list of pods. Its items were loaded before. */
-static bool check_pod_list(const struct loader *loader, const char *kind, struct error *err)
+/*
+ * Checks the text around items, which were loaded before: it is a list of pods, its items were found, and it is the
+ * whole list. Otherwise, a load that replaces a source would remove what the list does not show.
+ */
+static bool check_pod_list(const struct loader *loader, struct json_object *value, struct error *err)
 {
+    const char *kind = member_text(value, "kind");
+    const char *file = loader->position.file;
+    struct json_object *list = NULL, *metadata = NULL;
     char excerpt[TEXT_EXCERPT_SIZE];
+    const char *rest = NULL;
 
-    if (kind == NULL || strcmp(kind, "List") == 0 || strcmp(kind, "PodList") == 0)
-        return true;
-    return error_set(err, ERROR_PARAMETER, "%s: kind must be List, PodList or Pod, got %s", loader->position.file,
-                     text_excerpt(excerpt, kind, strlen(kind)));
+    if (kind != NULL && strcmp(kind, "List") != 0 && strcmp(kind, "PodList") != 0)
+        return error_set(err, ERROR_PARAMETER, "%s: kind must be List, PodList or Pod, got %s", file,
+                         text_excerpt(excerpt, kind, strlen(kind)));
+    if (!json_object_object_get_ex(value, "items", &list))
+        return error_set(err, ERROR_PARAMETER, "%s: the list has no items", file);
+    if (list != NULL && (!json_object_is_type(list, json_type_array) || json_object_array_length(list) > 0))
+        return error_set(err, ERROR_PARAMETER, "%s: items must be an array under the name \"items\"", file);
+    if (json_object_object_get_ex(value, "metadata", &metadata) && json_object_is_type(metadata, json_type_object))
+        rest = member_text(metadata, "continue");
+    if (rest != NULL && rest[0] != '\0')
+        return error_set(err, ERROR_PARAMETER, "%s: the list is one page of a longer list (metadata.continue is set)",
+                         file);
+    return true;
 }
 
 bool kubernetes_load_item(struct loader *loader, const struct json_item *item, struct json_object *value, void **state,
@@ -385,11 +405,10 @@ bool kubernetes_load_item(struct loader *loader, const struct json_item *item, s
         return refuse_record(loader, NULL, err);
     }
     kind = member_text(value, "kind");
-    if (!item->is_element && json_object_object_get_ex(value, "items", &list))
-        return check_pod_list(loader, kind, err);
+    if (!item->is_element
+        && ((kind != NULL && strcmp(kind, "Pod") != 0) || json_object_object_get_ex(value, "items", &list)))
+        return check_pod_list(loader, value, err);
     if (kind != NULL && strcmp(kind, "Pod") != 0) {
-        if (!item->is_element)
-            return check_pod_list(loader, kind, err);
         error_set(err, ERROR_PARAMETER, "kind must be Pod, got %s", text_excerpt(excerpt, kind, strlen(kind)));
         return refuse_record(loader, NULL, err);
     }

@@ -42,7 +42,6 @@ struct json_file {
     struct loader loader;
     struct json_items *items;
     const struct load_format *format; /* NULL: not known yet */
-    bool is_chosen;                   /* the format was given, and no value has been recognized yet */
     int64_t elements;                 /* number of elements so far, in all lists */
     int64_t texts;                    /* number of texts that are no lists */
     void *state;

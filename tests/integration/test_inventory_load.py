@@ -141,6 +141,11 @@ def test_a_refused_record(stock, record, reason):
     ('{"kind":"List","items":[{"kind":"\\u0000"}]}', "item 1"),
     ('{"kind":"List","items":[{"kind":"\\ud800"}]}', "item 1"),
     ('{"kind":"List","items":[9223372036854775808]}', "item 1"),
+    ('{"kind":"PodList","items":{}}', "items must be an array"), ('{"kind":"PodList"}', "the list has no items"),
+    ('{"kind":"PodList","\\u0069tems":[{"kind":"Pod"}]}', "items must be an array"),
+    ('{"kind":"PodList","metadata":{"continue":"abc"},"items":[]}', "one page of a longer list"),
+    ('{"kind":"List","items":[{"metadata":{"name":"a"},"spec":{"replicas":1}}]}', "spec.containers is required"),
+    ('{"kind":"Pod","metadata":{"name":"a"}}', "spec.containers is required"),
     ('{"kind":"List","items":[,]}', "an element is missing"), ("\ufeff", "is empty"),
     ("container_id\na\n".encode("utf-16"), "is UTF-16"),
 ], ids=lambda value: str(value)[:40])
