@@ -29,8 +29,8 @@ SELECT 'CREATE ROLE waybill_service LOGIN'
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'waybill_service')
 \gexec
 
--- The owner needs CREATE on the database, because the migrations create the extension pg_trgm. The service role needs
--- CONNECT. The migrations grant its other privileges.
+-- The owner needs CREATE on the database, because the migrations create the extension pg_trgm. A load needs TEMPORARY.
+-- The migrations grant the other privileges of waybill_service and waybill_loader.
 REVOKE ALL ON DATABASE :"DBNAME" FROM PUBLIC;
 GRANT CONNECT, CREATE ON DATABASE :"DBNAME" TO waybill_owner;
 GRANT CONNECT ON DATABASE :"DBNAME" TO waybill_service;
@@ -38,6 +38,10 @@ GRANT CONNECT, TEMPORARY ON DATABASE :"DBNAME" TO waybill_loader;
 GRANT TEMPORARY ON DATABASE :"DBNAME" TO waybill_owner;
 
 CREATE SCHEMA IF NOT EXISTS waybill AUTHORIZATION waybill_owner;
+
+SELECT 'SELECT waybill.grant_to_loader()'
+WHERE pg_catalog.to_regprocedure('waybill.grant_to_loader()') IS NOT NULL
+\gexec
 
 \if :{?service_login}
     SELECT pg_catalog.format('CREATE ROLE %I LOGIN', :'service_login'::name)

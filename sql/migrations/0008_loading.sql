@@ -1,7 +1,5 @@
 -- The inventory is partitioned by project, has few indexes, and records where each row comes from.
 
-CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA waybill;
-
 -- Returns the stem of the name of a pod: the name without the digits and consonants at its end. Kubernetes generates
 -- the end of most names from these characters, so that few stems exist: the stem of 'payment-api-7d4b9c-x2k4p' is
 -- 'payment-api-7d4b9c-'.
@@ -39,28 +37,11 @@ RETURN pg_catalog.regexp_replace(
 
 ALTER TABLE waybill.container RENAME TO container_before_0008;
 
+-- Columns that the site has added stay.
 CREATE TABLE waybill.container (
-    project_id            text COLLATE "C" NOT NULL,
-    container_id          text COLLATE "C" NOT NULL,
-    enterprise_project_id text COLLATE "C" NOT NULL DEFAULT '0',
-    container_name        text COLLATE "C",
-    image_name            text COLLATE "C",
-    pod_name              text COLLATE "C",
-    cluster_name          text COLLATE "C",
-    cluster_type          text COLLATE "C",
-    status                text COLLATE "C",
-    cluster_container     boolean,
-    risky                 boolean,
-    low_risk              integer,
-    medium_risk           integer,
-    high_risk             integer,
-    fatal_risk            integer,
-    restart_count         integer,
-    create_time           timestamptz(3),
-    cpu_limit             text COLLATE "C",
-    memory_limit          text COLLATE "C",
-    source                text COLLATE "C" NOT NULL DEFAULT '',
-    risks_reported        boolean NOT NULL DEFAULT false
+    LIKE waybill.container_before_0008 INCLUDING DEFAULTS INCLUDING COMMENTS,
+    source         text COLLATE "C" NOT NULL DEFAULT '',
+    risks_reported boolean NOT NULL DEFAULT false
 ) PARTITION BY HASH (project_id);
 
 COMMENT ON TABLE waybill.container IS 'The inventory that Waybill exports, one row for each container';
@@ -165,14 +146,29 @@ END
 $$;
 
 -- The existing rows, in the order in which exports read them. The indexes follow, because that is faster.
-INSERT INTO waybill.container (project_id, container_id, enterprise_project_id, container_name, image_name, pod_name,
-                               cluster_name, cluster_type, status, cluster_container, risky, low_risk, medium_risk,
-                               high_risk, fatal_risk, restart_count, create_time, cpu_limit, memory_limit)
-SELECT project_id, container_id, enterprise_project_id, container_name, image_name, pod_name, cluster_name,
-       cluster_type, status, cluster_container, risky, low_risk, medium_risk, high_risk, fatal_risk, restart_count,
-       create_time, cpu_limit, memory_limit
-FROM waybill.container_before_0008
+INSERT INTO waybill.container
+SELECT old.*, '', false
+FROM waybill.container_before_0008 AS old
 ORDER BY project_id, container_id;
+
+-- The privileges that the site has granted, such as those of its own loaders.
+DO $$
+DECLARE
+    held record;
+BEGIN
+    FOR held IN
+        SELECT acl.privilege_type AS privilege, acl.is_grantable,
+               CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS grantee
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN pg_catalog.aclexplode(c.relacl) AS acl
+        LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
+        WHERE c.oid = 'waybill.container_before_0008'::regclass AND acl.grantee <> c.relowner
+    LOOP
+        EXECUTE pg_catalog.format('GRANT %s ON waybill.container TO %s%s', held.privilege, held.grantee,
+                                  CASE WHEN held.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+    END LOOP;
+END
+$$;
 
 -- Fails if objects of the site, such as views, use the old table. Drop them before the migration, and create them again
 -- after it.
@@ -236,11 +232,12 @@ $$;
 
 REVOKE EXECUTE ON FUNCTION waybill.inventory_analyze, waybill.inventory_tidy FROM PUBLIC;
 
-GRANT SELECT ON waybill.container, waybill.inventory_profile, waybill.inventory_label, waybill.inventory_load
+GRANT SELECT ON waybill.inventory_profile, waybill.inventory_label, waybill.inventory_load
     TO waybill_service;
 
--- The role that may write the inventory, and nothing else. sql/setup.sql of this version creates it.
-DO $$
+-- Grants to the role that may write the inventory, and nothing else. sql/setup.sql creates the role, and calls this
+-- function if it runs after this migration.
+CREATE FUNCTION waybill.grant_to_loader() RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'waybill_loader') THEN
         GRANT USAGE ON SCHEMA waybill TO waybill_loader;
@@ -250,5 +247,9 @@ BEGIN
     END IF;
 END
 $$;
+
+REVOKE EXECUTE ON FUNCTION waybill.grant_to_loader FROM PUBLIC;
+
+SELECT waybill.grant_to_loader();
 
 ANALYZE waybill.container, waybill.inventory_profile, waybill.inventory_label;

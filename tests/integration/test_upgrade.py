@@ -1,13 +1,16 @@
 """A database of an older version, with tasks in it, is upgraded and continues to work."""
 
+import itertools
 import os
 import shutil
 
 import inventory
-from api import MINIMAL
+import pytest
+from api import MINIMAL, Judge
 from service import MIGRATIONS, Service, Site
 from tallies import expect_exact
 
+numbers = itertools.count()
 TASK = ("INSERT INTO waybill.export_task"
         " (project_id, enterprise_project_id, export_size, request, request_id, state, lease, lease_expire_time,"
         "  attempts, file_id, file_size, sha256, error_code, error_msg, finish_time, expire_time)"
@@ -49,3 +52,68 @@ def test_tasks_of_the_first_release(scratch, postgres, tmp_path):
     finally:
         service.stop()
         site.close()
+
+
+@pytest.fixture
+def before_0008(scratch, postgres, tmp_path):
+    """A site with a hostile inventory in the table that migration 0008 replaces."""
+    for name in sorted(os.listdir(MIGRATIONS))[:7]:
+        shutil.copy(os.path.join(MIGRATIONS, name), tmp_path)
+    site = Site(postgres, os.path.join(scratch, f"upgrade_{next(numbers)}"), migrations=str(tmp_path))
+    inventory.load(site.superuser, inventory.hostile())
+    yield site
+    site.close()
+
+
+def test_an_inventory_of_an_older_version(before_0008):
+    """Its rows, and what the site has added, are there after the migration. Filters find the rows."""
+    site = before_0008
+    site.sql("ALTER TABLE waybill.container ADD note text")
+    site.sql("UPDATE waybill.container SET note = 'of ' || container_id WHERE container_id < 'm'")
+    site.sql("GRANT INSERT, DELETE ON waybill.container TO pg_monitor WITH GRANT OPTION")
+    site.sql("GRANT UPDATE ON waybill.container TO PUBLIC")
+    every = f"SELECT {', '.join(inventory.COLUMNS)}, note FROM waybill.container ORDER BY project_id, container_id"
+    before = site.sql(every)
+    site.migrate()
+    assert site.sql(every) == before
+    assert site.sql("SELECT DISTINCT source, risks_reported FROM waybill.container") == [("", False)]
+    assert site.sql("SELECT has_table_privilege('pg_monitor', 'waybill.container', 'INSERT WITH GRANT OPTION'),"
+                    " has_table_privilege('pg_monitor', 'waybill.container', 'DELETE'),"
+                    " has_table_privilege('waybill_service', 'waybill.container', 'UPDATE'),"
+                    " has_table_privilege('waybill_service', 'waybill.container', 'SELECT'),"
+                    " has_table_privilege('waybill_service', 'waybill.container', 'INSERT')"
+                    ) == [(True, True, True, True, False)]
+    service = Service(site)
+    try:
+        judge = Judge(inventory.fetch(site.superuser))
+        headers = [["container_id", "Id"]]
+        for filters in ({"container_name": "*nginx*"}, {"status": "Running"}, {"memory_limit": "1Gi"}, {}):
+            assert judge.check(service.api(), {**filters, "export_headers": headers}, None) > 0
+    finally:
+        service.stop()
+
+
+def test_a_view_of_the_site_stops_the_upgrade(before_0008):
+    """Nothing changes. It succeeds once the view is dropped."""
+    site = before_0008
+    site.sql("CREATE VIEW public.mine AS SELECT * FROM waybill.container")
+    count = site.sql("SELECT count(*) FROM public.mine")
+    done = site.waybill("migrate", "--sql-dir", MIGRATIONS)
+    assert done.returncode == 1 and "container_before_0008" in done.stderr, f"{done}"
+    assert site.sql("SELECT count(*) FROM waybill.container") == count
+    site.sql("DROP VIEW public.mine")
+    assert site.migrate().startswith("applied 0008")
+    assert site.sql("SELECT count(*) FROM waybill.container") == count
+
+
+def test_the_loader_role_comes_after_the_migration(before_0008):
+    """The setup script, which creates the role, completes its privileges."""
+    site = before_0008
+    site.migrate()
+    site.sql("REVOKE ALL ON waybill.container, waybill.inventory_load FROM waybill_loader")
+    site.sql("REVOKE ALL ON FUNCTION waybill.inventory_analyze, waybill.inventory_tidy FROM waybill_loader")
+    site.postgres.psql(site.database, os.path.join(os.path.dirname(MIGRATIONS), "setup.sql"))
+    assert site.sql("SELECT has_table_privilege('waybill_loader', 'waybill.container', 'DELETE'),"
+                    " has_table_privilege('waybill_loader', 'waybill.inventory_load', 'INSERT'),"
+                    " has_function_privilege('waybill_loader', 'waybill.inventory_tidy(text)', 'EXECUTE')"
+                    ) == [(True, True, True)]
