@@ -75,9 +75,11 @@ def home():
 @pytest.fixture(scope="module")
 def quickstart(home):
     one = Quickstart(home)
-    one.first = one.start()
-    yield one
-    one.run("stop")
+    try:
+        one.first = one.start()
+        yield one
+    finally:
+        one.run("stop")  # also after an example that failed
 
 
 def rows_of(quickstart):
