@@ -37,7 +37,7 @@ struct cli_action {
 MUST_CHECK bool cli_run_action(const struct cli_action *actions, int argc, char **argv, const struct config *config,
                                struct error *err);
 
-/* A parser of cli_option for the ID of a project, a `const char *` that points into argv. */
+/* A parser of cli_option for the ID of a project or an enterprise project, a `const char *` that points into argv. */
 const char *cli_parse_project(const char *value, void *target);
 
 /*

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/json.h"
 #include "base/memory.h"
@@ -23,17 +22,6 @@ struct inventory_load {
     struct progress progress;
 };
 
-/* A parser of cli_option for the ID of an enterprise project. */
-static const char *parse_load_enterprise_project(const char *value, void *target)
-{
-    size_t count = 0;
-
-    if (!text_utf8_count(value, strlen(value), &count) || count < 1 || count > 256)
-        return "must be 1 to 256 characters of valid UTF-8";
-    *(const char **) target = value;
-    return NULL;
-}
-
 /* A parser of cli_option for a name that becomes the value of a column. */
 static const char *parse_column_text(const char *value, void *target)
 {
@@ -47,10 +35,7 @@ static const char *parse_column_text(const char *value, void *target)
 
 static const char *parse_cluster_type(const char *value, void *target)
 {
-    static struct record record;
-    struct error ignored;
-
-    if (!record_set_text(&record, RECORD_CLUSTER_TYPE, value, strlen(value), &ignored))
+    if (!record_is_choice(RECORD_CLUSTER_TYPE, value))
         return "must be cce, ali, tencent, azure, aws, self_built_hw, self_built_idc or k8s";
     *(const char **) target = value;
     return NULL;
@@ -107,7 +92,7 @@ static bool parse_load_options(int argc, char **argv, struct inventory_load *loa
     struct load_options *options = &load->options;
     const struct cli_option table[] = {
         {"--project", .parse = cli_parse_project, .target = &options->project_id, .required = true},
-        {"--enterprise-project", .parse = parse_load_enterprise_project, .target = &options->enterprise_project_id},
+        {"--enterprise-project", .parse = cli_parse_project, .target = &options->enterprise_project_id},
         {"--format", .parse = parse_format, .target = &options->format},
         {"--source", .parse = parse_column_text, .target = &options->source},
         {"--cluster-name", .parse = parse_column_text, .target = &options->loader.cluster_name},

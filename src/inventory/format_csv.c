@@ -76,20 +76,22 @@ static bool refuse_csv_record(struct loader *loader, const struct record *record
     return goes_on;
 }
 
+/* Fills a column that is NULL with the value of an option, which may be NULL. */
+static bool fill_default(struct record *record, enum record_field field, const char *option, struct error *err)
+{
+    return option == NULL || record->fields[field].data != NULL
+           || record_set_text(record, field, option, strlen(option), err);
+}
+
 static bool load_csv_record(struct loader *loader, const struct csv_header *header, const struct csv_record *values,
                             struct error *err)
 {
     const struct loader_options *options = loader->options;
     struct record record;
-    bool filled = fill_csv_record(&record, header, values, err);
+    bool filled = fill_csv_record(&record, header, values, err)
+                  && fill_default(&record, RECORD_CLUSTER_NAME, options->cluster_name, err)
+                  && fill_default(&record, RECORD_CLUSTER_TYPE, options->cluster_type, err);
 
-    for (size_t i = 0; filled && i < 2; i++) {
-        enum record_field field = i == 0 ? RECORD_CLUSTER_NAME : RECORD_CLUSTER_TYPE;
-        const char *option = i == 0 ? options->cluster_name : options->cluster_type;
-
-        if (option != NULL && record.fields[field].data == NULL)
-            filled = record_set_text(&record, field, option, strlen(option), err);
-    }
     return filled ? loader->sink->container(loader->sink->context, &record, &loader->position, err)
                   : refuse_csv_record(loader, &record, err);
 }

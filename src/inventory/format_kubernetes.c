@@ -235,17 +235,16 @@ static bool fill_limit(struct record *record, enum record_field field, const str
     return fill_pod_text(record, field, json_object_get_string(limit), err);
 }
 
-/* Which field fills which column. */
+/* Which field fills which column. The ID comes first, so that the row of a refused record is known. */
 static bool fill_record(struct record *record, const struct loader_options *options, const struct pod *pod,
-                        const struct pod_container *container, const char *name, struct buffer *scratch,
-                        struct error *err)
+                        struct pod_container *container, const char *name, struct buffer *scratch, struct error *err)
 {
     const char *image;
 
-    record_clear(record);
     record_set_boolean(record, RECORD_CLUSTER_CONTAINER, true);
-    return get_string(container->spec, "image", &image, err)
-           && fill_container_id(record, pod, container, name, scratch, err)
+    return fill_container_id(record, pod, container, name, scratch, err)
+           && find_state(container, err)
+           && get_string(container->spec, "image", &image, err)
            && fill_pod_text(record, RECORD_CONTAINER_NAME, name, err)
            && fill_pod_text(record, RECORD_IMAGE_NAME, image, err)
            && fill_pod_text(record, RECORD_POD_NAME, pod->name, err)
@@ -277,20 +276,12 @@ static bool is_wanted(const struct loader_options *options, enum container_kind 
     return options->include_ephemeral;
 }
 
-/* Passes a record that cannot be stored to the sink. With its ID, the stored row is known. */
+/* Passes a record that cannot be stored to the sink. With its ID, the stored row is known. NULL: there is no record. */
 static bool refuse_record(struct loader *loader, const struct record *record, struct error *err)
 {
-    const struct db_field *id = record == NULL ? NULL : &record->fields[RECORD_CONTAINER_ID];
-    struct error reason = *err;
+    const char *id = record == NULL ? NULL : record->fields[RECORD_CONTAINER_ID].data;
 
-    if (id == NULL || id->data == NULL) {
-        if (loader->sink->refuse(loader->sink->context, NULL, true, &loader->position, &reason))
-            return true;
-    } else if (loader->sink->refuse(loader->sink->context, id->data, false, &loader->position, &reason)) {
-        return true;
-    }
-    *err = reason;
-    return false;
+    return loader->sink->refuse(loader->sink->context, id, id == NULL, &loader->position, err);
 }
 
 static bool load_container(struct loader *loader, const struct pod *pod, enum container_kind kind,
@@ -311,9 +302,9 @@ static bool load_container(struct loader *loader, const struct pod *pod, enum co
         return true;
     }
     if (!get_string(spec, "name", &name, err)
-        || (name == NULL && !error_set(err, ERROR_PARAMETER, "the name of a container is required"))
+        || ((name == NULL || name[0] == '\0')
+            && !error_set(err, ERROR_PARAMETER, "the name of a container is required"))
         || !find_status(pod, kind, name, &container.status, err)
-        || !find_state(&container, err)
         || !fill_record(&record, loader->options, pod, &container, name, scratch, err)
         || !record_check(&record, err))
         return refuse_record(loader, &record, err);
@@ -389,7 +380,7 @@ static bool check_pod_list(const struct loader *loader, struct json_object *valu
     return true;
 }
 
-bool kubernetes_load_item(struct loader *loader, const struct json_item *item, struct json_object *value, void **state,
+bool kubernetes_load_item(struct loader *loader, const struct json_item *item, struct json_object *value,
                           struct error *err)
 {
     char excerpt[TEXT_EXCERPT_SIZE];
@@ -397,14 +388,14 @@ bool kubernetes_load_item(struct loader *loader, const struct json_item *item, s
     const char *kind;
     struct pod pod;
 
-    (void) state;
     if (!item->is_element && item->in_array)
         return true;
     if (!json_object_is_type(value, json_type_object)) {
         reject_type("the item", "an object", value, err);
         return refuse_record(loader, NULL, err);
     }
-    kind = member_text(value, "kind");
+    if (!get_string(value, "kind", &kind, err))
+        return refuse_record(loader, NULL, err);
     if (!item->is_element
         && ((kind != NULL && strcmp(kind, "Pod") != 0) || json_object_object_get_ex(value, "items", &list)))
         return check_pod_list(loader, value, err);

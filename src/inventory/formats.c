@@ -8,20 +8,18 @@
 /* An item whose bytes are JSON is a record. Kubernetes nests deepest, about 30 levels. */
 static const struct json_rules item_rules = {.subject = "the item", .max_levels = 100};
 
-/* The first row that recognizes a value decides, so that rows for single cases come before general ones. */
 const struct load_format load_formats[] = {
-    {.name = "kubernetes", .list = "items", .recognizes = kubernetes_recognizes,
-     .load_item = kubernetes_load_item},
+    {.name = "kubernetes", .recognizes = kubernetes_recognizes, .load_item = kubernetes_load_item},
     {.name = "csv", .is_csv = true},
     {0},
 };
 
-static const char *const json_lists[] = {"items", "Results", NULL};
+static const char *const json_lists[] = {"items", NULL};
 
 const struct load_format *load_format_find(const char *name)
 {
     for (const struct load_format *format = load_formats; format->name != NULL; format++) {
-        if (format->instead == NULL && strcmp(format->name, name) == 0)
+        if (strcmp(format->name, name) == 0)
             return format;
     }
     return NULL;
@@ -43,8 +41,7 @@ struct json_file {
     struct json_items *items;
     const struct load_format *format; /* NULL: not known yet */
     int64_t elements;                 /* number of elements so far, in all lists */
-    int64_t texts;                    /* number of texts that are no lists */
-    void *state;
+    int64_t texts;                    /* number of texts so far */
 };
 
 /* Puts the name of the file, and the position if it is known, before the message. */
@@ -71,10 +68,6 @@ static bool check_format(struct json_file *file, struct json_object *value, stru
         error_set(err, ERROR_PARAMETER, "the content is JSON, but of no format that can be loaded");
         return add_position(position, err);
     }
-    if (format != NULL && format->instead != NULL) {
-        error_set(err, ERROR_PARAMETER, "the content is %s; %s", format->name, format->instead);
-        return add_position(position, err);
-    }
     if (file->format == NULL)
         file->format = format;
     if (format != NULL && format != file->format) {
@@ -84,21 +77,27 @@ static bool check_format(struct json_file *file, struct json_object *value, stru
     return true;
 }
 
+/* Passes an item that is no record to the sink, which may go on without it. */
+static bool refuse_item(struct loader *loader, struct error *err)
+{
+    return loader->sink->refuse(loader->sink->context, NULL, true, &loader->position, err);
+}
+
+/* An element of which the format is not known yet is a record that cannot be stored. Later items decide the format. */
 static bool load_value(struct json_file *file, const struct json_item *item, struct json_object *value,
                        struct error *err)
 {
-    if (!check_format(file, value, err))
-        return false;
-    if (item->list != NULL && (file->format->list == NULL || strcmp(item->list, file->format->list) != 0))
-        return true;
-    return file->format->load_item(&file->loader, item, value, &file->state, err);
+    if (item->is_element && file->format == NULL && recognize(value) == NULL) {
+        error_set(err, ERROR_PARAMETER, "%s is of no format that can be loaded", json_type_of(value));
+        return refuse_item(&file->loader, err);
+    }
+    return check_format(file, value, err) && file->format->load_item(&file->loader, item, value, err);
 }
 
 static bool load_json_item(struct json_file *file, const struct json_item *item, struct error *err)
 {
     struct loader *loader = &file->loader;
     struct json_object *value = NULL;
-    struct error reason;
     bool loaded;
 
     if (item->is_element)
@@ -107,12 +106,8 @@ static bool load_json_item(struct json_file *file, const struct json_item *item,
         file->texts++;
     loader->position.item = item->is_element ? file->elements : file->elements + file->texts;
     loader->position.line = item->line;
-    if (!json_parse(item->text, item->length, &item_rules, &value, &reason)) {
-        if (loader->sink->refuse(loader->sink->context, NULL, true, &loader->position, &reason))
-            return true;
-        *err = reason;
-        return false;
-    }
+    if (!json_parse(item->text, item->length, &item_rules, &value, err))
+        return refuse_item(loader, err);
     loaded = load_value(file, item, value, err);
     json_object_put(value);
     return loaded;
@@ -141,7 +136,7 @@ static bool load_json_items(struct json_file *file, struct input *input, struct 
 }
 
 static bool load_json(struct input *input, const struct load_format *format, const struct loader *loader,
-                      const struct load_format **ret_format, struct error *err)
+                      struct error *err)
 {
     struct json_file file = {.loader = *loader, .format = format};
     bool loaded;
@@ -149,15 +144,11 @@ static bool load_json(struct input *input, const struct load_format *format, con
     file.items = json_items_new(input, json_lists);
     loaded = load_json_items(&file, input, err);
     json_items_free(file.items);
-    if (file.state != NULL && file.format->finish != NULL)
-        file.format->finish(file.state);
-    if (file.format != NULL)
-        *ret_format = file.format;
     return loaded;
 }
 
-/* Finds the first byte of the content behind a byte order mark and whitespace. */
-static bool find_content(struct input *input, char *ret_first, struct error *err)
+/* Skips a byte order mark. *ret_json is whether the content is JSON: an object or an array. */
+static bool find_content(struct input *input, bool *ret_json, struct error *err)
 {
     const char *data;
     size_t length;
@@ -172,47 +163,27 @@ static bool find_content(struct input *input, char *ret_first, struct error *err
         return false;
     for (size_t i = 0; i < length; i++) {
         if (memchr(" \t\r\n", data[i], 4) == NULL) {
-            *ret_first = data[i];
+            *ret_json = data[i] == '{' || data[i] == '[';
             return true;
         }
     }
-    if (length == INPUT_MAX_PEEK)
+    if (length >= INPUT_MAX_PEEK)
         return error_set(err, ERROR_PARAMETER, "%s begins with too much whitespace", input_name(input));
     return error_set(err, ERROR_PARAMETER, "%s is empty", input_name(input));
 }
 
-/* Whether the content is JSON: an object, an array, or the null of an old report. */
-static bool begins_json(struct input *input, char first, bool *ret_json, struct error *err)
-{
-    const char *data;
-    size_t length, start = 0;
-
-    if (!input_peek(input, INPUT_MAX_PEEK, &data, &length, err))
-        return false;
-    while (start < length && data[start] != first)
-        start++;
-    *ret_json = first == '{' || first == '['
-                || (length - start >= 4 && memcmp(data + start, "null", 4) == 0
-                    && (length - start == 4 || memchr(" \t\r\n", data[start + 4], 4) != NULL));
-    return true;
-}
-
 bool load_file(struct input *input, const struct load_format *format, const struct loader_options *options,
-               const struct loader_sink *sink, const struct load_format **ret_format, struct error *err)
+               const struct loader_sink *sink, struct error *err)
 {
     struct loader loader = {options, sink, {.file = input_name(input)}};
-    bool is_json;
-    char first = 0;
+    bool is_json = false;
 
-    if (!find_content(input, &first, err) || !begins_json(input, first, &is_json, err))
+    if (!find_content(input, &is_json, err))
         return false;
     if (is_json && format != NULL && format->is_csv)
         return error_set(err, ERROR_PARAMETER, "%s: the content is JSON, not %s", input_name(input), format->name);
     if (!is_json && format != NULL && !format->is_csv)
         return error_set(err, ERROR_PARAMETER, "%s: the content is not JSON, as %s requires", input_name(input),
                          format->name);
-    if (is_json)
-        return load_json(input, format, &loader, ret_format, err);
-    *ret_format = load_format_find("csv");
-    return csv_load(&loader, input, err);
+    return is_json ? load_json(input, format, &loader, err) : csv_load(&loader, input, err);
 }

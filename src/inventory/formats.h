@@ -23,41 +23,32 @@ struct load_format {
      */
     bool (*recognizes)(struct json_object *value);
 
-    /* Of a format in JSON: NULL, or the name of the array whose elements are items. */
-    const char *list;
-
     /*
-     * Of a format in JSON: loads one item. `state` is NULL at the first item of a file, and the format may keep memory
-     * of its own there; `finish` frees it. A record that cannot be stored goes to the sink; false is a failure of the
+     * Of a format in JSON: loads one item. A record that cannot be stored goes to the sink; false is a failure of the
      * whole file, or of the sink.
      */
-    bool (*load_item)(struct loader *loader, const struct json_item *item, struct json_object *value, void **state,
+    bool (*load_item)(struct loader *loader, const struct json_item *item, struct json_object *value,
                       struct error *err);
-    void (*finish)(void *state); /* NULL: there is nothing to free */
 
     bool is_csv; /* not JSON */
-
-    /* Of output of a similar tool that cannot be loaded: what to load instead. NULL: it can be loaded. */
-    const char *instead;
 };
 
 extern const struct load_format load_formats[]; /* terminated by a row without a name */
 
-/* Returns the format with this name that can be loaded, or NULL. */
+/* Returns the format with this name, or NULL. */
 const struct load_format *load_format_find(const char *name);
 
 /*
  * Loads a file. If `format` is NULL, the content decides: JSON of the first format that recognizes a value, or csv.
- * *ret_format is the format that was loaded; it can be set even on failure. Fails with ERROR_PARAMETER or ERROR_BODY if
- * the input is empty, is not of the format, or is damaged, and with the errors of the sink. Messages name the file, and
- * the item and line if they are known.
+ * Fails with ERROR_PARAMETER or ERROR_BODY if the input is empty, is not of the format, or is damaged, and with the
+ * errors of the sink. Messages name the file, and the item and line if they are known.
  */
 MUST_CHECK bool load_file(struct input *input, const struct load_format *format, const struct loader_options *options,
-                          const struct loader_sink *sink, const struct load_format **ret_format, struct error *err);
+                          const struct loader_sink *sink, struct error *err);
 
 /* The rows of the table, in files of their own. */
 bool kubernetes_recognizes(struct json_object *value);
-bool kubernetes_load_item(struct loader *loader, const struct json_item *item, struct json_object *value, void **state,
+bool kubernetes_load_item(struct loader *loader, const struct json_item *item, struct json_object *value,
                           struct error *err);
 bool csv_load(struct loader *loader, struct input *input, struct error *err);
 

@@ -12,7 +12,9 @@
 /* The limit of a key of a btree index is about 2,700 bytes. */
 #define MAX_KEY_BYTES 2600
 
-#define STAGING_POSITION_COLUMNS 2
+#define STAGING_COLUMNS (RECORD_FIELD_COUNT + 4)
+#define POSITION_SIZE 64
+#define NUMBER_SIZE 24
 
 /* A load that is running. */
 struct load {
@@ -21,14 +23,15 @@ struct load {
     const char *const *files;
     struct load_summary *summary;
     struct db_copy_in *copy;
-    int64_t size; /* of the file that is being read; -1: unknown */
-    int64_t records;
+    size_t file;  /* number of the file that is being read, from 0 */
+    int64_t size; /* of this file; -1: unknown */
+    int64_t records; /* number of staged records that were not refused */
 
 };
 
 /*
- * The staging table has the columns of a record, its position, and whether it was refused: the stored row of a refused
- * record stays.
+ * The staging table has the columns of a record, in their order, its position, and whether it was refused: the stored
+ * row of a refused record stays.
  */
 static const char staging[] =
     "CREATE TEMPORARY TABLE staging ("
@@ -37,7 +40,7 @@ static const char staging[] =
     " status text COLLATE \"C\", risky boolean, low_risk integer, medium_risk integer, high_risk integer,"
     " fatal_risk integer, create_time timestamptz(3), restart_count integer, cpu_limit text COLLATE \"C\","
     " memory_limit text COLLATE \"C\", enterprise_project_id text COLLATE \"C\", cluster_container boolean,"
-    " position text, is_refused boolean)";
+    " file integer, item bigint, line bigint, is_refused boolean)";
 
 /* The columns of waybill.container that a load sets, and their values in the staging table. */
 #define LOADED_COLUMNS \
@@ -53,32 +56,48 @@ static const char staging[] =
     " c.cluster_container, c.risky, c.low_risk, c.medium_risk, c.high_risk, c.fatal_risk, c.restart_count," \
     " c.create_time, c.cpu_limit, c.memory_limit, c.source"
 
+static struct db_field boolean_field(bool value)
+{
+    return value ? (struct db_field) {"true", 4} : (struct db_field) {"false", 5};
+}
+
+static struct db_field number_field(char out[NUMBER_SIZE], int64_t number)
+{
+    return (struct db_field) {out, (size_t) snprintf(out, NUMBER_SIZE, "%" PRId64, number)};
+}
+
 static bool stage_row(struct load *load, const struct db_field fields[RECORD_FIELD_COUNT],
                       const struct loader_position *position, bool is_refused, struct error *err)
 {
-    struct db_field row[RECORD_FIELD_COUNT + STAGING_POSITION_COLUMNS];
-    char text[128];
+    struct db_field row[STAGING_COLUMNS];
+    char file[NUMBER_SIZE], item[NUMBER_SIZE], line[NUMBER_SIZE];
 
     memcpy(row, fields, RECORD_FIELD_COUNT * sizeof(row[0]));
-    snprintf(text, sizeof(text), "item %" PRId64 " (line %" PRId64 ")", position->item, position->line);
-    row[RECORD_FIELD_COUNT] = (struct db_field) {text, strlen(text)};
-    row[RECORD_FIELD_COUNT + 1] = is_refused ? (struct db_field) {"true", 4} : (struct db_field) {"false", 5};
-    return db_copy_in_row(load->copy, row, RECORD_FIELD_COUNT + STAGING_POSITION_COLUMNS, err);
+    row[RECORD_FIELD_COUNT] = number_field(file, (int64_t) load->file);
+    row[RECORD_FIELD_COUNT + 1] = number_field(item, position->item);
+    row[RECORD_FIELD_COUNT + 2] = number_field(line, position->line);
+    row[RECORD_FIELD_COUNT + 3] = boolean_field(is_refused);
+    return db_copy_in_row(load->copy, row, STAGING_COLUMNS, err);
 }
 
-/* Reports a refused record. Returns whether the load goes on. */
-static bool report_refused(struct load *load, const char *file, const char *position, const struct error *reason,
-                           struct error *err)
+static void append_position(struct buffer *text, const struct loader_position *position)
+{
+    buffer_printf(text, "%s: item %" PRId64 " (line %" PRId64 ")", position->file, position->item, position->line);
+}
+
+/* Reports the refused record, with the reason in err. Returns whether the load goes on; if not, err has the report. */
+static bool report_refused(struct load *load, const struct loader_position *position, struct error *err)
 {
     const struct load_options *options = load->options;
     struct buffer text = {0};
 
     load->summary->refused++;
-    buffer_printf(&text, "%s: %s: %s", file, position, reason->message);
+    append_position(&text, position);
+    buffer_printf(&text, ": %s", err->message);
     if (options->skip_refused)
         options->refused(options->context, buffer_text(&text));
     else
-        error_set(err, reason->code, "%s", buffer_text(&text));
+        error_set(err, err->code, "%s", buffer_text(&text));
     buffer_free(&text);
     return options->skip_refused;
 }
@@ -88,11 +107,8 @@ static bool on_refused(void *context, const char *container_id, bool hides_rows,
 {
     struct load *load = context;
     struct db_field fields[RECORD_FIELD_COUNT] = {0};
-    const struct error reason = *err;
-    char text[64];
 
-    snprintf(text, sizeof(text), "item %" PRId64 " (line %" PRId64 ")", position->item, position->line);
-    if (!report_refused(load, position->file, text, &reason, err))
+    if (!report_refused(load, position, err))
         return false;
     load->summary->keeps_rows = load->summary->keeps_rows || hides_rows;
     if (container_id == NULL)
@@ -108,7 +124,6 @@ static bool on_container(void *context, const struct record *record, const struc
     const struct db_field *id = &record->fields[RECORD_CONTAINER_ID];
     struct db_field fields[RECORD_FIELD_COUNT];
 
-    load->records++;
     if (id->length + strlen(load->options->project_id) > MAX_KEY_BYTES) {
         error_set(err, ERROR_PARAMETER, "container_id and the ID of the project must have at most %d bytes together",
                   MAX_KEY_BYTES);
@@ -119,8 +134,8 @@ static bool on_container(void *context, const struct record *record, const struc
         fields[RECORD_ENTERPRISE_PROJECT_ID] = (struct db_field) {load->options->enterprise_project_id,
                                                                   strlen(load->options->enterprise_project_id)};
     if (fields[RECORD_CLUSTER_CONTAINER].data == NULL)
-        fields[RECORD_CLUSTER_CONTAINER] = fields[RECORD_POD_NAME].data != NULL ? (struct db_field) {"true", 4}
-                                                                                : (struct db_field) {"false", 5};
+        fields[RECORD_CLUSTER_CONTAINER] = boolean_field(fields[RECORD_POD_NAME].data != NULL);
+    load->records++;
     return stage_row(load, fields, position, false, err);
 }
 
@@ -147,14 +162,13 @@ static bool stage_file(struct load *load, const char *path, struct error *err)
         .progress = on_progress,
         .context = load,
     };
-    const struct load_format *format = NULL;
     struct input *input = input_open(path, err);
     bool staged;
 
     if (input == NULL)
         return false;
     load->size = input_size(input);
-    staged = load_file(input, load->options->format, &load->options->loader, &sink, &format, err);
+    staged = load_file(input, load->options->format, &load->options->loader, &sink, err);
     input_close(input);
     return staged;
 }
@@ -169,8 +183,8 @@ static bool stage_files(struct load *load, size_t count, struct error *err)
     load->copy = db_copy_in_begin(load->db, "pg_temp.staging", err);
     if (load->copy == NULL)
         return false;
-    for (size_t i = 0; staged && i < count; i++)
-        staged = stage_file(load, load->files[i], err);
+    for (load->file = 0; staged && load->file < count; load->file++)
+        staged = stage_file(load, load->files[load->file], err);
     if (!staged) {
         db_copy_in_abort(load->copy);
         return false;
@@ -178,30 +192,49 @@ static bool stage_files(struct load *load, size_t count, struct error *err)
     return db_copy_in_end(load->copy, NULL, err) && db_execute(load->db, "ANALYZE pg_temp.staging", 0, NULL, NULL, err);
 }
 
+static struct loader_position position_of(const struct load *load, const struct db_result *rows, size_t row,
+                                          const char *file, const char *item, const char *line)
+{
+    const char *path = load->files[db_integer(rows, row, file)];
+
+    return (struct loader_position) {strcmp(path, "-") == 0 ? "standard input" : path, db_integer(rows, row, item),
+                                     db_integer(rows, row, line)};
+}
+
+/* Refuses a record whose container_id an earlier one has. */
+static bool refuse_duplicate(struct load *load, const struct db_result *rows, size_t row, struct error *err)
+{
+    const struct loader_position position = position_of(load, rows, row, "file", "item", "line");
+    const struct loader_position first = position_of(load, rows, row, "first_file", "first_item", "first_line");
+    const char *id = db_text(rows, row, "container_id");
+    char excerpt[TEXT_EXCERPT_SIZE];
+    struct buffer text = {0};
+
+    append_position(&text, &first);
+    error_set(err, ERROR_PARAMETER, "container_id %s is already used by %s", text_excerpt(excerpt, id, strlen(id)),
+              buffer_text(&text));
+    buffer_free(&text);
+    load->records--;
+    return report_refused(load, &position, err);
+}
+
 /* Refuses all but the first record of each container_id. */
 static bool refuse_duplicates(struct load *load, struct error *err)
 {
     static const char sql[] =
         "DELETE FROM pg_temp.staging AS s USING ("
-        " SELECT ctid, container_id, position, first_value(position) OVER same AS first,"
-        "  row_number() OVER same AS number"
+        " SELECT ctid, row_number() OVER same AS number, first_value(file) OVER same AS first_file,"
+        "  first_value(item) OVER same AS first_item, first_value(line) OVER same AS first_line"
         " FROM pg_temp.staging WHERE NOT is_refused AND container_id IN ("
         "  SELECT container_id FROM pg_temp.staging WHERE NOT is_refused GROUP BY container_id HAVING count(*) > 1)"
-        " WINDOW same AS (PARTITION BY container_id ORDER BY ctid)) AS d"
+        " WINDOW same AS (PARTITION BY container_id ORDER BY file, item, ctid)) AS d"
         " WHERE s.ctid = d.ctid AND d.number > 1"
-        " RETURNING d.container_id, d.position, d.first";
+        " RETURNING s.container_id, s.file, s.item, s.line, d.first_file, d.first_item, d.first_line";
     struct db_result *rows = db_query(load->db, DB_ROWS, sql, 0, NULL, err);
     bool goes_on = rows != NULL;
 
-    for (size_t i = 0; goes_on && i < db_rows(rows); i++) {
-        struct error reason;
-        char excerpt[TEXT_EXCERPT_SIZE];
-        const char *id = db_text(rows, i, "container_id");
-
-        error_set(&reason, ERROR_PARAMETER, "container_id %s is already used by %s",
-                  text_excerpt(excerpt, id, strlen(id)), db_text(rows, i, "first"));
-        goes_on = report_refused(load, "the load", db_text(rows, i, "position"), &reason, err);
-    }
+    for (size_t i = 0; goes_on && i < db_rows(rows); i++)
+        goes_on = refuse_duplicate(load, rows, i, err);
     db_result_free(rows);
     return goes_on;
 }
@@ -252,28 +285,18 @@ static bool call_for_project(struct load *load, const char *sql, struct error *e
     return called;
 }
 
+/* Records the time of the load. If rows have changed, the planner gets new statistics. */
 static bool record_load(struct load *load, struct error *err)
 {
     static const char sql[] =
-        "INSERT INTO waybill.inventory_load AS l VALUES ($1, now())"
+        "INSERT INTO waybill.inventory_load AS l VALUES ($1, clock_timestamp())"
         " ON CONFLICT (project_id) DO UPDATE SET load_time = excluded.load_time";
+    const struct load_summary *summary = load->summary;
     const char *const values[] = {load->options->project_id};
 
     return db_execute(load->db, sql, ARRAY_SIZE(values), values, NULL, err)
-           && call_for_project(load, "SELECT waybill.inventory_analyze($1)", err);
-}
-
-static bool count_unchanged(struct load *load, struct error *err)
-{
-    struct db_result *row = db_query(load->db, DB_ONE_ROW,
-                                     "SELECT count(*) AS records FROM pg_temp.staging WHERE NOT is_refused", 0, NULL,
-                                     err);
-
-    if (row == NULL)
-        return false;
-    load->summary->unchanged = db_integer(row, 0, "records") - load->summary->added - load->summary->changed;
-    db_result_free(row);
-    return true;
+           && (summary->added + summary->changed + summary->removed == 0
+               || call_for_project(load, "SELECT waybill.inventory_analyze($1)", err));
 }
 
 static bool lock_project(struct load *load, struct error *err)
@@ -290,17 +313,16 @@ static bool lock_project(struct load *load, struct error *err)
 /* Stores the staged records in one transaction. */
 static bool store_rows(struct load *load, struct error *err)
 {
-    static const char memory[] = "SET LOCAL work_mem = '256MB'; SET LOCAL gin_pending_list_limit = '64MB'";
     bool stored;
 
     if (!lock_project(load, err))
         return false;
-    stored = db_run_script(load->db, memory, err)
+    stored = db_run_script(load->db, "SET LOCAL work_mem = '256MB'", err)
              && refuse_duplicates(load, err)
              && merge_rows(load, err)
              && remove_rows(load, err)
-             && count_unchanged(load, err)
              && record_load(load, err);
+    load->summary->unchanged = load->records - load->summary->added - load->summary->changed;
     if (!stored || load->options->dry_run) {
         db_rollback(load->db);
         return stored;

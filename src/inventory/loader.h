@@ -37,14 +37,15 @@ struct loader_sink {
     void (*skip)(void *context);
 
     /*
-     * A record that cannot be stored, for the reason in err. Returns true if the loader goes on without it.
+     * A record that cannot be stored, for the reason in err. Returns true if the loader goes on without it; otherwise,
+     * err also names the position.
      * `container_id` is that of the stored row which the record would have kept, or NULL if it has none. `hides_rows`:
      * the record may stand for containers whose ids are unknown.
      */
     bool (*refuse)(void *context, const char *container_id, bool hides_rows, const struct loader_position *position,
                    struct error *err);
 
-    /* Called now and then, at least once for each item, so that the sink can show progress or stop. */
+    /* Called after each item, with the number of bytes that were read, so that the sink can show progress or stop. */
     bool (*progress)(void *context, int64_t position, struct error *err);
 
     void *context;

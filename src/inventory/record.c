@@ -67,7 +67,7 @@ static void set_scratch(struct record *record, enum record_field field, const ch
     record->fields[field] = (struct db_field) {scratch, strlen(scratch)};
 }
 
-/* Writes the choices of a column as `"a", "b" or "c"`. */
+/* Writes the choices of a column as "one of a, b, c". */
 static void list_choices(char *out, size_t size, enum record_field field, const char *const *choices)
 {
     size_t used = 0;

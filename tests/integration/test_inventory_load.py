@@ -1,9 +1,12 @@
 """waybill inventory load: what it stores, what it refuses, and that it is all or nothing."""
 
+import contextlib
 import hashlib
 import itertools
 import json
 import os
+import pty
+import random
 import signal
 import subprocess
 import sys
@@ -13,7 +16,8 @@ import oracle
 import pytest
 from deadline import DEADLINE, wait_until
 from inventory import EXPORTED
-from service import BUILD, environment
+from pgproxy import CUT, RESET, Proxy
+from service import BUILD, Site, environment
 
 HEADER = "container_id,container_name,status,enterprise_project_id\n"
 projects = (f"project-{number}" for number in itertools.count())
@@ -108,7 +112,7 @@ def test_the_name_of_the_cluster_is_the_source(stock):
 @pytest.mark.parametrize("record, reason", [
     (",one,,", "container_id is required"), ("b,one,running,", 'status must be one of Running'),
     ("b,one", "the record has 2 fields, and the header has 4"),
-    ("a,one,,", 'container_id "a" is already used by item 1'),
+    ("a,one,,", 'container_id "a" is already used by standard input: item 1 (line 2)'),
     ('b,one,,""', "enterprise_project_id must be 1 to 256 characters long"),
     ("b," + "x" * 4097 + ",,", "container_name must be at most 4096 characters long"),
     ("x" * 513 + ",one,,", "container_id must be at most 512 characters long"),
@@ -147,6 +151,10 @@ def test_a_refused_record(stock, record, reason):
     ('{"kind":"List","items":[{"metadata":{"name":"a"},"spec":{"replicas":1}}]}', "spec.containers is required"),
     ('{"kind":"Pod","metadata":{"name":"a"}}', "spec.containers is required"),
     ('{"kind":"List","items":[,]}', "an element is missing"), ("\ufeff", "is empty"),
+    (" " * 200000, "too much whitespace"), ('{"kind":5,"items":[]}', "no format that can be loaded"),
+    ('{"kind":"List","items":[{"kind":5,"metadata":{},"spec":{}}]}', "kind must be a string, got an integer"),
+    ('{"kind":"List","items":[null]}', "null is of no format that can be loaded"),
+    (pods(pod(containers=[{"name": ""}])), "the name of a container is required"),
     ("container_id\na\n".encode("utf-16"), "is UTF-16"),
 ], ids=lambda value: str(value)[:40])
 def test_bad_input_changes_nothing(stock, content, reason):
@@ -216,6 +224,83 @@ def test_a_refused_pod_keeps_what_it_may_stand_for(stock):
     assert stock.load(pods(bad), "--replace", "--on-error", "skip", status=3) == summary(refused=1)
     assert stock.rows() == ["uid-p1/app", "uid-p2/app"]
     assert "containers must be an array" in stock.messages and "no rows were removed" in stock.messages
+
+
+def test_a_refused_container_with_an_id_keeps_its_row(stock):
+    """The other rows of the source are removed."""
+    def status(name, **more):
+        return {"name": name, "containerID": f"containerd://{name}", **more}
+
+    stock.load(pods(pod(statuses=[status("app")]), pod("p2")))
+    assert stock.rows() == ["app", "uid-p2/app"]
+    bad = pod(containers=[{"name": "app", "image": 7}], statuses=[status("app")])
+    assert stock.load(pods(bad), "--replace", "--on-error", "skip", status=3) == summary(removed=1, refused=1)
+    assert "image must be a string, got an integer" in stock.messages and stock.rows() == ["app"]
+    bad = pod(statuses=[status("app", state=1)])
+    assert stock.load(pods(bad), "--replace", "--on-error", "skip", status=3) == summary(refused=1)
+    assert "state must be an object" in stock.messages and stock.rows() == ["app"]
+
+
+def test_the_first_item_may_be_refused(stock):
+    """The format is that of a later item."""
+    content = json.dumps({"kind": "List", "items": [None, pod()]})
+    assert stock.load(content, "--on-error", "skip", status=3) == summary(added=1, refused=1)
+
+
+def test_an_id_in_two_files(stock, tmp_path):
+    """Both positions name their file, and the first record is stored."""
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    one.write_text("container_id,container_name\nx,\na,first\n")
+    two.write_text("container_id,container_name\na,second\n")
+    assert stock.load("", "--on-error", "skip", str(one), str(two), status=3) == summary(added=2, refused=1)
+    assert f'{two}: item 1 (line 2): container_id "a" is already used by {one}: item 2 (line 3)' in stock.messages
+    assert stock.rows("container_id, container_name") == [("a", "first"), ("x", None)]
+
+
+def test_the_longest_key(site):
+    """A key beyond the limit of an index is refused by position, not by PostgreSQL."""
+    wide = Inventory(site, "\U0001f600" * 256)
+    dice = random.Random(12)
+    name = "".join(chr(dice.randint(0x10000, 0x1FFFF)) for _ in range(512))
+    assert wide.load(f"container_id\n{name[:394]}\n") == summary(added=1)
+    wide.load(f"container_id\n{name}\n", status=1)
+    assert "item 1 (line 2): container_id and the ID of the project must have at most 2600 bytes" in wide.messages
+
+
+@pytest.mark.parametrize("has_size", [True, False])
+def test_the_progress_on_a_terminal(site, stock, tmp_path, has_size):
+    """A bar for a file, the bytes and rows alone for a pipe. It is gone at the end."""
+    path = tmp_path / "rows.csv"
+    path.write_text("container_id\na\n")
+    leader, follower = pty.openpty()
+    with open(path, "rb") as content:
+        done = subprocess.run([os.path.join(BUILD, "waybill"), "--config", site.config, "inventory", "load",
+                               "--project", stock.project, *([str(path)] if has_size else [])],
+                              stdout=subprocess.PIPE, stderr=follower, env=environment(), timeout=DEADLINE,
+                              **({"stdin": subprocess.DEVNULL} if has_size else {"input": content.read()}))
+    os.close(follower)
+    shown = os.read(leader, 65536).decode()
+    os.close(leader)
+    assert done.returncode == 0 and done.stdout.decode() == summary(added=1) + "\n"
+    assert "1 rows" in shown and shown.endswith("\r\033[K") and ("] 100 %" in shown) is has_size, repr(shown)
+
+
+@pytest.mark.parametrize("action, stored", [(RESET, True), (CUT, False)])
+def test_a_lost_answer_to_the_commit(postgres, scratch, action, stored):
+    """The message says that the load may have taken effect. Loading again gives the same rows."""
+    directory = os.path.join(scratch, f"load_commit_{action}")
+    with contextlib.closing(Proxy(postgres, directory)) as proxy:
+        loader = proxy.options["database.conninfo"].replace("waybill_service", "waybill_owner")
+        site = Site(postgres, directory, {"inventory.loader_conninfo": loader})
+        stock = Inventory(site, "lost")
+        proxy.on("COMMIT", action, after="waybill.inventory_analyze")
+        stock.load("container_id\na\n", status=1)
+        assert "the load may have taken effect" in stock.messages, stock.messages
+        wait_until(lambda: site.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waybill load'"
+                                    " AND datname = current_database()")[0][0] == 0, "its session has ended")
+        assert stock.rows() == (["a"] if stored else [])
+        assert stock.load("container_id\na\n") == (summary(unchanged=1) if stored else summary(added=1))
+        site.close()
 
 
 def test_an_export_loads_into_another_project(site, stock):
@@ -294,7 +379,7 @@ def test_the_time_of_the_last_load(site, stock):
     assert load_time() == []
     stock.load("container_id\na\n")
     (first,), = load_time()
-    time.sleep(0.01)
+    time.sleep(0.01)  # load_time has milliseconds
     stock.load("container_id\na\n")
     assert load_time()[0][0] > first
 
