@@ -241,18 +241,25 @@ def test_no_database(hostile, out):
     assert not os.listdir(os.path.dirname(out))
 
 
-def test_the_connection_and_the_relation_of_the_inventory(hostile, out):
-    """[inventory] conninfo and relation apply; the database of the tasks is not needed."""
-    site = hostile.site
-    site.sql("""CREATE SCHEMA site;
+@pytest.fixture
+def site_view(hostile):
+    """The name of a view in a schema of its own, which has some rows of the inventory and one more column."""
+    hostile.site.sql("""CREATE SCHEMA site;
         CREATE VIEW site."my$view" AS SELECT c.*, 'a text' AS more FROM waybill.container AS c
             WHERE container_name = 'nginx';
         GRANT USAGE ON SCHEMA site TO waybill_service;
         GRANT SELECT ON site."my$view" TO waybill_service""")
+    yield "site.my$view"
+    hostile.site.sql("DROP SCHEMA site CASCADE")
+
+
+def test_the_connection_and_the_relation_of_the_inventory(hostile, site_view, out):
+    """[inventory] conninfo and relation apply; the database of the tasks is not needed."""
+    site = hostile.site
     config = site.write_config({
         "database.conninfo": f"host={site.directory} dbname=x",
         "inventory.conninfo": site.postgres.conninfo(site.database, "waybill_service"),
-        "inventory.relation": "site.my$view"}, "view.conf")
+        "inventory.relation": site_view}, "view.conf")
     rows = oracle.select(inventory.fetch(site.superuser), {"container_name": "nginx"}, enterprise_projects=None)
     assert rows
     assert exported(site, "--enterprise-project", "all", config=config) == oracle.csv(rows, ALL)
