@@ -12,43 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from inventory import PROJECT
-from service import TOP, environment
+from samples import SAMPLES, crontab, sample, unit, verify_units
+from service import environment
 
-SAMPLES = os.path.join(TOP, "docs", "samples")
 TASK_ID = "11111111-2222-4333-8444-555555555555"
 FILE_ID = "66666666-7777-4888-8999-aaaaaaaaaaaa"
 CONTENT = b'"Id"\r\n"c1"\r\n'
 SHA256 = "0" * 64
-
-
-def sample(name):
-    with open(os.path.join(SAMPLES, name), encoding="utf-8") as file:
-        return file.read()
-
-
-def crontab():
-    """Returns what cron does with the crontab: its variables, and the command of its only entry."""
-    variables, entries = {}, []
-    for line in sample("waybill-report.cron").splitlines():
-        if not line or line.startswith("#"):
-            continue
-        assignment = re.fullmatch(r"([A-Z_]+)=(.*)", line)
-        if assignment:
-            variables[assignment[1]] = assignment[2]
-        else:
-            entries.append(line)
-    times = re.fullmatch(r"((?:[0-9*/,-]+\s+){5})([a-z]+)\s+(.*)", *entries)
-    assert times, f"{entries}"
-    command = times[3]
-    assert not re.search(r"(?<!\\)%", command), "cron would end the command at a %"
-    return variables, command.replace("\\%", "%")
-
-
-def unit():
-    """Returns the environment and the command line of the unit."""
-    text = sample("waybill-report.service")
-    variables = dict(line.split("=", 1) for line in re.findall(r"^Environment=(.*)$", text, re.M))
-    return variables, re.findall(r"^ExecStart=(.*)$", text, re.M)[0]
 
 
 class Reports:
@@ -89,7 +59,7 @@ class Reports:
 
     def report(self, port, name="report.csv"):
         """Runs the program as the unit does."""
-        variables, command = unit()
+        variables, command = unit("waybill-report.service")
         command = command.replace("/usr/local/bin", self.directory).replace("containers.csv", name)
         return self.run(command, self.variables(variables, port))
 
@@ -115,7 +85,7 @@ def expect_report(reports, name, api):
 def test_the_crontab(reports, hostile, webs):
     web = webs("lighttpd")
     reports.write_token(hostile.site.token(PROJECT))
-    variables, command = crontab()
+    variables, command = crontab("waybill-report.cron")
     done = reports.run(command, reports.variables(variables, web.port))
     assert done.returncode == 0 and done.stdout == done.stderr == "", f"{done}"
     name, = reports.files()
@@ -133,14 +103,7 @@ def test_the_service_unit(reports, hostile, webs):
 
 
 def test_the_units_are_valid(tmp_path):
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is missing")
-    for name in ("waybill-report.service", "waybill-report.timer"):
-        (tmp_path / name).write_text(sample(name).replace("/usr/local/bin/waybill-report", "/bin/true"))
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no",
-                           tmp_path / "waybill-report.service", tmp_path / "waybill-report.timer"],
-                          capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0 and done.stderr == "", f"{done}"
+    verify_units(tmp_path, "waybill-report.service", "waybill-report.timer")
 
 
 def test_a_refused_request(reports, hostile, webs):
@@ -224,7 +187,7 @@ def test_a_download_that_fails(reports, player, download):
 @pytest.mark.parametrize("variable", ["WAYBILL_URL", "WAYBILL_PROJECT", "WAYBILL_TOKEN", "WAYBILL_REQUEST"])
 def test_a_missing_variable(reports, player, variable):
     reports.write_token("secret")
-    variables, command = unit()
+    variables, command = unit("waybill-report.service")
     values = reports.variables(variables, player.server_port)
     del values[variable]
     done = reports.run(command.replace("/usr/local/bin", reports.directory), values)
