@@ -22,9 +22,9 @@ static const struct {
      "      [--size N|all] [-o FILE|-]\n"
      "                                    write a CSV file with a selection from the inventory\n"},
     {"inventory", cli_inventory,
-     "  inventory load --project P [--enterprise-project E] [--format kubernetes|csv] [--source S]\n"
-     "      [--cluster-name N] [--cluster-type T] [--include init,ephemeral] [--replace] [--on-error stop|skip]\n"
-     "      [--dry-run] [--json] [FILE|-]...\n"
+     "  inventory load --project P [--enterprise-project E] [--format kubernetes|docker|trivy|csv] [--source S]\n"
+     "      [--cluster-name N] [--cluster-type T] [--image NAME] [--include init,ephemeral] [--replace]\n"
+     "      [--on-error stop|skip] [--dry-run] [--json] [FILE|-]...\n"
      "                                    load the inventory of a project from files\n"},
     {"token", cli_token,
      "  token create --project P [--enterprise-project LIST|all] [--expires 30d] [--name TEXT]\n"

@@ -190,6 +190,20 @@ CREATE TABLE waybill.inventory_load (
 
 COMMENT ON TABLE waybill.inventory_load IS 'When the inventory of a project was last loaded';
 
+CREATE TABLE waybill.image_report (
+    project_id  text COLLATE "C" NOT NULL,
+    image_key   text COLLATE "C" NOT NULL,
+    low_risk    integer NOT NULL,
+    medium_risk integer NOT NULL,
+    high_risk   integer NOT NULL,
+    fatal_risk  integer NOT NULL,
+    load_time   timestamptz(3) NOT NULL,
+    PRIMARY KEY (project_id, image_key)
+);
+
+COMMENT ON TABLE waybill.image_report IS
+    'The risks of images, from their newest reports; the key of an image is waybill.image_key of its name';
+
 -- A role that loads the inventory calls these functions after a load. The first makes the statistics of the planner
 -- current. The second removes the combinations that no container has any more, unless a writer is at work.
 CREATE FUNCTION waybill.inventory_analyze(project text) RETURNS void
@@ -242,7 +256,8 @@ BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'waybill_loader') THEN
         GRANT USAGE ON SCHEMA waybill TO waybill_loader;
         GRANT SELECT, INSERT, UPDATE, DELETE ON waybill.container TO waybill_loader;
-        GRANT SELECT, INSERT, UPDATE ON waybill.inventory_load TO waybill_loader;
+        GRANT SELECT, INSERT, UPDATE ON waybill.inventory_load, waybill.image_report TO waybill_loader;
+        GRANT SELECT ON waybill.inventory_label TO waybill_loader;
         GRANT EXECUTE ON FUNCTION waybill.inventory_analyze, waybill.inventory_tidy TO waybill_loader;
     END IF;
 END

@@ -41,12 +41,22 @@ static const char *parse_cluster_type(const char *value, void *target)
     return NULL;
 }
 
+static const char *parse_image(const char *value, void *target)
+{
+    size_t count = 0;
+
+    if (value[0] == '\0' || strlen(value) > IMAGE_NAME_MAX_BYTES || !text_utf8_count(value, strlen(value), &count))
+        return "must be 1 to " TEXT_OF(IMAGE_NAME_MAX_BYTES) " bytes of valid UTF-8";
+    *(const char **) target = value;
+    return NULL;
+}
+
 static const char *parse_format(const char *value, void *target)
 {
     const struct load_format *format = load_format_find(value);
 
     if (format == NULL)
-        return "must be kubernetes or csv";
+        return "must be kubernetes, docker, trivy or csv";
     *(const struct load_format **) target = format;
     return NULL;
 }
@@ -97,6 +107,7 @@ static bool parse_load_options(int argc, char **argv, struct inventory_load *loa
         {"--source", .parse = parse_column_text, .target = &options->source},
         {"--cluster-name", .parse = parse_column_text, .target = &options->loader.cluster_name},
         {"--cluster-type", .parse = parse_cluster_type, .target = &options->loader.cluster_type},
+        {"--image", .parse = parse_image, .target = &options->loader.image},
         {"--include", .parse = parse_include, .target = &options->loader},
         {"--replace", .flag = &options->replace},
         {"--on-error", .parse = parse_on_error, .target = &options->skip_refused},

@@ -79,8 +79,7 @@ static bool refuse_csv_record(struct loader *loader, const struct record *record
 /* Fills a column that is NULL with the value of an option, which may be NULL. */
 static bool fill_default(struct record *record, enum record_field field, const char *option, struct error *err)
 {
-    return option == NULL || record->fields[field].data != NULL
-           || record_set_text(record, field, option, strlen(option), err);
+    return record->fields[field].data != NULL || record_set_string(record, field, option, err);
 }
 
 static bool load_csv_record(struct loader *loader, const struct csv_header *header, const struct csv_record *values,

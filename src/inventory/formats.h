@@ -30,7 +30,8 @@ struct load_format {
     bool (*load_item)(struct loader *loader, const struct json_item *item, struct json_object *value,
                       struct error *err);
 
-    bool is_csv; /* not JSON */
+    bool is_csv;     /* not JSON */
+    bool is_reports; /* it has reports on images, and no containers */
 };
 
 extern const struct load_format load_formats[]; /* terminated by a row without a name */
@@ -40,16 +41,23 @@ const struct load_format *load_format_find(const char *name);
 
 /*
  * Loads a file. If `format` is NULL, the content decides: JSON of the first format that recognizes a value, or csv.
+ * *ret_format is the format of the file.
  * Fails with ERROR_PARAMETER or ERROR_BODY if the input is empty, is not of the format, or is damaged, and with the
  * errors of the sink. Messages name the file, and the item and line if they are known.
  */
 MUST_CHECK bool load_file(struct input *input, const struct load_format *format, const struct loader_options *options,
-                          const struct loader_sink *sink, struct error *err);
+                          const struct loader_sink *sink, const struct load_format **ret_format, struct error *err);
 
 /* The rows of the table, in files of their own. */
 bool kubernetes_recognizes(struct json_object *value);
 bool kubernetes_load_item(struct loader *loader, const struct json_item *item, struct json_object *value,
                           struct error *err);
+bool docker_recognizes(struct json_object *value);
+bool docker_load_item(struct loader *loader, const struct json_item *item, struct json_object *value,
+                      struct error *err);
+bool trivy_recognizes(struct json_object *value);
+bool trivy_load_item(struct loader *loader, const struct json_item *item, struct json_object *value,
+                     struct error *err);
 bool csv_load(struct loader *loader, struct input *input, struct error *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "db/copy_in.h"
 #include "db/query.h"
+#include "inventory/reports.h"
 
 /* The limit of a key of a btree index is about 2,700 bytes. */
 #define MAX_KEY_BYTES 2600
@@ -26,12 +27,13 @@ struct load {
     size_t file;  /* number of the file that is being read, from 0 */
     int64_t size; /* of this file; -1: unknown */
     int64_t records; /* number of staged records that were not refused */
-
+    struct json_object *reports; /* see inventory/reports.h */
+    bool has_containers;         /* a file is of a format with containers, even if it has none */
 };
 
 /*
  * The staging table has the columns of a record, in their order, its position, and whether it was refused: the stored
- * row of a refused record stays.
+ * row of a refused record stays. A column is added when all records are in the table.
  */
 static const char staging[] =
     "CREATE TEMPORARY TABLE staging ("
@@ -41,20 +43,23 @@ static const char staging[] =
     " fatal_risk integer, create_time timestamptz(3), restart_count integer, cpu_limit text COLLATE \"C\","
     " memory_limit text COLLATE \"C\", enterprise_project_id text COLLATE \"C\", cluster_container boolean,"
     " file integer, item bigint, line bigint, is_refused boolean)";
+static const char staged[] =
+    "ALTER TABLE pg_temp.staging ADD risks_reported boolean NOT NULL DEFAULT false;"
+    "ANALYZE pg_temp.staging";
 
 /* The columns of waybill.container that a load sets, and their values in the staging table. */
 #define LOADED_COLUMNS \
     "enterprise_project_id, container_name, image_name, pod_name, cluster_name, cluster_type, status," \
     " cluster_container, risky, low_risk, medium_risk, high_risk, fatal_risk, restart_count, create_time, cpu_limit," \
-    " memory_limit, source"
+    " memory_limit, risks_reported, source"
 #define LOADED_VALUES \
     "s.enterprise_project_id, s.container_name, s.image_name, s.pod_name, s.cluster_name, s.cluster_type, s.status," \
     " s.cluster_container, s.risky, s.low_risk, s.medium_risk, s.high_risk, s.fatal_risk, s.restart_count," \
-    " s.create_time, s.cpu_limit, s.memory_limit, $2::text"
+    " s.create_time, s.cpu_limit, s.memory_limit, s.risks_reported, $2::text"
 #define STORED_VALUES \
     "c.enterprise_project_id, c.container_name, c.image_name, c.pod_name, c.cluster_name, c.cluster_type, c.status," \
     " c.cluster_container, c.risky, c.low_risk, c.medium_risk, c.high_risk, c.fatal_risk, c.restart_count," \
-    " c.create_time, c.cpu_limit, c.memory_limit, c.source"
+    " c.create_time, c.cpu_limit, c.memory_limit, c.risks_reported, c.source"
 
 static struct db_field boolean_field(bool value)
 {
@@ -139,6 +144,15 @@ static bool on_container(void *context, const struct record *record, const struc
     return stage_row(load, fields, position, false, err);
 }
 
+static bool on_report(void *context, const char *image, const struct image_risks *risks, struct error *err)
+{
+    struct load *load = context;
+
+    (void) err;
+    reports_add(load->reports, image, risks);
+    return true;
+}
+
 static void on_skipped(void *context)
 {
     struct load *load = context;
@@ -157,39 +171,42 @@ static bool stage_file(struct load *load, const char *path, struct error *err)
 {
     const struct loader_sink sink = {
         .container = on_container,
+        .report = on_report,
         .skip = on_skipped,
         .refuse = on_refused,
         .progress = on_progress,
         .context = load,
     };
     struct input *input = input_open(path, err);
-    bool staged;
+    const struct load_format *format = NULL;
+    bool loaded;
 
     if (input == NULL)
         return false;
     load->size = input_size(input);
-    staged = load_file(input, load->options->format, &load->options->loader, &sink, err);
+    loaded = load_file(input, load->options->format, &load->options->loader, &sink, &format, err);
     input_close(input);
-    return staged;
+    load->has_containers = load->has_containers || (loaded && !format->is_reports);
+    return loaded;
 }
 
 /* Copies the records of all files to the staging table, without a lock, so that a slow pipe delays nothing. */
 static bool stage_files(struct load *load, size_t count, struct error *err)
 {
-    bool staged = true;
+    bool loaded = true;
 
     if (!db_execute(load->db, staging, 0, NULL, NULL, err))
         return false;
     load->copy = db_copy_in_begin(load->db, "pg_temp.staging", err);
     if (load->copy == NULL)
         return false;
-    for (load->file = 0; staged && load->file < count; load->file++)
-        staged = stage_file(load, load->files[load->file], err);
-    if (!staged) {
+    for (load->file = 0; loaded && load->file < count; load->file++)
+        loaded = stage_file(load, load->files[load->file], err);
+    if (!loaded) {
         db_copy_in_abort(load->copy);
         return false;
     }
-    return db_copy_in_end(load->copy, NULL, err) && db_execute(load->db, "ANALYZE pg_temp.staging", 0, NULL, NULL, err);
+    return db_copy_in_end(load->copy, NULL, err) && db_run_script(load->db, staged, err);
 }
 
 static struct loader_position position_of(const struct load *load, const struct db_result *rows, size_t row,
@@ -255,8 +272,11 @@ static bool merge_rows(struct load *load, struct error *err)
         " ORDER BY s.container_id";
     const char *const values[] = {load->options->project_id, load->options->source};
 
-    return db_execute(load->db, update, ARRAY_SIZE(values), values, &load->summary->changed, err)
-           && db_execute(load->db, insert, ARRAY_SIZE(values), values, &load->summary->added, err);
+    if (!db_execute(load->db, update, ARRAY_SIZE(values), values, &load->summary->changed, err)
+        || !db_execute(load->db, insert, ARRAY_SIZE(values), values, &load->summary->added, err))
+        return false;
+    load->summary->unchanged = load->records - load->summary->added - load->summary->changed;
+    return true;
 }
 
 /* Removes the rows of the source that the load does not have. */
@@ -272,6 +292,24 @@ static bool remove_rows(struct load *load, struct error *err)
     if (!options->replace || load->summary->keeps_rows)
         return true;
     return db_execute(load->db, sql, ARRAY_SIZE(values), values, &load->summary->removed, err);
+}
+
+static bool store_reports(struct load *load, struct error *err)
+{
+    return json_object_array_length(load->reports) == 0
+           || reports_store(load->db, load->options->project_id, load->reports, err);
+}
+
+/* Gives the risks of the reports to the containers that were stored before. */
+static bool apply_reports(struct load *load, struct error *err)
+{
+    int64_t changed = 0;
+
+    if (json_object_array_length(load->reports) > 0
+        && !reports_apply(load->db, load->options->project_id, load->reports, &changed, err))
+        return false;
+    load->summary->changed += changed;
+    return true;
 }
 
 /* Calls a function of the database that takes the project and returns nothing. */
@@ -319,10 +357,12 @@ static bool store_rows(struct load *load, struct error *err)
         return false;
     stored = db_run_script(load->db, "SET LOCAL work_mem = '256MB'", err)
              && refuse_duplicates(load, err)
+             && store_reports(load, err)
+             && reports_fill_staging(load->db, load->options->project_id, err)
              && merge_rows(load, err)
              && remove_rows(load, err)
+             && apply_reports(load, err)
              && record_load(load, err);
-    load->summary->unchanged = load->records - load->summary->added - load->summary->changed;
     if (!stored || load->options->dry_run) {
         db_rollback(load->db);
         return stored;
@@ -342,6 +382,13 @@ static void tidy(struct load *load)
     (void) !call_for_project(load, "SELECT waybill.inventory_tidy($1)", &ignored);
 }
 
+/* Removing what the load does not have makes no sense if none of the files can have containers. */
+static bool check_replace(const struct load *load, struct error *err)
+{
+    return !load->options->replace || load->has_containers
+           || error_set(err, ERROR_USAGE, "inventory load: --replace needs a file with containers, not only reports");
+}
+
 bool load_files(struct db *db, const struct load_options *options, const char *const *files, size_t count,
                 struct load_summary *ret_summary, struct error *err)
 {
@@ -350,7 +397,9 @@ bool load_files(struct db *db, const struct load_options *options, const char *c
     bool stored;
 
     *ret_summary = nothing;
-    stored = stage_files(&load, count, err) && store_rows(&load, err);
+    load.reports = json_object_new_array();
+    stored = stage_files(&load, count, err) && check_replace(&load, err) && store_rows(&load, err);
+    json_object_put(load.reports);
     if (!stored) {
         ret_summary->added = ret_summary->changed = ret_summary->unchanged = ret_summary->removed = 0;
         return false;

@@ -142,6 +142,11 @@ void record_set_boolean(struct record *record, enum record_field field, bool val
     set_scratch(record, field, value ? "true" : "false");
 }
 
+bool record_set_string(struct record *record, enum record_field field, const char *text, struct error *err)
+{
+    return record_set_text(record, field, text, text == NULL ? 0 : strlen(text), err);
+}
+
 bool record_set_count(struct record *record, enum record_field field, int64_t value, struct error *err)
 {
     char text[RECORD_SCRATCH_SIZE];
@@ -272,10 +277,10 @@ static bool set_time(struct record *record, enum record_field field, const char 
     return true;
 }
 
-bool record_set_time(struct record *record, enum record_field field, const char *text, size_t length,
-                     struct error *err)
+bool record_set_time(struct record *record, enum record_field field, const char *text, struct error *err)
 {
-    return set_time(record, field, text, length, false, err);
+    record->fields[field] = (struct db_field) {0};
+    return text == NULL || set_time(record, field, text, strlen(text), false, err);
 }
 
 static bool is_text(const char *text, size_t length, const char *wanted)

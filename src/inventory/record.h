@@ -76,6 +76,9 @@ enum record_field record_find(const char *name, size_t length);
 MUST_CHECK bool record_set_text(struct record *record, enum record_field field, const char *text, size_t length,
                                 struct error *err);
 
+/* The same for a string that ends with NUL. */
+MUST_CHECK bool record_set_string(struct record *record, enum record_field field, const char *text, struct error *err);
+
 void record_set_boolean(struct record *record, enum record_field field, bool value);
 
 /* Sets a column of kind RECORD_COUNT. */
@@ -83,10 +86,9 @@ MUST_CHECK bool record_set_count(struct record *record, enum record_field field,
 
 /*
  * Sets a column of kind RECORD_TIME from a time with a date, a time of day, an optional fraction of any length, which
- * is cut to milliseconds, and an offset (RFC 3339, such as 2026-04-03T08:15:00.123456789Z or +02:00).
+ * is cut to milliseconds, and an offset (RFC 3339, such as 2026-04-03T08:15:00.123456789Z or +02:00). NULL sets NULL.
  */
-MUST_CHECK bool record_set_time(struct record *record, enum record_field field, const char *text, size_t length,
-                                struct error *err);
+MUST_CHECK bool record_set_time(struct record *record, enum record_field field, const char *text, struct error *err);
 
 /*
  * Sets a column of any kind from the text that an exported file has for it: true, false, a decimal number, a time as in

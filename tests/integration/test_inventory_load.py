@@ -374,7 +374,7 @@ def test_combinations_that_are_gone_are_removed(site, stock):
 
 @pytest.mark.parametrize("options, reason", [
     (["--include", "all"], "--include must be init, ephemeral or both"), (["--on-error", "x"], "stop or skip"),
-    (["--format", "xml"], "kubernetes or csv"), (["--cluster-type", "eks"], "--cluster-type must be"),
+    (["--format", "xml"], "kubernetes, docker, trivy or csv"), (["--cluster-type", "eks"], "--cluster-type must be"),
     (["--enterprise-project", ""], "--enterprise-project must be"), (["--source", "x" * 4097], "--source must be"),
 ])
 def test_bad_options(stock, options, reason):

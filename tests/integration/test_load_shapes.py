@@ -1,21 +1,13 @@
 """What the shapes of pod_shapes.py and csv_shapes.py become: their exports have the bytes that the oracles expect."""
 
-import itertools
-import os
-import subprocess
-
 import csv_shapes
 import oracle
 import pod_oracle
 import pytest
-from deadline import DEADLINE
-from inventory import EXPORTED
-from loading import Inventory, summary
+from loading import ALL_COLUMNS, Inventory, export, numbered, summary
 from pod_shapes import SHAPES
-from service import BUILD, environment
 
-ALL = [[key, key] for key in EXPORTED]
-projects = (f"shape-{number}" for number in itertools.count())
+projects = numbered("shape")
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +20,6 @@ def stock(site):
     return Inventory(site, next(projects))
 
 
-def export(stock, *options):
-    return subprocess.run([os.path.join(BUILD, "waybill"), "--config", stock.site.config, "export", "--project",
-                           stock.project, *(f"--column={key}={key}" for key in EXPORTED), *options],
-                          capture_output=True, env=environment(), check=True, timeout=DEADLINE).stdout
-
-
 @pytest.mark.parametrize("include, cluster", [
     ((), {}), (("init", "ephemeral"), {"cluster_name": "prod", "cluster_type": "k8s"}),
 ], ids=["without options", "with options"])
@@ -43,7 +29,7 @@ def test_pods(stock, name, include, cluster):
     options = [f"--include={','.join(include)}"] if include else []
     options += [f"--{option.replace('_', '-')}={value}" for option, value in cluster.items()]
     assert stock.load(SHAPES[name], *options) == summary(added=len(rows), skipped=skipped)
-    assert export(stock) == oracle.csv(rows, ALL)
+    assert export(stock) == oracle.csv(rows, ALL_COLUMNS)
     assert set(stock.rows("cluster_container")) <= {True}
     assert stock.load(SHAPES[name], *options, "--replace", "--format=kubernetes") == summary(
         unchanged=len(rows), skipped=skipped)
@@ -66,7 +52,7 @@ def test_csv(stock, name, cluster):
     rows.sort(key=lambda row: row["container_id"].encode())
     options = [f"--{option.replace('_', '-')}={value}" for option, value in cluster.items()]
     assert stock.load(content, "--enterprise-project=ep-load", *options) == summary(added=len(rows))
-    assert export(stock, "--enterprise-project=all") == oracle.csv(rows, ALL)
+    assert export(stock, "--enterprise-project=all") == oracle.csv(rows, ALL_COLUMNS)
     assert stock.rows("enterprise_project_id, cluster_container") == [
         (row["enterprise_project_id"], row["cluster_container"]) for row in rows]
 
