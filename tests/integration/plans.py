@@ -9,10 +9,10 @@ SETTINGS = {"session_preload_libraries": "auto_explain", "auto_explain.log_min_d
 ENTRY = re.compile(r"^[^\t].* \[\d+\] (\S+) LOG:  duration: [0-9.]+ ms  plan:\n", re.M)
 
 
-def log_plans(site):
-    """Makes PostgreSQL log the plans of the processes of the site that connect later."""
+def log_plans(site, role="waybill_service"):
+    """Makes PostgreSQL log the plans of the role's connections to the database of the site that are opened later."""
     for name, value in SETTINGS.items():
-        site.sql(f"ALTER ROLE waybill_service IN DATABASE {site.database} SET {name} = {value}")
+        site.sql(f"ALTER ROLE {role} IN DATABASE {site.database} SET {name} = {value}")
 
 
 class Plans:

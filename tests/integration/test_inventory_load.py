@@ -18,6 +18,7 @@ from deadline import DEADLINE, wait_until
 from inventory import EXPORTED
 from loading import Inventory, pod, pods, summary
 from pgproxy import CUT, RESET, Proxy
+from plans import Plans, log_plans, rows_read, scans
 from service import BUILD, Site, environment
 
 HEADER = "container_id,container_name,status,enterprise_project_id\n"
@@ -359,6 +360,22 @@ def test_the_loader_role_is_enough(site, stock):
                         f"waybill.{table}") == [(False,)]
     stock.load("container_id\na\nb\n")
     assert stock.load("container_id\na\n", "--replace") == summary(unchanged=1, removed=1)
+
+
+def test_the_time_of_a_load_is_linear(start):
+    """The planner expects no rows of a project or a source that it does not know. The second source must not compare
+    each row with each record."""
+    site = start("load_plans").site
+    log_plans(site, "waybill_owner")
+    stock, count = Inventory(site, "p"), 2000
+    rows = ["".join(f"{source}{number}\n" for number in range(count)) for source in "ab"]
+    plans = Plans(site)
+    for content, source in zip(rows * 2, "abab"):
+        stock.load("container_id\n" + content, "--source", source, "--replace")
+    assert len(stock.rows()) == 2 * count
+    for statement in plans.statements():
+        for scan in scans(statement["Plan"], ("staging", "container")):
+            assert rows_read(scan) <= 10 * count, json.dumps(statement)
 
 
 def test_combinations_that_are_gone_are_removed(site, stock):
