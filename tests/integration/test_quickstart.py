@@ -1,6 +1,7 @@
 """tools/quickstart, end to end: what it starts, leaves, reuses and stops. It builds Waybill itself."""
 
 import csv
+import json
 import os
 import re
 import shutil
@@ -103,6 +104,37 @@ def test_the_csv_has_the_containers_of_the_demo(quickstart):
     assert ["|".join(row) for row in rows] == told
 
 
+def test_the_sample_files(quickstart):
+    """What kubectl, docker and trivy would print, and the inventory that it becomes."""
+    files = {}
+    for name in os.listdir(os.path.join(quickstart.home, "sample")):
+        with open(os.path.join(quickstart.home, "sample", name), encoding="utf-8") as file:
+            files[name] = file.read()
+    reports = {report["ArtifactName"]: report for report in map(json.loads, files.pop("trivy.json").splitlines())}
+    hosts = json.loads(files.pop("docker.json"))
+    clusters = {name.removesuffix(".json"): json.loads(content)["items"] for name, content in files.items()}
+    images = {container["Id"]: container["Config"]["Image"] for container in hosts}
+    for pod in (pod for pods in clusters.values() for pod in pods):
+        status, = pod["status"]["containerStatuses"]
+        images[status["containerID"].removeprefix("containerd://")] = pod["spec"]["containers"][0]["image"]
+    assert len(images) == 10000 and set(images.values()) == set(reports)
+
+    def count(image, severity):
+        found = reports[image]["Results"][0]["Vulnerabilities"] or []
+        return sum(vulnerability["Severity"] == severity for vulnerability in found)
+
+    told = quickstart.sql("SELECT concat_ws('|', container_id, image_name, low_risk, medium_risk, high_risk,"
+                          " fatal_risk, source) FROM waybill.container").split("\n")
+    sources = {container["Id"]: "hosts" for container in hosts}
+    sources.update((pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://"), cluster)
+                   for cluster, pods in clusters.items() for pod in pods)
+    assert sorted(told) == sorted("|".join(map(str, (
+        key, image, *(count(image, severity) for severity in ("LOW", "MEDIUM", "HIGH", "CRITICAL")), sources[key])))
+        for key, image in images.items())
+    assert quickstart.sql("SELECT count(DISTINCT cluster_name || cluster_type), count(DISTINCT status),"
+                          " bool_or(risky), bool_and(risky) FROM waybill.container") == "13|4|t|f"
+
+
 def test_the_environment_file(quickstart):
     path = os.path.join(quickstart.home, "env")
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
@@ -120,12 +152,16 @@ def test_the_environment_file(quickstart):
                             ' "$BASE_URL/v5/$PROJECT_ID/export-task/00000000-0000-0000-0000-000000000000"') == "404"
 
 
-def test_the_schedule_of_the_readme(quickstart):
-    """The commands of the section, in one shell."""
+def run_readme(quickstart, title, before=""):
+    """Returns what the commands of a section print, in one shell."""
     with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
-        section = file.read().split("\n## Exports on a schedule\n")[1].split("\n## ")[0]
+        section = file.read().split(f"\n## {title}\n")[1].split("\n## ")[0]
     commands = "\n".join(re.findall(r"^ {4}(.*)", section, re.M))
-    printed = quickstart.shell(f'cd "{quickstart.home}"\nset +a\nunset WAYBILL_CONFIG\n. ./env\n{commands}')
+    return quickstart.shell(f'cd "{quickstart.home}"\nset +a\nunset WAYBILL_CONFIG\n. ./env\n{before}\n{commands}')
+
+
+def test_the_schedule_of_the_readme(quickstart):
+    printed = run_readme(quickstart, "Exports on a schedule")
     assert re.fullmatch("[0-9a-f-]{36}(\n[0-9]{4}-[0-9]{2}-[0-9]{2}T08:00:00Z){3}", printed), printed
     with open(os.path.join(quickstart.home, "monday.csv"), encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
@@ -157,6 +193,19 @@ def test_another_number_of_rows_leaves_those_of_others(quickstart):
     assert quickstart.sql(
         "SELECT md5(string_agg(c::text, '' ORDER BY container_id)) FROM waybill.container AS c") == before
     quickstart.sql("DELETE FROM waybill.container WHERE container_id = 'mine'")
+
+
+def test_the_loads_of_the_readme(quickstart):
+    """Functions print what the tools would print: files of the sample."""
+    printed = run_readme(quickstart, "Fill it from your cluster", """
+        kubectl() { cat sample/cce-prod-01.json; }
+        docker() { [ "$1" = inspect ] && cat sample/docker.json; [ "$1" != ps ] || echo 1 2; }
+        trivy() { grep -m 1 CVE sample/trivy.json | sed 's/"Results".*/"Results": []}/'; }""").splitlines()
+    loaded = [int(re.match(r"added=0 changed=(\d+) unchanged=0 removed=0 skipped=0 refused=0", line)[1])
+              for line in printed]
+    assert len(loaded) == 3 and all(loaded), printed
+    assert quickstart.sql("SELECT source, count(*) FROM waybill.container WHERE source IN ('prod', 'host1') GROUP BY 1"
+                          " ORDER BY 1") == f"host1|{loaded[1]}\nprod|{loaded[0]}"
 
 
 def test_an_edited_configuration_is_used_and_kept(quickstart):
