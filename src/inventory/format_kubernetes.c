@@ -27,6 +27,19 @@ static const struct {
     [CONTAINER_EPHEMERAL] = {"ephemeralContainers", "ephemeralContainerStatuses"},
 };
 
+/* The states of a container, of which at most one has a value. */
+struct container_state {
+    const char *path;
+    const char *status; /* in the inventory */
+    bool has_start;     /* startedAt is the start of the container */
+};
+
+static const struct container_state container_states[] = {
+    {"state.running", "Running", true},
+    {"state.waiting", "Waiting", false},
+    {"state.terminated", "Terminated", true},
+};
+
 /* A pod that is being loaded. Objects are NULL if they are missing. */
 struct pod {
     struct json_object *spec, *status;
@@ -36,10 +49,10 @@ struct pod {
 /* A container of a pod. */
 struct pod_container {
     enum container_kind kind;
-    struct json_object *spec;   /* its element in the list of containers */
-    struct json_object *status; /* its element in the list of states, or NULL */
-    struct json_object *state;  /* its only state that has a value, or NULL */
-    const char *state_name;     /* running, waiting or terminated */
+    struct json_object *spec;            /* its element in the list of containers */
+    struct json_object *status;          /* its element in the list of states, or NULL */
+    const struct container_state *state; /* the state that has a value, or NULL */
+    struct json_object *value;           /* of that state, or NULL */
 };
 
 static bool read_pod(struct json_object *value, struct pod *pod, struct error *err)
@@ -86,16 +99,11 @@ static bool find_status(const struct pod *pod, enum container_kind kind, const c
 /* Finds which of the states has a value. */
 static bool find_state(struct pod_container *container, struct error *err)
 {
-    static const struct {
-        const char *path, *name;
-    } states[] = {
-        {"state.running", "running"}, {"state.waiting", "waiting"}, {"state.terminated", "terminated"},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(states) && container->state == NULL; i++) {
-        if (!json_path_object(container->status, states[i].path, &container->state, err))
+    for (size_t i = 0; i < ARRAY_SIZE(container_states) && container->state == NULL; i++) {
+        if (!json_path_object(container->status, container_states[i].path, &container->value, err))
             return false;
-        container->state_name = states[i].name;
+        if (container->value != NULL)
+            container->state = &container_states[i];
     }
     return true;
 }
@@ -122,21 +130,22 @@ static bool fill_container_id(struct record *record, const struct pod *pod, cons
     return record_set_text(record, RECORD_CONTAINER_ID, buffer_text(scratch), scratch->length, err);
 }
 
+/* The state of the container or, without one, the phase of its pod. */
 static bool fill_status(struct record *record, const struct pod *pod, const struct pod_container *container,
                         struct error *err)
 {
     static const struct {
-        const char *state; /* of the container, or the phase of its pod */
+        const char *phase;
         const char *status;
-    } statuses[] = {
-        {"running", "Running"}, {"waiting", "Waiting"}, {"terminated", "Terminated"},
+    } phases[] = {
         {"Pending", "Waiting"}, {"Running", "Waiting"}, {"Succeeded", "Terminated"}, {"Failed", "Terminated"},
     };
-    const char *state = container->state != NULL ? container->state_name : pod->phase;
 
-    for (size_t i = 0; state != NULL && i < ARRAY_SIZE(statuses); i++) {
-        if (strcmp(statuses[i].state, state) == 0)
-            return record_set_string(record, RECORD_STATUS, statuses[i].status, err);
+    if (container->state != NULL)
+        return record_set_string(record, RECORD_STATUS, container->state->status, err);
+    for (size_t i = 0; pod->phase != NULL && i < ARRAY_SIZE(phases); i++) {
+        if (strcmp(phases[i].phase, pod->phase) == 0)
+            return record_set_string(record, RECORD_STATUS, phases[i].status, err);
     }
     return true;
 }
@@ -153,9 +162,10 @@ static bool fill_restart_count(struct record *record, const struct pod_container
 static bool fill_create_time(struct record *record, const struct pod *pod, const struct pod_container *container,
                              struct error *err)
 {
-    const char *time;
+    const char *time = NULL;
 
-    if (!json_path_string(container->state, "startedAt", &time, err))
+    if (container->state != NULL && container->state->has_start
+        && !json_path_string(container->value, "startedAt", &time, err))
         return false;
     return record_set_time(record, RECORD_CREATE_TIME, time != NULL ? time : pod->creation, err);
 }

@@ -236,7 +236,8 @@ shape("other writers", kubectl([
                     container("null", resources={"limits": {"cpu": None, "memory": ""}})],
         [status("int", running("2026-03-01T12:20:30.5+02:00"), "a+b.c-d1"),
          status("float", running("2026-03-01T10:20:30.1239Z"), None, containerID="bare" + digest("bare")),
-         {"restartCount": 3}, status("null", waiting(), None, containerID=None, restartCount=None)],
+         {"restartCount": 3}, status("null", {"waiting": {"startedAt": "2026-03-01T10:20:30Z"}}, None,
+                                       containerID=None, restartCount=None)],
         spec={"initContainers": [container("policy", restartPolicy=None)]}),
 ], NEW))
 
