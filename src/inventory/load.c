@@ -323,18 +323,15 @@ static bool call_for_project(struct load *load, const char *sql, struct error *e
     return called;
 }
 
-/* Records the time of the load. If rows have changed, the planner gets new statistics. */
+/* Records the time of the load. */
 static bool record_load(struct load *load, struct error *err)
 {
     static const char sql[] =
         "INSERT INTO waybill.inventory_load AS l VALUES ($1, clock_timestamp())"
         " ON CONFLICT (project_id) DO UPDATE SET load_time = excluded.load_time";
-    const struct load_summary *summary = load->summary;
     const char *const values[] = {load->options->project_id};
 
-    return db_execute(load->db, sql, ARRAY_SIZE(values), values, NULL, err)
-           && (summary->added + summary->changed + summary->removed == 0
-               || call_for_project(load, "SELECT waybill.inventory_analyze($1)", err));
+    return db_execute(load->db, sql, ARRAY_SIZE(values), values, NULL, err);
 }
 
 static bool lock_project(struct load *load, struct error *err)
@@ -384,12 +381,20 @@ static bool store_rows(struct load *load, struct error *err)
     return false;
 }
 
-/* Removes combinations that are no longer needed. A failure delays this until the next load. */
+/*
+ * Makes the statistics of the planner current, and removes combinations that are no longer needed. This comes after the
+ * transaction, because ANALYZE locks tables that loads of other projects analyze too. A failure delays it until the
+ * next load.
+ */
 static void tidy(struct load *load)
 {
+    const struct load_summary *summary = load->summary;
     struct error ignored;
 
-    (void) !call_for_project(load, "SELECT waybill.inventory_tidy($1)", &ignored);
+    if (summary->added + summary->changed + summary->removed > 0)
+        (void) !call_for_project(load, "SELECT waybill.inventory_analyze($1)", &ignored);
+    if (summary->changed + summary->removed > 0)
+        (void) !call_for_project(load, "SELECT waybill.inventory_tidy($1)", &ignored);
 }
 
 /* Removing what the load does not have makes no sense if none of the files can have containers. */
@@ -414,7 +419,7 @@ bool load_files(struct db *db, const struct load_options *options, const char *c
         ret_summary->added = ret_summary->changed = ret_summary->unchanged = ret_summary->removed = 0;
         return false;
     }
-    if (!options->dry_run && ret_summary->changed + ret_summary->removed > 0)
+    if (!options->dry_run)
         tidy(&load);
     return true;
 }

@@ -257,7 +257,7 @@ def test_a_lost_answer_to_the_commit(postgres, scratch, action, stored):
         loader = proxy.options["database.conninfo"].replace("waybill_service", "waybill_owner")
         site = Site(postgres, directory, {"inventory.loader_conninfo": loader})
         stock = Inventory(site, "lost")
-        proxy.on("COMMIT", action, after="waybill.inventory_analyze")
+        proxy.on("COMMIT", action, after="waybill.inventory_load")
         stock.load("container_id\na\n", status=1)
         assert "the load may have taken effect" in stock.messages, stock.messages
         wait_until(lambda: site.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waybill load'"
@@ -376,6 +376,15 @@ def test_the_time_of_a_load_is_linear(start):
     for statement in plans.statements():
         for scan in scans(statement["Plan"], ("staging", "container")):
             assert rows_read(scan) <= 10 * count, json.dumps(statement)
+
+
+def test_the_statistics_are_current_after_a_load(start):
+    """Also those of a project that is new."""
+    stock = Inventory(start("load_statistics").site, "p")
+    stock.load("container_id,cluster_name\n" + "".join(f"{number},c{number % 2}\n" for number in range(100)))
+    assert stock.site.sql("SELECT sum(reltuples)::integer FROM pg_class WHERE relname ~ '^container_[0-9]+$'"
+                          " AND reltuples >= 0") == [(100,)]
+    assert stock.site.sql("SELECT reltuples::integer FROM pg_class WHERE relname = 'inventory_profile'") == [(2,)]
 
 
 def test_combinations_that_are_gone_are_removed(site, stock):

@@ -96,8 +96,7 @@ def holding(proxy, text, after=""):
 
 @pytest.mark.parametrize("statement, after", [
     ("UPDATE waybill.container", ""), ("INSERT INTO waybill.container", ""), ("DELETE FROM waybill.container", ""),
-    ("INSERT INTO waybill.inventory_load", ""), ("waybill.inventory_analyze", ""),
-    ("COMMIT", "waybill.inventory_analyze"),
+    ("INSERT INTO waybill.inventory_load", ""), ("COMMIT", "waybill.inventory_load"),
 ])
 def test_exports_during_a_load(stock, proxy, held, statement, after):
     before = exports(stock)
@@ -131,9 +130,12 @@ def test_a_load_during_an_export(site, proxy, held, statement, after, selections
         assert end(export) == (behind if statement.startswith("BEGIN") else before) and before != behind, selection
 
 
-def test_loads_of_other_projects_do_not_wait(site, stock, proxy, held):
+@pytest.mark.parametrize("statement, after", [
+    ("DELETE FROM waybill.container", ""), ("COMMIT", "waybill.inventory_load"),
+])
+def test_loads_of_other_projects_do_not_wait(site, stock, proxy, held, statement, after):
     other = Inventory(site, next(projects))
-    with holding(proxy, "DELETE FROM waybill.container") as rule:
+    with holding(proxy, statement, after) as rule:
         load = begin_load(stock, held)
         rule.seen.wait()
         assert other.load("container_id\na\n") == summary(added=1)
