@@ -48,19 +48,14 @@ bool json_field_text(struct json_object *value, const char *field, size_t min, s
 bool json_field_line(struct json_object *value, const char *field, size_t min, size_t max, const char **ret_text,
                      struct error *err)
 {
+    uint32_t code_point;
     const char *text = NULL;
 
     if (!json_field_text(value, field, min, max, &text, err))
         return false;
-    for (size_t at = 0, length = strlen(text); at < length;) {
-        uint32_t code_point = 0;
-        size_t size = text_utf8_decode(text + at, length - at, &code_point);
-
-        if (text_is_control(code_point))
-            return error_set(err, ERROR_PARAMETER, "%s must not contain control characters, got U+%04" PRIX32, field,
-                             code_point);
-        at += size;
-    }
+    if (text_find_control(text, &code_point))
+        return error_set(err, ERROR_PARAMETER, "%s must not contain control characters, got U+%04" PRIX32, field,
+                         code_point);
     *ret_text = text;
     return true;
 }

@@ -65,6 +65,23 @@ bool text_is_control(uint32_t code_point)
     return code_point < 0x20 || (code_point >= 0x7F && code_point <= 0x9F);
 }
 
+bool text_find_control(const char *text, uint32_t *ret_code_point)
+{
+    for (size_t at = 0, length = strlen(text); at < length;) {
+        uint32_t code_point = 0;
+        size_t size = text_utf8_decode(text + at, length - at, &code_point);
+
+        if (size == 0)
+            return false;
+        if (text_is_control(code_point)) {
+            *ret_code_point = code_point;
+            return true;
+        }
+        at += size;
+    }
+    return false;
+}
+
 void text_trim_partial_utf8(char *text)
 {
     size_t length = strlen(text);

@@ -21,6 +21,9 @@ bool text_utf8_count(const char *text, size_t length, size_t *ret_count);
 /* Whether the code point is a control character: C0, DEL or C1. */
 bool text_is_control(uint32_t code_point);
 
+/* Finds the first control character of a text, which must be UTF-8. Returns false if it has none. */
+bool text_find_control(const char *text, uint32_t *ret_code_point);
+
 /* Removes an incomplete character at the end. */
 void text_trim_partial_utf8(char *text);
 

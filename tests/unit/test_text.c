@@ -136,6 +136,23 @@ static void controls(const void *row)
     assert_int_equal(text_is_control(c->code_point), c->control);
 }
 
+static const struct find_case {
+    const char *text;
+    uint32_t code_point; /* 0: there is none */
+} find_cases[] = {
+    {"", 0}, {"abc", 0}, {"\xC3\xA9\xF0\x9F\x98\x80 ~", 0}, {"\n", 0x0A}, {"abc\x7F", 0x7F}, {"\x01\x02", 1},
+    {"\xE9\x95\xB7\xC2\x80z", 0x80}, {"\xC2\x9F", 0x9F}, {"\xC2\xA0", 0}, {"a\xFF", 0},
+};
+
+static void finds_control(const void *row)
+{
+    const struct find_case *c = row;
+    uint32_t code_point = 0;
+
+    assert_int_equal(text_find_control(c->text, &code_point), c->code_point != 0);
+    assert_int_equal(code_point, c->code_point);
+}
+
 static const struct trim_case {
     const char *text, *trimmed;
 } trim_cases[] = {
@@ -372,6 +389,7 @@ int main(void)
     CHECK(utf8_decodes_every_code_point);
     CHECK_EACH(utf8_counts, count_cases, label);
     CHECK_EACH(controls, control_cases, label);
+    CHECK_EACH(finds_control, find_cases, text);
     CHECK_EACH(trims, trim_cases, text);
     CHECK_EACH(excerpts, excerpt_cases, label);
     CHECK_EACH(long_excerpts, long_cases, label);
