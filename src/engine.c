@@ -21,7 +21,9 @@ struct engine {
     struct db_settings inventory;
     struct db_settings catalog;
     struct db_settings listening;
+    struct db_settings reading;
     struct db_pool *pool;    /* for requests */
+    struct db_pool *inventory_pool; /* for requests that read the inventory; may be the same */
     struct db_pool *exports; /* for exports and housekeeping, so that requests cannot delay the renewal of a lease */
     struct db_pool *schedules;     /* for the scheduler; NULL without threads, like the next one */
     struct db_pool *notifications; /* for the senders of notifications, one after the other */
@@ -101,7 +103,12 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     engine->listening = engine->tasks;
     engine->listening.application_name = "waybill listener";
 
+    engine->reading = engine->catalog;
+    engine->reading.application_name = engine->tasks.application_name;
+
     engine->pool = db_pool_new(&engine->tasks, config->pool_size);
+    engine->inventory_pool = config->inventory_conninfo[0] == '\0' ? engine->pool
+                                                                   : db_pool_new(&engine->reading, config->pool_size);
     /*
      * Each thread uses one connection at a time. Without threads, exports share the pool of the requests: a request
      * releases its connection before it runs the export.
@@ -127,6 +134,11 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
 struct db_pool *engine_pool(struct engine *engine)
 {
     return engine->pool;
+}
+
+struct db_pool *engine_inventory_pool(struct engine *engine)
+{
+    return engine->inventory_pool;
 }
 
 struct workers *engine_workers(struct engine *engine)
@@ -206,6 +218,8 @@ void engine_free(struct engine *engine)
     db_pool_free(engine->notifications);
     if (engine->exports != engine->pool)
         db_pool_free(engine->exports);
+    if (engine->inventory_pool != engine->pool)
+        db_pool_free(engine->inventory_pool);
     db_pool_free(engine->pool);
     free(engine);
 }

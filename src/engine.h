@@ -30,6 +30,10 @@ enum engine_kind {
 MUST_CHECK struct engine *engine_start(const struct config *config, enum engine_kind kind, struct error *err);
 
 struct db_pool *engine_pool(struct engine *engine); /* for requests */
+
+/* For requests that read the inventory. It is the same pool unless the inventory has a connection string of its own. */
+struct db_pool *engine_inventory_pool(struct engine *engine);
+
 struct workers *engine_workers(struct engine *engine);
 struct watches *engine_watches(struct engine *engine);
 struct housekeeper *engine_housekeeper(struct engine *engine); /* NULL for ENGINE_WITHOUT_THREADS */

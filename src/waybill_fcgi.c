@@ -91,6 +91,7 @@ static bool start_engine(struct service *service, enum engine_kind kind, struct 
     service->api = (struct api) {
         .config = service->config,
         .pool = engine_pool(service->engine),
+        .inventory = engine_inventory_pool(service->engine),
         .workers = engine_workers(service->engine),
         .watches = engine_watches(service->engine),
         .housekeeper = engine_housekeeper(service->engine),

@@ -22,6 +22,7 @@
 #include "http/response.h"
 #include "http/router.h"
 #include "inventory/contract_monitor.h"
+#include "inventory/selection.h"
 
 #define API_MAX_BODY (1024 * 1024) /* bytes, for every route that reads a body */
 
@@ -29,6 +30,7 @@
 struct api {
     const struct config *config;
     struct db_pool *pool;            /* the connections for requests */
+    struct db_pool *inventory;       /* the connections with which requests read the inventory; may be the same pool */
     struct workers *workers;
     struct watches *watches;
     struct housekeeper *housekeeper; /* NULL in a CGI program */
@@ -46,6 +48,7 @@ struct api_call {
     const char *project_id;            /* NULL if the route is open */
     const char *id;                    /* of the task, file or schedule in the path; NULL if the path has none */
     const char *enterprise_project_id; /* from the query, or the default of the route; NULL if neither */
+    struct selection *selection;       /* all columns, and the filters of the query; NULL if the route has no filters */
     int export_size;
     int limit;
     int offset;
@@ -59,6 +62,7 @@ bool api_create(struct api_call *call, struct error *err);
 bool api_status(struct api_call *call, struct error *err);
 bool api_download(struct api_call *call, struct error *err);
 bool api_list(struct api_call *call, struct error *err);
+bool api_containers(struct api_call *call, struct error *err);
 bool api_remove(struct api_call *call, struct error *err);
 bool api_schedule_create(struct api_call *call, struct error *err);
 bool api_schedule_list(struct api_call *call, struct error *err);
@@ -76,11 +80,11 @@ bool api_metrics(struct api_call *call, struct error *err);
 struct api_parameter {
     const char *name;
     const char *default_value; /* NULL: none */
-    /* Checks the value and stores it in the call. */
-    bool (*parse)(struct api_call *call, const char *value, struct error *err);
+    /* Checks the value of the parameter with this name, and stores it in the call. */
+    bool (*parse)(struct api_call *call, const char *name, const char *value, struct error *err);
 };
 
-#define API_MAX_PARAMETERS 4
+#define API_MAX_PARAMETERS 8
 
 /* A row of the table of routes. */
 struct api_route {

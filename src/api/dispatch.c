@@ -75,7 +75,7 @@ static bool check_query(struct api_call *call, const struct api_route *route, st
 
         if (value == NULL)
             value = parameters[k]->default_value;
-        if (value != NULL && !parameters[k]->parse(call, value, err))
+        if (value != NULL && !parameters[k]->parse(call, parameters[k]->name, value, err))
             return false;
     }
     return true;
@@ -173,6 +173,7 @@ void api_serve(void *context, struct fastcgi_exchange *exchange)
     count_request(&call, operation, ms);
 
     http_query_end(&call.query);
+    selection_free(call.selection);
     identity_clear(&call.identity);
     http_match_end(&match);
     http_response_end(&response);

@@ -5,27 +5,27 @@
 #include "base/text.h"
 #include "export/task.h"
 
+#define MAX_NAME_FILTER 128 /* characters, as in the original API */
+
 /* The original API allows 1 to 256 characters. */
-static bool parse_enterprise_project_id(struct api_call *call, const char *value, struct error *err)
+static bool parse_enterprise_project_id(struct api_call *call, const char *name, const char *value, struct error *err)
 {
     size_t count = 0;
 
     if (!text_utf8_count(value, strlen(value), &count) || count < 1 || count > 256)
-        return error_set(err, ERROR_PARAMETER, "enterprise_project_id must be 1 to 256 characters long, got %zu",
-                         count);
+        return error_set(err, ERROR_PARAMETER, "%s must be 1 to 256 characters long, got %zu", name, count);
     call->enterprise_project_id = value;
     return true;
 }
 
-static bool parse_export_size(struct api_call *call, const char *value, struct error *err)
+static bool parse_export_size(struct api_call *call, const char *name, const char *value, struct error *err)
 {
     char excerpt[TEXT_EXCERPT_SIZE];
     int64_t size = 0;
 
     if (!text_parse_digits(value, 6, &size) || size < 1 || size > TASK_MAX_EXPORT_SIZE)
-        return error_set(err, ERROR_PARAMETER,
-                         "export_size must be an integer from 1 to %d, with at most 6 digits, got %s",
-                         TASK_MAX_EXPORT_SIZE, text_excerpt(excerpt, value, strlen(value)));
+        return error_set(err, ERROR_PARAMETER, "%s must be an integer from 1 to %d, with at most 6 digits, got %s",
+                         name, TASK_MAX_EXPORT_SIZE, text_excerpt(excerpt, value, strlen(value)));
     call->export_size = (int) size;
     return true;
 }
@@ -43,14 +43,28 @@ static bool parse_number(const char *name, const char *value, int min, int max, 
     return true;
 }
 
-static bool parse_limit(struct api_call *call, const char *value, struct error *err)
+static bool parse_limit(struct api_call *call, const char *name, const char *value, struct error *err)
 {
-    return parse_number("limit", value, 1, 200, &call->limit, err);
+    return parse_number(name, value, 1, 200, &call->limit, err);
 }
 
-static bool parse_offset(struct api_call *call, const char *value, struct error *err)
+/* The limit of the original API. */
+static bool parse_container_limit(struct api_call *call, const char *name, const char *value, struct error *err)
 {
-    return parse_number("offset", value, 0, 2000000, &call->offset, err);
+    return parse_number(name, value, 10, 200, &call->limit, err);
+}
+
+static bool parse_offset(struct api_call *call, const char *name, const char *value, struct error *err)
+{
+    return parse_number(name, value, 0, 2000000, &call->offset, err);
+}
+
+/* The parameter has the name of the filter. */
+static bool parse_filter(struct api_call *call, const char *name, const char *value, struct error *err)
+{
+    if (call->selection == NULL)
+        call->selection = selection_of_all_columns();
+    return selection_set_filter(call->selection, name, value, MAX_NAME_FILTER, err);
 }
 
 static const struct api_parameter enterprise_project_id = {"enterprise_project_id", "0", parse_enterprise_project_id};
@@ -58,7 +72,12 @@ static const struct api_parameter optional_enterprise_project_id = {"enterprise_
                                                                     parse_enterprise_project_id};
 static const struct api_parameter export_size = {"export_size", "100000", parse_export_size};
 static const struct api_parameter limit = {"limit", "10", parse_limit};
+static const struct api_parameter container_limit = {"limit", "10", parse_container_limit};
 static const struct api_parameter offset = {"offset", "0", parse_offset};
+static const struct api_parameter container_name = {"container_name", "", parse_filter};
+static const struct api_parameter pod_name = {"pod_name", "", parse_filter};
+static const struct api_parameter image_name = {"image_name", "", parse_filter};
+static const struct api_parameter cluster_container = {"cluster_container", NULL, parse_filter};
 
 const struct api_route api_routes[] = {
     {{HTTP_POST, "/v5/{project_id}/container/export-task"}, "create", api_create, false, API_MAX_BODY,
@@ -69,6 +88,8 @@ const struct api_route api_routes[] = {
      {&optional_enterprise_project_id}},
     {{HTTP_GET, "/v5/{project_id}/export-tasks"}, "list", api_list, false, 0,
      {&optional_enterprise_project_id, &limit, &offset}},
+    {{HTTP_GET, "/v5/{project_id}/container/kubernetes"}, "containers", api_containers, false, 0,
+     {&enterprise_project_id, &container_name, &pod_name, &image_name, &cluster_container, &container_limit, &offset}},
     {{HTTP_GET, "/v5/{project_id}/download/{file_id}"}, "download", api_download, false, 0,
      {&optional_enterprise_project_id}},
     {{HTTP_HEAD, "/v5/{project_id}/download/{file_id}"}, "download", api_download, false, 0,

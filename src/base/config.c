@@ -15,6 +15,8 @@
 #include "base/text.h"
 #include "base/time_zone.h"
 
+#define MAX_REGION 128 /* characters */
+
 enum kind {
     KIND_TEXT,
     KIND_CONNINFO, /* text that may continue on the next lines, which then begin with whitespace */
@@ -34,6 +36,16 @@ struct option {
     void (*store)(void *member, int choice);   /* KIND_CHOICE */
     const char *(*check)(const char *value);   /* KIND_TEXT: returns the rule that the value breaks, or NULL */
 };
+
+static const char *check_region(const char *value)
+{
+    uint32_t code_point;
+    size_t count;
+
+    if (text_utf8_count(value, strlen(value), &count) && count <= MAX_REGION && !text_find_control(value, &code_point))
+        return NULL;
+    return "must have at most " TEXT_OF(MAX_REGION) " characters of UTF-8, without control characters";
+}
 
 /* Accepts schema.name or name. Both are SQL identifiers; their case is not folded. */
 static const char *check_relation(const char *value)
@@ -110,6 +122,7 @@ static const struct option options[] = {
     {"server", "waiting_requests", KIND_INTEGER, AT(waiting_requests), "512", .min = 0, .max = 512},
     {"server", "wait_ms", KIND_INTEGER, AT(wait_ms), "2000", .min = 0, .max = 60000},
     {"server", "grace", KIND_INTEGER, AT(grace), "10", .min = 0, .max = 3600},
+    {"server", "region", KIND_TEXT, AT(region), "", .check = check_region},
     {"database", "conninfo", KIND_CONNINFO, AT(conninfo), "dbname=waybill user=waybill_service", .check = NULL},
     {"database", "owner_conninfo", KIND_CONNINFO, AT(owner_conninfo), "", .check = NULL},
     {"database", "pool_size", KIND_INTEGER, AT(pool_size), "8", .min = 1, .max = 1000},

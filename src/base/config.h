@@ -28,6 +28,7 @@ struct config {
     int waiting_requests;
     int wait_ms;
     int grace; /* seconds */
+    char *region;
     /* [database] */
     char *conninfo;
     char *owner_conninfo;

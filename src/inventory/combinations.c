@@ -151,13 +151,14 @@ static bool find_labels(struct db *db, const char *project_id, const struct sele
     return found;
 }
 
-bool combinations_find(struct db *db, const char *project_id, const char *enterprise_projects,
+bool combinations_find(struct db *db, const char *relation, const char *project_id, const char *enterprise_projects,
                        const struct selection *selection, struct combinations *ret_combinations, struct error *err)
 {
     struct combinations found = {0};
 
-    if (find_profiles(db, project_id, enterprise_projects, selection, &found.profiles, err)
-        && find_labels(db, project_id, selection, &found.labels, err)) {
+    if (!combinations_exist(relation)
+        || (find_profiles(db, project_id, enterprise_projects, selection, &found.profiles, err)
+            && find_labels(db, project_id, selection, &found.labels, err))) {
         *ret_combinations = found;
         return true;
     }

@@ -24,12 +24,13 @@ struct combinations {
 bool combinations_exist(const char *relation);
 
 /*
- * Finds the keys of the combinations that match the scope and the filters of the selection. The keys and the rows must
- * be read from the same snapshot. Free the result with combinations_free.
+ * Finds the keys of the combinations that match the scope and the filters of the selection. If the relation has no
+ * combinations, both lists are NULL. The keys and the rows must be read from the same snapshot.
+ * Free the result with combinations_free.
  */
-MUST_CHECK bool combinations_find(struct db *db, const char *project_id, const char *enterprise_projects,
-                                  const struct selection *selection, struct combinations *ret_combinations,
-                                  struct error *err);
+MUST_CHECK bool combinations_find(struct db *db, const char *relation, const char *project_id,
+                                  const char *enterprise_projects, const struct selection *selection,
+                                  struct combinations *ret_combinations, struct error *err);
 
 void combinations_free(struct combinations *combinations);
 

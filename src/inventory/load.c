@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "db/copy_in.h"
 #include "db/query.h"
+#include "inventory/load_time.h"
 #include "inventory/reports.h"
 
 /* The limit of a key of a btree index is about 2,700 bytes. */
@@ -323,17 +324,6 @@ static bool call_for_project(struct load *load, const char *sql, struct error *e
     return called;
 }
 
-/* Records the time of the load. */
-static bool record_load(struct load *load, struct error *err)
-{
-    static const char sql[] =
-        "INSERT INTO waybill.inventory_load AS l VALUES ($1, clock_timestamp())"
-        " ON CONFLICT (project_id) DO UPDATE SET load_time = excluded.load_time";
-    const char *const values[] = {load->options->project_id};
-
-    return db_execute(load->db, sql, ARRAY_SIZE(values), values, NULL, err);
-}
-
 static bool lock_project(struct load *load, struct error *err)
 {
     struct buffer subject = {0};
@@ -369,7 +359,7 @@ static bool store_rows(struct load *load, struct error *err)
              && merge_rows(load, err)
              && remove_rows(load, err)
              && apply_reports(load, err)
-             && record_load(load, err);
+             && load_time_record(load->db, load->options->project_id, err);
     if (!stored || load->options->dry_run) {
         db_rollback(load->db);
         return stored;

@@ -28,6 +28,24 @@ void inventory_relation_append(struct statement *statement, const char *relation
     buffer_free(&schema);
 }
 
+/* Appends the rows that match. */
+static void append_rows(struct statement *statement, const struct inventory_query *query)
+{
+    statement_append(statement, " FROM ");
+    inventory_relation_append(statement, query->relation);
+    statement_append(statement, " AS c WHERE ");
+    condition_of_scope(statement, query->project_id, query->enterprise_projects);
+    for (size_t i = 0; i < FILTER_COUNT; i++)
+        condition_of_filter(statement, &filters[i], &query->selection->filters[i]);
+    combinations_append(statement, query->combinations);
+}
+
+static void append_order(struct statement *statement)
+{
+    statement_append(statement, " ORDER BY ");
+    condition_column(statement, "container_id");
+}
+
 void inventory_query_build(struct statement *statement, const struct inventory_query *query)
 {
     const struct selection *selection = query->selection;
@@ -35,18 +53,34 @@ void inventory_query_build(struct statement *statement, const struct inventory_q
     statement_append(statement, "SELECT ");
     for (size_t i = 0; i < selection->header_count; i++)
         statement_append(statement, "%sc.%s::text", i == 0 ? "" : ", ", selection->headers[i].column->key);
-
-    statement_append(statement, " FROM ");
-    inventory_relation_append(statement, query->relation);
-    statement_append(statement, " AS c WHERE ");
-    condition_of_scope(statement, query->project_id, query->enterprise_projects);
-    for (size_t i = 0; i < FILTER_COUNT; i++)
-        condition_of_filter(statement, &filters[i], &selection->filters[i]);
-
-    combinations_append(statement, query->combinations);
-
-    statement_append(statement, " ORDER BY ");
-    condition_column(statement, "container_id");
+    append_rows(statement, query);
+    append_order(statement);
     if (query->limit > 0)
         statement_append(statement, " LIMIT %" PRId64, query->limit + 1);
+}
+
+void inventory_query_build_count(struct statement *statement, const struct inventory_query *query)
+{
+    statement_append(statement, "SELECT count(*) AS total");
+    append_rows(statement, query);
+}
+
+void inventory_query_build_page(struct statement *statement, const struct inventory_query *query, int offset)
+{
+    const struct selection *selection = query->selection;
+
+    statement_append(statement, "SELECT ");
+    for (size_t i = 0; i < selection->header_count; i++) {
+        const struct column *column = selection->headers[i].column;
+
+        statement_append(statement, i == 0 ? "" : ", ");
+        if (column->type == COLUMN_TIME)
+            statement_append(statement, "floor(extract(epoch FROM c.%s::timestamptz) * 1000)::text AS %s", column->key,
+                             column->key);
+        else
+            statement_append(statement, "c.%s::text AS %s", column->key, column->key);
+    }
+    append_rows(statement, query);
+    append_order(statement);
+    statement_append(statement, " LIMIT %" PRId64 " OFFSET %d", query->limit, offset);
 }

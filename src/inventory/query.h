@@ -34,4 +34,14 @@ void inventory_relation_append(struct statement *statement, const char *relation
  */
 void inventory_query_build(struct statement *statement, const struct inventory_query *query);
 
+/* The same, for a SELECT that returns one row: the column `total`, the number of rows that match, without a limit. */
+void inventory_query_build_count(struct statement *statement, const struct inventory_query *query);
+
+/*
+ * The same, for a SELECT that skips `offset` of the rows that match and returns at most `limit`, which must not be 0.
+ * Its columns have the names of those of the inventory. A time is in milliseconds since 1970, rounded down; one that is
+ * infinite is not a number.
+ */
+void inventory_query_build_page(struct statement *statement, const struct inventory_query *query, int offset);
+
 #endif

@@ -58,10 +58,10 @@ static bool build_query(struct db *db, const struct inventory_query *query, stru
                         struct error *err)
 {
     struct inventory_query complete = *query;
-    struct combinations combinations = {0};
+    struct combinations combinations;
 
-    if (combinations_exist(query->relation)
-        && !combinations_find(db, query->project_id, query->enterprise_projects, query->selection, &combinations, err))
+    if (!combinations_find(db, query->relation, query->project_id, query->enterprise_projects, query->selection,
+                           &combinations, err))
         return false;
     complete.combinations = &combinations;
     inventory_query_build(statement, &complete);

@@ -65,11 +65,23 @@ static bool read_time_range(struct json_object *value, const struct filter *filt
     return true;
 }
 
-static bool read_filter(struct json_object *value, const struct filter *filter, struct filter_value *ret,
-                        struct error *err)
+/* Reads a text of min to max characters. "" is no filter. */
+static bool read_text(struct json_object *value, const struct filter *filter, size_t min, size_t max,
+                      struct filter_value *ret, struct error *err)
 {
     const char *text;
 
+    if (!json_field_text(value, filter->name, min, max, &text, err))
+        return false;
+    ret->is_set = *text != '\0';
+    if (ret->is_set)
+        ret->text = memory_copy_text(text);
+    return true;
+}
+
+static bool read_filter(struct json_object *value, const struct filter *filter, struct filter_value *ret,
+                        struct error *err)
+{
     if (json_object_is_type(value, json_type_null))
         return true;
     switch (filter->kind) {
@@ -83,12 +95,7 @@ static bool read_filter(struct json_object *value, const struct filter *filter, 
         return read_time_range(value, filter, ret, err);
     case FILTER_NAME:
     case FILTER_QUANTITY:
-        if (!json_field_text(value, filter->name, filter->kind == FILTER_NAME ? 1 : 0, filter->max_length, &text, err))
-            return false;
-        ret->is_set = *text != '\0';
-        if (ret->is_set)
-            ret->text = memory_copy_text(text);
-        return true;
+        return read_text(value, filter, filter->kind == FILTER_NAME ? 1 : 0, filter->max_length, ret, err);
     }
     return false;
 }
@@ -211,6 +218,31 @@ struct selection *selection_parse(const char *body, size_t length, struct error 
     }
     json_object_put(json);
     return selection;
+}
+
+struct selection *selection_of_all_columns(void)
+{
+    struct selection *selection = memory_zeroed(1, sizeof(*selection));
+
+    for (; selection->header_count < COLUMN_COUNT; selection->header_count++) {
+        const struct column *column = &columns[selection->header_count];
+
+        selection->headers[selection->header_count] = (struct selection_header) {column, memory_copy_text(column->key)};
+    }
+    return selection;
+}
+
+bool selection_set_filter(struct selection *selection, const char *name, const char *text, size_t max_length,
+                          struct error *err)
+{
+    const struct filter *filter = filter_find(name);
+    struct filter_value *value = &selection->filters[filter - filters];
+    struct json_object *string = json_object_new_string(text);
+    bool set = filter->kind == FILTER_NAME ? read_text(string, filter, 0, max_length, value, err)
+                                           : read_filter(string, filter, value, err);
+
+    json_object_put(string);
+    return set;
 }
 
 void selection_free(struct selection *selection)

@@ -121,7 +121,9 @@ def test_the_query_parameters_of_the_source():
 def test_query_parameters(api, operation):
     names = {name for one in OPERATIONS.values() for name in one.query()} | {"x"}
     for name in sorted(names):
-        response = call(api, operation, query=f"?{name}=1")
+        schema = operation.query().get(name, {"schema": {}})["schema"]
+        value = schema.get("enum", [schema.get("minimum", 1)])[0]
+        response = call(api, operation, query=f"?{name}={value}")
         assert (response.status != 400) == (name in operation.query()), f"{name}: {response}"
 
 
@@ -519,6 +521,16 @@ def test_the_schema_of_a_task_is_strict(api):
     for change in ({"error_code": "HSS.0041"}, {"error_msg": "x"}, {"task_status": "running"},
                    {"task_status": "failure"}, {"x": 1}):
         assert not DESCRIPTION.allows(schema, {**task, **change}), f"{change}"
+
+
+def test_containers(hostile):
+    """Every harmful value fits the schema, which requires every field and allows no other."""
+    page = call(hostile.api(), OPERATIONS["listContainers"], query="?limit=200&enterprise_project_id=all_granted_eps")
+    containers, schema = page.json()["data_list"], DESCRIPTION.schema("Container")
+    assert len(containers) > 100
+    for field in schema["properties"]:
+        assert not DESCRIPTION.allows(schema, {key: value for key, value in containers[0].items() if key != field})
+    assert not DESCRIPTION.allows(schema, {**containers[0], "x": 1})
 
 
 def test_the_fields_of_a_notification():

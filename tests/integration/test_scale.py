@@ -1,6 +1,7 @@
 """Many rows, many callers: memory, indexes, parallel creates."""
 
 import threading
+from urllib.parse import urlencode
 
 import inventory
 import oracle
@@ -54,6 +55,22 @@ def test_a_filter_alone_reads_no_more_than_it_must(big, rows, filters):
         assert scan["Node Type"] != "Seq Scan", f"{scan}"
         read = rows_read(scan)
         assert read <= inventory.BIG_ROWS / 10, f"{read} rows read for {matching}: {scan}"
+
+
+@pytest.mark.parametrize("filters", [
+    filters for filters in SELECTIVE if set(filters) <= {"container_name", "pod_name", "image_name"}
+] + [{"cluster_container": "false"}], ids=str)
+def test_a_page_of_a_list_reads_no_more_than_it_must(big, filters):
+    """Neither its total nor its rows, although a page ends early."""
+    plans = Plans(big.site)
+    api = big.api("big")
+    response = api.request("GET", api.path("container/kubernetes") + "?" + urlencode(filters))
+    assert response.status == 200 and response.json()["total_num"] <= inventory.BIG_ROWS / 50, f"{response}"
+    scans = [scan for scan in plans.scans("container") if "Actual Rows" in scan]
+    assert scans or response.json()["total_num"] == 0, f"no plan reads containers: {plans.statements()}"
+    for scan in scans:
+        read = rows_read(scan)
+        assert scan["Node Type"] != "Seq Scan" and read <= inventory.BIG_ROWS / 10, f"{read} rows read: {scan}"
 
 
 @pytest.mark.each_way

@@ -13,6 +13,10 @@
 #include "check.h"
 #include "scratch.h"
 
+#define X31 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X127 X31 "x" X31 "x" X31 "x" X31
+#define X128 X127 "x"
+
 enum kind { INTEGER, TEXT, BOOLEAN };
 
 /* All options, with the bounds and defaults of the sample file and the contract. */
@@ -29,6 +33,7 @@ static const struct option_case {
     {"server.waiting_requests", INTEGER, offsetof(struct config, waiting_requests), 0, 512, 512, NULL},
     {"server.wait_ms", INTEGER, offsetof(struct config, wait_ms), 0, 60000, 2000, NULL},
     {"server.grace", INTEGER, offsetof(struct config, grace), 0, 3600, 10, NULL},
+    {"server.region", TEXT, offsetof(struct config, region), 0, 0, 0, ""},
     {"database.conninfo", TEXT, offsetof(struct config, conninfo), 0, 0, 0, "dbname=waybill user=waybill_service"},
     {"database.owner_conninfo", TEXT, offsetof(struct config, owner_conninfo), 0, 0, 0, ""},
     {"inventory.loader_conninfo", TEXT, offsetof(struct config, loader_conninfo), 0, 0, 0, ""},
@@ -280,6 +285,17 @@ static const struct text_case {
     {"", "files.accel_location", false},
     {"/x", "files.accel_location", false},
     {"x/", "files.accel_location", false},
+    {"", "server.region", true},
+    {"eu-west-101", "server.region", true},
+    {"R\xC3\xA9gion \xE9\x95\xB7 \"1\"", "server.region", true},
+    {X128, "server.region", true},
+    {X128 "x", "server.region", false},
+    {"\xC3\xA9" X127, "server.region", true},
+    {"a\tb", "server.region", false},
+    {"a\x7F", "server.region", false},
+    {"a\xC2\x85", "server.region", false},
+    {"\xFF", "server.region", false},
+    {"a\xC3", "server.region", false},
     {"", "notify.hosts", true},
     {"hooks.example.org, relay:8443,[2001:db8::1]", "notify.hosts", true},
     {"hooks.example.org,", "notify.hosts", false},

@@ -349,6 +349,58 @@ static void no_text_of_a_caller_is_in_the_sql(const void *row)
     statement_free(&hostile);
 }
 
+static void check_begins(const struct statement *statement, const char *head, const char *rest)
+{
+    const char *sql = buffer_text(&statement->sql);
+
+    if (strncmp(sql, head, strlen(head)) != 0 || strncmp(sql + strlen(head), rest, strlen(rest)) != 0)
+        check_fail("%s does not begin with %s%s", sql, head, rest);
+}
+
+static void check_ends(const struct statement *statement, const char *end)
+{
+    const char *sql = buffer_text(&statement->sql);
+
+    if (strlen(sql) < strlen(end) || strcmp(sql + strlen(sql) - strlen(end), end) != 0)
+        check_fail("%s does not end with %s", sql, end);
+}
+
+/* The count and the page have the conditions of the export. Only the page is sorted, limited and computes times. */
+static void count_and_page(void)
+{
+    static const char conditions[] =
+        " FROM \"waybill\".\"container\" AS c" PROJECT " AND c.enterprise_project_id::text COLLATE \"C\" = ANY"
+        " ($2::text[]) AND c.status::text COLLATE \"C\" = $3 AND waybill.profile_key(";
+    static const char body[] =
+        "{\"status\":\"Running\","
+        "\"export_headers\":[[\"container_id\",\"I\"],[\"create_time\",\"T\"],[\"risky\",\"R\"]]}";
+    char keys[] = "{1,2}";
+    struct combinations combinations = {.profiles = keys};
+    struct inventory_query query = whole_project;
+    struct statement count = {0}, page = {0};
+    struct selection *selection;
+    struct error err;
+
+    query.enterprise_projects = "{\"0\"}";
+    query.combinations = &combinations;
+    selection = selection_parse(body, strlen(body), &err);
+    check_good(selection != NULL, &err);
+    query.selection = selection;
+    inventory_query_build_count(&count, &query);
+    inventory_query_build_page(&page, &query, 30);
+    selection_free(selection);
+
+    check_values(&count, 0, (const char *const []) {"p1", "{\"0\"}", "Running", "{1,2}", NULL});
+    check_values(&page, 0, (const char *const []) {"p1", "{\"0\"}", "Running", "{1,2}", NULL});
+    check_begins(&count, "SELECT count(*) AS total", conditions);
+    check_begins(&page, "SELECT c.container_id::text AS container_id, floor(extract(epoch FROM"
+                 " c.create_time::timestamptz) * 1000)::text AS create_time, c.risky::text AS risky", conditions);
+    check_ends(&count, " = ANY ($4::bigint[])");
+    check_ends(&page, " = ANY ($4::bigint[]) ORDER BY c.container_id::text COLLATE \"C\" LIMIT 10 OFFSET 30");
+    statement_free(&count);
+    statement_free(&page);
+}
+
 int main(void)
 {
     CHECK_EACH(each_filter, filter_cases, members);
@@ -360,5 +412,6 @@ int main(void)
     CHECK(scope_of_enterprise_projects);
     CHECK_EACH(limits, limit_cases, label);
     CHECK_EACH(no_text_of_a_caller_is_in_the_sql, hostile_texts, text);
+    CHECK(count_and_page);
     return check_run("inventory/query");
 }

@@ -18,6 +18,7 @@ static bool match(struct http_match *match, enum http_method method, const char 
 #define CREATE "/v5/{project_id}/container/export-task"
 #define STATUS "/v5/{project_id}/export-task/{task_id}"
 #define LIST "/v5/{project_id}/export-tasks"
+#define CONTAINERS "/v5/{project_id}/container/kubernetes"
 #define SCHEDULES "/v5/{project_id}/container/export-schedules"
 #define SCHEDULE SCHEDULES "/{schedule_id}"
 #define DOWNLOAD "/v5/{project_id}/download/{file_id}"
@@ -37,6 +38,8 @@ static const struct route_case {
     {"status", HTTP_GET, STATUS, "status", api_status, false, 0, "enterprise_project_id"},
     {"remove", HTTP_DELETE, STATUS, "remove", api_remove, false, 0, "enterprise_project_id"},
     {"list", HTTP_GET, LIST, "list", api_list, false, 0, "enterprise_project_id limit=10 offset=0"},
+    {"containers", HTTP_GET, CONTAINERS, "containers", api_containers, false, 0,
+     "enterprise_project_id=0 container_name= pod_name= image_name= cluster_container limit=10 offset=0"},
     {"download", HTTP_GET, DOWNLOAD, "download", api_download, false, 0, "enterprise_project_id"},
     {"download, HEAD", HTTP_HEAD, DOWNLOAD, "download", api_download, false, 0, "enterprise_project_id"},
     {"schedule create", HTTP_POST, SCHEDULES, "schedule_create", api_schedule_create, false, 1048576, ""},
@@ -123,6 +126,8 @@ static const struct allow_case {
     {"/v5/p/export-tasks", HTTP_DELETE, "GET"},
     {"/v5/p/export-tasks", HTTP_POST, "GET"},
     {"/v5/p/export-tasks", HTTP_HEAD, "GET"},
+    {"/v5/p/container/kubernetes", HTTP_POST, "GET"},
+    {"/v5/p/container/kubernetes", HTTP_HEAD, "GET"},
     {"/v5/p/container/export-schedules", HTTP_PUT, "POST, GET"},
     {"/v5/p/container/export-schedules", HTTP_HEAD, "POST, GET"},
     {"/v5/p/container/export-schedules/s", HTTP_POST, "GET, PUT, DELETE"},
@@ -185,6 +190,11 @@ static const struct api_parameter *parameter_of(api_operation run, const char *n
     check_fail("no parameter %s", name);
 }
 
+static bool parse(const struct api_parameter *parameter, struct api_call *call, const char *value, struct error *err)
+{
+    return parameter->parse(call, parameter->name, value, err);
+}
+
 static const struct size_case {
     const char *value;
     int size; /* 0: refused */
@@ -203,11 +213,11 @@ static void export_sizes(const void *row)
     struct error err;
 
     if (c->size > 0) {
-        check_good(parameter_of(api_create, "export_size")->parse(&call, c->value, &err), &err);
+        check_good(parse(parameter_of(api_create, "export_size"), &call, c->value, &err), &err);
         assert_int_equal(call.export_size, c->size);
         return;
     }
-    assert_false(parameter_of(api_create, "export_size")->parse(&call, c->value, &err));
+    assert_false(parse(parameter_of(api_create, "export_size"), &call, c->value, &err));
     check_refusal(&err, ERROR_PARAMETER, "export_size must be an integer from 1 to 100000");
     check_refusal(&err, ERROR_PARAMETER, text_excerpt(excerpt, c->value, strlen(c->value)));
 }
@@ -239,16 +249,66 @@ static void pages(const void *row)
     struct error err;
 
     if (c->number >= 0) {
-        check_good(parameter->parse(&call, c->value, &err), &err);
+        check_good(parse(parameter, &call, c->value, &err), &err);
         assert_int_equal(call.limit, is_limit ? c->number : -7);
         assert_int_equal(call.offset, is_limit ? -7 : c->number);
         return;
     }
-    assert_false(parameter->parse(&call, c->value, &err));
+    assert_false(parse(parameter, &call, c->value, &err));
     check_refusal(&err, ERROR_PARAMETER, is_limit ? "limit must be an integer from 1 to 200"
                                                   : "offset must be an integer from 0 to 2000000");
     check_refusal(&err, ERROR_PARAMETER, text_excerpt(excerpt, c->value, strlen(c->value)));
 }
+
+/* The list of containers has a larger minimum. */
+static void limits_of_containers(void)
+{
+    static const struct {
+        const char *value;
+        int limit; /* -1: refused */
+    } cases[] = {{"10", 10}, {"11", 11}, {"200", 200}, {"9", -1}, {"0", -1}, {"201", -1}, {"", -1}, {"x", -1}};
+    const struct api_parameter *parameter = parameter_of(api_containers, "limit");
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct api_call call = {0};
+        struct error err;
+
+        if (cases[i].limit >= 0) {
+            check_good(parse(parameter, &call, cases[i].value, &err), &err);
+            assert_int_equal(call.limit, cases[i].limit);
+        } else {
+            assert_false(parse(parameter, &call, cases[i].value, &err));
+            check_refusal(&err, ERROR_PARAMETER, "limit must be an integer from 10 to 200");
+        }
+    }
+}
+
+/* A name filter has at most 128 characters. It becomes a filter of the selection, which has all columns. */
+static void name_filters(const void *row)
+{
+    const char *name = *(const char *const *) row;
+    const struct api_parameter *parameter = parameter_of(api_containers, name);
+    struct api_call call = {0};
+    struct buffer value = {0};
+    struct error err;
+
+    for (int i = 0; i < 128; i++)
+        buffer_append_text(&value, "\xE5\xAE\xB9");
+    check_good(parse(parameter, &call, buffer_text(&value), &err), &err);
+    assert_int_equal(call.selection->header_count, COLUMN_COUNT);
+    assert_string_equal(call.selection->filters[filter_find(name) - filters].text, buffer_text(&value));
+    selection_free(call.selection);
+    call.selection = NULL;
+
+    buffer_append_text(&value, "x");
+    assert_false(parse(parameter, &call, buffer_text(&value), &err));
+    check_refusal(&err, ERROR_PARAMETER, name);
+    check_refusal(&err, ERROR_PARAMETER, "must be a string of 0 to 128 characters, got 129 characters");
+    selection_free(call.selection);
+    buffer_free(&value);
+}
+
+static const char *const filtered_names[] = {"container_name", "pod_name", "image_name"};
 
 /* The defaults pass their own checks. */
 static void defaults_are_good(void)
@@ -260,7 +320,8 @@ static void defaults_are_good(void)
             struct error err;
 
             if (parameter->default_value != NULL)
-                check_good(parameter->parse(&call, parameter->default_value, &err), &err);
+                check_good(parse(parameter, &call, parameter->default_value, &err), &err);
+            selection_free(call.selection);
         }
     }
 }
@@ -287,7 +348,7 @@ static void enterprise_project_ids(const void *row)
 
             for (size_t n = 0; n < lengths[k]; n++)
                 buffer_append_text(&value, units[i]);
-            good = parameter_of(route->run, "enterprise_project_id")->parse(&call, buffer_text(&value), &err);
+            good = parse(parameter_of(route->run, "enterprise_project_id"), &call, buffer_text(&value), &err);
             if (lengths[k] == 0 || lengths[k] > 256) {
                 assert_false(good);
                 check_refusal(&err, ERROR_PARAMETER, "enterprise_project_id must be 1 to 256 characters long");
@@ -317,7 +378,7 @@ static void limits_to_an_enterprise_project(const void *row)
     struct error err;
 
     if (c->given != NULL) {
-        check_good(parameter_of(api_create, "enterprise_project_id")->parse(&call, c->given, &err), &err);
+        check_good(parse(parameter_of(api_create, "enterprise_project_id"), &call, c->given, &err), &err);
         assert_string_equal(call.enterprise_project_id, c->given);
     }
     if (c->limit == NULL)
@@ -334,6 +395,9 @@ int main(void)
     CHECK_EACH(no_routes, allow_cases, path);
     CHECK_EACH(export_sizes, size_cases, value);
     CHECK_EACH(pages, page_cases, value);
+    CHECK(limits_of_containers);
+    for (size_t i = 0; i < ARRAY_SIZE(filtered_names); i++)
+        check_add("name_filters", filtered_names[i], name_filters, &filtered_names[i]);
     CHECK(defaults_are_good);
     CHECK_EACH(limits_to_an_enterprise_project, limit_cases, given);
     for (size_t i = 0; i < ARRAY_SIZE(route_cases); i++) {

@@ -320,6 +320,66 @@ static void absent_filters_are_unset(void)
     selection_free(selection);
 }
 
+static const struct text_case {
+    const char *name;
+    const char *text;
+    enum outcome outcome;
+    const char *message; /* of a refusal */
+} text_cases[] = {
+    {"container_name", "", UNSET, NULL},
+    {"container_name", "web-*", SET, NULL},
+    {"container_name", "12345", SET, NULL},
+    {"container_name", "123456", REFUSED, "container_name must be a string of 0 to 5 characters, got 6 characters"},
+    {"pod_name", "\xF0\x9F\x98\x80\xF0\x9F\x98\x80\xF0\x9F\x98\x80\xF0\x9F\x98\x80*", SET, NULL},
+    {"image_name", "a\nb", SET, NULL},
+    {"image_name", "a\xFF", REFUSED, "image_name must be UTF-8"},
+    {"cluster_container", "true", SET, NULL},
+    {"cluster_container", "false", SET, NULL},
+    {"cluster_container", "", REFUSED, "cluster_container must be true or false, got \"\""},
+    {"cluster_container", "True", REFUSED, "cluster_container must be true or false, got \"True\""},
+    {"status", "Running", SET, NULL},
+    {"status", "running", REFUSED, "status must be one of Running"},
+    {"cpu_limit", "", UNSET, NULL},
+    {"cpu_limit", "500m", SET, NULL},
+};
+
+/* A filter from text outside JSON changes only its own value. */
+static void filters_from_text(const void *row)
+{
+    const struct text_case *c = row;
+    struct selection *selection = selection_of_all_columns();
+    const struct filter_value *value = value_of(selection, c->name);
+    struct error err;
+    bool set = selection_set_filter(selection, c->name, c->text, 5, &err);
+
+    if (c->outcome == REFUSED) {
+        assert_false(set);
+        check_refusal(&err, ERROR_PARAMETER, c->message);
+    } else {
+        check_good(set, &err);
+        assert_int_equal(value->is_set, c->outcome == SET);
+        if (c->outcome == SET && filter_find(c->name)->kind == FILTER_BOOLEAN)
+            assert_int_equal(value->boolean, strcmp(c->text, "true") == 0);
+        else if (c->outcome == SET)
+            assert_string_equal(value->text, c->text);
+    }
+    for (size_t i = 0; i < FILTER_COUNT; i++)
+        assert_true(&selection->filters[i] == value || !selection->filters[i].is_set);
+    selection_free(selection);
+}
+
+static void all_columns(void)
+{
+    struct selection *selection = selection_of_all_columns();
+
+    assert_int_equal(selection->header_count, COLUMN_COUNT);
+    for (size_t i = 0; i < COLUMN_COUNT; i++) {
+        assert_ptr_equal(selection->headers[i].column, &columns[i]);
+        assert_string_equal(selection->headers[i].name, columns[i].key);
+    }
+    selection_free(selection);
+}
+
 int main(void)
 {
     CHECK_EACH(type_matrix, filters, name);
@@ -329,5 +389,7 @@ int main(void)
     CHECK_EACH(times, time_cases, json);
     CHECK_EACH(last_of_a_field_counts, last_cases, members);
     CHECK(absent_filters_are_unset);
+    CHECK_EACH(filters_from_text, text_cases, name);
+    CHECK(all_columns);
     return check_run("inventory/selection, filters");
 }
