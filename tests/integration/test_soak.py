@@ -77,6 +77,8 @@ class Caller(threading.Thread):
         listed = response.json()
         assert listed["total_num"] >= len(listed["data_list"]), f"{listed}"
         assert removed not in {status["task_id"] for status in listed["data_list"]}
+        page = api.request("GET", api.path("container/kubernetes?limit=200&container_name=*")).json()
+        assert page["total_num"] == len(page["data_list"]) == PROJECTS[project], f"{page}"
         assert api.create({"export_headers": []}).status == 400
         assert api.status("nothing").status == 404
         assert api.request("GET", "/healthz").status == 200

@@ -161,6 +161,33 @@ static void run(enum engine_kind kind, struct buffer *log)
     assert_true(stopped);
 }
 
+/* Requests need no connections of their own to the inventory if it is in the database of the tasks. */
+static void pools_of_requests(const void *row)
+{
+    static const char *const inventories[] = {"", "[inventory]\nconninfo = host=/no/such/directory dbname=y\n"};
+    const struct kind_case *c = row;
+
+    for (size_t i = 0; i < ARRAY_SIZE(inventories); i++) {
+        struct buffer files = {0};
+        struct config *config;
+        struct engine *engine;
+        struct error err;
+
+        buffer_printf(&files, "directory = %s\n%s", scratch_directory(), inventories[i]);
+        config = read_config(buffer_text(&files));
+        scratch_catch_log();
+        engine = engine_start(config, c->kind, &err);
+        check_good(engine != NULL, &err);
+        assert_non_null(engine_inventory_pool(engine));
+        assert_int_equal(engine_inventory_pool(engine) == engine_pool(engine), i == 0);
+        if (engine_stop(engine, 60000))
+            engine_free(engine);
+        scratch_release_log();
+        config_free(config);
+        buffer_free(&files);
+    }
+}
+
 /* Without a database, every kind of process starts, and stops long before its time limit. */
 static void starts_and_stops(const void *row)
 {
@@ -181,6 +208,7 @@ int main(void)
     CHECK(inventory_settings);
     CHECK_EACH(retentions, retention_cases, files);
     CHECK_EACH(needs_a_directory, kind_cases, label);
+    CHECK_EACH(pools_of_requests, kind_cases, label);
     CHECK_EACH(starts_and_stops, kind_cases, label);
     return check_run("engine");
 }
