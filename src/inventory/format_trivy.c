@@ -18,7 +18,7 @@ static bool refuse_report(struct loader *loader, struct error *err)
     return loader->sink->refuse(loader->sink->context, NULL, false, &loader->position, err);
 }
 
-/* Returns the number of risks of a severity. *ret_count is NULL for vulnerabilities that count as no risk. */
+/* Finds the number of risks of a severity. *ret_count is NULL if its vulnerabilities count as no risk. */
 static bool count_of_severity(struct image_risks *risks, const char *severity, int64_t **ret_count, struct error *err)
 {
     const struct {

@@ -307,7 +307,7 @@ static bool apply_reports(struct load *load, struct error *err)
     int64_t changed = 0;
 
     if (json_object_array_length(load->reports) > 0
-        && !reports_apply(load->db, load->options->project_id, load->reports, &changed, err))
+        && !reports_apply(load->db, load->options->project_id, &changed, err))
         return false;
     load->summary->changed += changed;
     return true;

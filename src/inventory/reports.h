@@ -19,14 +19,16 @@
 /* Adds the risks of an image to a JSON array of reports. A later report on the same image counts. */
 void reports_add(struct json_object *reports, const char *image, const struct image_risks *risks);
 
-/* Stores the reports. */
+/* Stores the reports, at most once in the transaction. */
 MUST_CHECK bool reports_store(struct db *db, const char *project_id, struct json_object *reports, struct error *err);
 
 /* Gives the containers in pg_temp.staging the risks of the stored reports, and sets their column risks_reported. */
 MUST_CHECK bool reports_fill_staging(struct db *db, const char *project_id, struct error *err);
 
-/* Gives the stored containers the risks of these reports. *ret_changed is the number of containers that had others. */
-MUST_CHECK bool reports_apply(struct db *db, const char *project_id, struct json_object *reports, int64_t *ret_changed,
-                              struct error *err);
+/*
+ * Gives the stored containers the risks of the reports of reports_store, which comes before. *ret_changed is the number
+ * of containers that had others.
+ */
+MUST_CHECK bool reports_apply(struct db *db, const char *project_id, int64_t *ret_changed, struct error *err);
 
 #endif

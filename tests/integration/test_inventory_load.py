@@ -18,7 +18,7 @@ from deadline import DEADLINE, wait_until
 from inventory import EXPORTED
 from loading import Inventory, pod, pods, summary
 from pgproxy import CUT, RESET, Proxy
-from plans import Plans, log_plans, rows_read, scans
+from plans import Plans, log_plans, nodes, rows_read
 from service import BUILD, Site, environment
 
 HEADER = "container_id,container_name,status,enterprise_project_id\n"
@@ -364,18 +364,20 @@ def test_the_loader_role_is_enough(site, stock):
 
 def test_the_time_of_a_load_is_linear(start):
     """The planner expects no rows of a project or a source that it does not know. The second source must not compare
-    each row with each record."""
+    each row with each record, and reports must not compare each image with each report."""
     site = start("load_plans").site
     log_plans(site, "waybill_owner")
     stock, count = Inventory(site, "p"), 2000
-    rows = ["".join(f"{source}{number}\n" for number in range(count)) for source in "ab"]
+    rows = ["".join(f"{source}{number},image-{number}\n" for number in range(count)) for source in "ab"]
+    reports = "".join(json.dumps({"ArtifactName": f"image-{number}"}) + "\n" for number in range(count))
     plans = Plans(site)
     for content, source in zip(rows * 2, "abab"):
-        stock.load("container_id\n" + content, "--source", source, "--replace")
+        stock.load("container_id,image_name\n" + content, "--source", source, "--replace")
+    assert stock.load(reports) == summary(changed=2 * count)
     assert len(stock.rows()) == 2 * count
     for statement in plans.statements():
-        for scan in scans(statement["Plan"], ("staging", "container")):
-            assert rows_read(scan) <= 10 * count, json.dumps(statement)
+        for node in nodes(statement["Plan"]):
+            assert rows_read(node) <= 10 * count, json.dumps(statement)
 
 
 def test_the_statistics_are_current_after_a_load(start):

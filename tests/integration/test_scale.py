@@ -1,5 +1,9 @@
 """Many rows, many callers: memory, indexes, parallel creates."""
 
+import json
+import os
+import re
+import subprocess
 import threading
 from urllib.parse import urlencode
 
@@ -7,8 +11,10 @@ import inventory
 import oracle
 import pytest
 from api import Judge
+from deadline import DEADLINE
 from faults import ALL, BODY
 from plans import Plans, rows_read
+from service import BUILD, environment
 
 IDS = [["container_id", "Id"]]
 
@@ -28,6 +34,40 @@ def test_memory_does_not_grow_with_the_rows(big, rows):
     Judge(rows).check(big.api("big"), BODY, export_size=100000)
     resident, peak = (big.process.memory(field) - before for field in ("VmRSS", "VmHWM"))
     assert resident < 8192 and peak < 8192, f"resident memory grew by {resident} KiB, its peak by {peak} KiB"
+
+
+FILLER = {"managedFields": [{"fieldsV1": {f"f:{number}": {} for number in range(600)}}]}  # 9 KB, as in real pods
+
+
+def pod_line(number):
+    return json.dumps({"kind": "Pod", "metadata": {"name": f"p{number}", "uid": f"u{number}", **FILLER},
+                       "spec": {"containers": [{"name": "app", "image": "nginx"}]}})
+
+
+def report_line(number):
+    found = [{"Severity": "LOW", "Title": "x" * 100} for _ in range(100)]
+    return json.dumps({"SchemaVersion": 2, "ArtifactName": f"image-{number}", "Results": [{
+        "Target": "x", "Vulnerabilities": found}]})
+
+
+@pytest.mark.parametrize("begin, line, separator, end, count", [
+    ('{"kind": "List", "items": [', pod_line, ",", "]}", 10000),
+    ("container_id,image_name\n", lambda number: f"c{number},{'x' * 200}", "\n", "\n", 400000),
+    ("", report_line, "\n", "\n", 5000),
+], ids=["pods", "csv", "reports"])
+def test_memory_of_a_load_does_not_grow_with_its_input(big, begin, line, separator, end, count):
+    """About 80 MB are read. The peak is that of the loader alone, before the input ends."""
+    load = subprocess.Popen([os.path.join(BUILD, "waybill"), "--config", big.site.config, "inventory", "load",
+                             "--project", "loaded"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(),
+                            encoding="utf-8")
+    load.stdin.write(begin)
+    for number in range(count):
+        load.stdin.write((separator if number else "") + line(number))
+    load.stdin.flush()
+    with open(f"/proc/{load.pid}/status", encoding="ascii") as status:
+        peak = int(re.search(r"VmHWM:\s*(\d+) kB", status.read())[1])
+    assert load.communicate(end, timeout=4 * DEADLINE)[0].startswith(f"added={0 if line is report_line else count} ")
+    assert load.returncode == 0 and peak < 32 * 1024, f"{peak} KiB"
 
 
 # For each filter alone a value that at most 1 in 100 rows has.
