@@ -178,10 +178,29 @@ DROP TABLE waybill.container_before_0008;
 ALTER TABLE waybill.container ADD PRIMARY KEY (project_id, container_id);
 CREATE INDEX container_create_time ON waybill.container (project_id, create_time);
 CREATE INDEX container_profile ON waybill.container (
+    project_id,
     waybill.profile_key(project_id, enterprise_project_id, cluster_container, cluster_type, cluster_name, status, risky,
                         cpu_limit, memory_limit, 0));
 CREATE INDEX container_label ON waybill.container (
+    project_id,
     waybill.label_key(project_id, container_name, image_name, waybill.pod_stem(pod_name), 0));
+
+-- A key belongs to one project. The planner learns it from these statistics. Otherwise, it would expect the fewer rows
+-- for a key the more projects there are.
+DO $$
+BEGIN
+    FOR i IN 0..15 LOOP
+        EXECUTE pg_catalog.format(
+            'CREATE STATISTICS waybill.container_%s_profile (dependencies) ON project_id,'
+            ' (waybill.profile_key(project_id, enterprise_project_id, cluster_container, cluster_type, cluster_name,'
+            ' status, risky, cpu_limit, memory_limit, 0)) FROM waybill.container_%s', i, i);
+        EXECUTE pg_catalog.format(
+            'CREATE STATISTICS waybill.container_%s_label (dependencies) ON project_id,'
+            ' (waybill.label_key(project_id, container_name, image_name, waybill.pod_stem(pod_name), 0))'
+            ' FROM waybill.container_%s', i, i);
+    END LOOP;
+END
+$$;
 
 CREATE TABLE waybill.inventory_load (
     project_id text COLLATE "C" PRIMARY KEY,

@@ -39,45 +39,57 @@ static void append_named_filters(struct statement *statement, const struct selec
     }
 }
 
-static void append_stem_pattern(struct statement *statement, const char *text, size_t length, bool is_first)
-{
-    statement_append(statement, is_first ? " AND (" : " OR ");
-    condition_column(statement, "pod_stem");
-    statement_append(statement, " LIKE ");
-    condition_bind_pattern(statement, text, length);
-}
+/* More patterns than this lead to all stems, so that the number of values of a statement is bounded. */
+#define MAX_STEM_PATTERNS 16
 
 /*
- * Appends a condition that holds for the stem of each name that matches the pattern. The end of the name that is not in
- * the stem consists of the characters of stem_end, and the stem ends with none of them. So the pattern up to its last
- * other character matches the stem. With a `*` at its end, either the whole pattern matches the stem, or the stem ends
- * within the pattern.
+ * Finds patterns, one of which matches the stem of each name that the pattern matches. The end of the name that is not
+ * in the stem consists of the characters of stem_end, and the stem ends with none of them. So the pattern up to its
+ * last other character matches the stem. With a `*` at its end, either the whole pattern matches the stem, or the stem
+ * ends within the pattern. Each result is the beginning of the pattern of this length. Returns their number, or 0 if
+ * any stem is possible.
  */
-static void append_stem_condition(struct statement *statement, const char *pattern)
+static size_t find_stem_patterns(const char *pattern, size_t lengths[MAX_STEM_PATTERNS])
 {
     size_t length = strlen(pattern);
-    bool is_first = true;
+    size_t count = 0;
 
-    for (;;) {
+    while (count < MAX_STEM_PATTERNS) {
         size_t end = length;
 
         while (end > 0 && pattern[end - 1] == '*')
             end--;
-        if (end < length) {
-            append_stem_pattern(statement, pattern, length, is_first);
-            is_first = false;
-            if (end == 0)
-                break; /* any stem */
-        }
+        if (end == 0)
+            return end < length ? 0 : count;
+        if (end < length)
+            lengths[count++] = length;
         length = end;
         while (length > 0 && strchr(stem_end, pattern[length - 1]) != NULL)
             length--;
         if (length > 0 && pattern[length - 1] == '*')
             continue;
-        append_stem_pattern(statement, pattern, length, is_first);
-        break;
+        if (count == MAX_STEM_PATTERNS)
+            return 0;
+        lengths[count++] = length;
+        return count;
     }
-    statement_append(statement, ")");
+    return 0;
+}
+
+/* Appends a condition that holds for the stem of each name that matches the pattern. */
+static void append_stem_condition(struct statement *statement, const char *pattern)
+{
+    size_t lengths[MAX_STEM_PATTERNS];
+    size_t count = find_stem_patterns(pattern, lengths);
+
+    for (size_t i = 0; i < count; i++) {
+        statement_append(statement, i == 0 ? " AND (" : " OR ");
+        condition_column(statement, "pod_stem");
+        statement_append(statement, " LIKE ");
+        condition_bind_pattern(statement, pattern, lengths[i]);
+    }
+    if (count > 0)
+        statement_append(statement, ")");
 }
 
 static bool is_any_set(const struct selection *selection, const char *const *names)
@@ -89,26 +101,49 @@ static bool is_any_set(const struct selection *selection, const char *const *nam
     return false;
 }
 
-static void begin_matching(struct statement *statement, const char *relation, const char *project_id,
-                           const char *enterprise_projects)
+/* What to look for in one of the tables of combinations. */
+struct lookup {
+    const char *relation;
+    const char *project_id;
+    const char *enterprise_projects; /* NULL: any */
+    const struct selection *selection;
+    const char *const *filters; /* names of those on columns of the relation */
+    const char *pod_pattern;    /* NULL: any */
+};
+
+static void append_lookup(struct statement *statement, const struct lookup *lookup)
 {
-    statement_append(statement, "WITH matching AS (SELECT c.key FROM %s AS c WHERE ", relation);
-    condition_of_scope(statement, project_id, enterprise_projects);
+    condition_of_enterprise_projects(statement, lookup->enterprise_projects);
+    append_named_filters(statement, lookup->selection, lookup->filters);
+    if (lookup->pod_pattern != NULL)
+        append_stem_condition(statement, lookup->pod_pattern);
 }
 
-/* Completes the query and runs it. *ret_keys is NULL if more than MAX_KEYS or all combinations match. */
-static bool find_matching(struct db *db, struct statement *statement, const char *relation, const char *project_id,
-                          char **ret_keys, struct error *err)
+/*
+ * Finds the keys of the combinations that match. *ret_keys is NULL if more than MAX_KEYS or all of them match. If a
+ * project has at most MAX_KEYS combinations, all of them are read. The indexes on names would also find those of all
+ * other projects, so they serve larger projects only.
+ */
+static bool find_keys(struct db *db, const struct lookup *lookup, char **ret_keys, struct error *err)
 {
+    struct statement statement = {0};
     struct db_result *row;
 
-    statement_append(statement, " LIMIT %d) SELECT CASE WHEN count(*) <= %d AND count(*) < (SELECT count(*) FROM"
-                     " (SELECT FROM %s AS c WHERE ", MAX_KEYS + 1, MAX_KEYS, relation);
-    condition_of_scope(statement, project_id, NULL);
-    statement_append(statement, " LIMIT %d) AS present) THEN coalesce(array_agg(key), '{}')::text END AS keys"
-                     " FROM matching", MAX_KEYS + 1);
-    row = db_query(db, DB_ONE_ROW, buffer_text(&statement->sql), statement->count,
-                   (const char *const *) statement->values, err);
+    statement_append(&statement, "WITH present AS MATERIALIZED (SELECT c.* FROM %s AS c WHERE ", lookup->relation);
+    condition_of_project(&statement, lookup->project_id);
+    statement_append(&statement, " LIMIT %d), matching AS (SELECT c.key FROM (SELECT * FROM present"
+                     " WHERE (SELECT count(*) FROM present) <= %d UNION ALL SELECT * FROM %s AS c"
+                     " WHERE (SELECT count(*) FROM present) > %d AND ", MAX_KEYS + 1, MAX_KEYS, lookup->relation,
+                     MAX_KEYS);
+    condition_of_project(&statement, lookup->project_id);
+    statement_append(&statement, ") AS c WHERE true");
+    append_lookup(&statement, lookup);
+    statement_append(&statement, " LIMIT %d) SELECT CASE WHEN count(*) <= %d AND count(*) < (SELECT count(*) FROM"
+                     " present) THEN coalesce(array_agg(key), '{}')::text END AS keys FROM matching", MAX_KEYS + 1,
+                     MAX_KEYS);
+    row = db_query(db, DB_ONE_ROW, buffer_text(&statement.sql), statement.count,
+                   (const char *const *) statement.values, err);
+    statement_free(&statement);
     if (row == NULL)
         return false;
     *ret_keys = db_is_null(row, 0, "keys") ? NULL : memory_copy_text(db_text(row, 0, "keys"));
@@ -119,36 +154,31 @@ static bool find_matching(struct db *db, struct statement *statement, const char
 static bool find_profiles(struct db *db, const char *project_id, const char *enterprise_projects,
                           const struct selection *selection, char **ret_keys, struct error *err)
 {
-    static const char relation[] = "waybill.inventory_profile";
-    struct statement statement = {0};
-    bool found;
+    const struct lookup lookup = {
+        .relation = "waybill.inventory_profile",
+        .project_id = project_id,
+        .enterprise_projects = enterprise_projects,
+        .selection = selection,
+        .filters = profile_filters,
+    };
 
-    if (enterprise_projects == NULL && !is_any_set(selection, profile_filters))
-        return true;
-    begin_matching(&statement, relation, project_id, enterprise_projects);
-    append_named_filters(&statement, selection, profile_filters);
-    found = find_matching(db, &statement, relation, project_id, ret_keys, err);
-    statement_free(&statement);
-    return found;
+    return (enterprise_projects == NULL && !is_any_set(selection, profile_filters))
+           || find_keys(db, &lookup, ret_keys, err);
 }
 
 static bool find_labels(struct db *db, const char *project_id, const struct selection *selection, char **ret_keys,
                         struct error *err)
 {
-    static const char relation[] = "waybill.inventory_label";
     const struct filter_value *pod_name = &selection->filters[filter_find("pod_name") - filters];
-    struct statement statement = {0};
-    bool found;
+    const struct lookup lookup = {
+        .relation = "waybill.inventory_label",
+        .project_id = project_id,
+        .selection = selection,
+        .filters = label_filters,
+        .pod_pattern = pod_name->is_set ? pod_name->text : NULL,
+    };
 
-    if (!pod_name->is_set && !is_any_set(selection, label_filters))
-        return true;
-    begin_matching(&statement, relation, project_id, NULL);
-    append_named_filters(&statement, selection, label_filters);
-    if (pod_name->is_set)
-        append_stem_condition(&statement, pod_name->text);
-    found = find_matching(db, &statement, relation, project_id, ret_keys, err);
-    statement_free(&statement);
-    return found;
+    return (!pod_name->is_set && !is_any_set(selection, label_filters)) || find_keys(db, &lookup, ret_keys, err);
 }
 
 bool combinations_find(struct db *db, const char *relation, const char *project_id, const char *enterprise_projects,
@@ -171,6 +201,27 @@ void combinations_free(struct combinations *combinations)
     free(combinations->profiles);
     free(combinations->labels);
     *combinations = (struct combinations) {0};
+}
+
+static bool is_named(const struct filter *filter, const char *const *names)
+{
+    while (*names != NULL && strcmp(*names, filter->name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+/* A pattern of the name of a pod that does not end with `*` also restricts the end that is not in the stem. */
+bool combinations_imply(const struct combinations *combinations, const struct filter *filter,
+                        const struct filter_value *value)
+{
+    if (combinations == NULL)
+        return false;
+    if (filter == NULL || is_named(filter, profile_filters))
+        return combinations->profiles != NULL;
+    if (combinations->labels == NULL || !value->is_set)
+        return false;
+    return is_named(filter, label_filters)
+           || (strcmp(filter->name, "pod_name") == 0 && value->text[strlen(value->text) - 1] == '*');
 }
 
 static void append_keys(struct statement *statement, const char *expression, const char *keys)

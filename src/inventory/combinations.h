@@ -34,6 +34,13 @@ MUST_CHECK bool combinations_find(struct db *db, const char *relation, const cha
 
 void combinations_free(struct combinations *combinations);
 
+/*
+ * Whether the rows of the combinations match this filter, almost certainly: only rows whose keys are equal by chance do
+ * not. NULL as the filter stands for the condition on the enterprise projects. `combinations` may be NULL.
+ */
+bool combinations_imply(const struct combinations *combinations, const struct filter *filter,
+                        const struct filter_value *value);
+
 /* Appends " AND " and the condition that a row has one of the combinations. NULL appends nothing. */
 void combinations_append(struct statement *statement, const struct combinations *combinations);
 

@@ -88,11 +88,15 @@ void condition_of_filter(struct statement *statement, const struct filter *filte
     }
 }
 
-void condition_of_scope(struct statement *statement, const char *project_id, const char *enterprise_projects)
+void condition_of_project(struct statement *statement, const char *project_id)
 {
     condition_column(statement, "project_id");
     statement_append(statement, " = ");
     statement_bind(statement, project_id);
+}
+
+void condition_of_enterprise_projects(struct statement *statement, const char *enterprise_projects)
+{
     if (enterprise_projects == NULL)
         return;
     statement_append(statement, " AND ");

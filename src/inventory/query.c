@@ -28,16 +28,38 @@ void inventory_relation_append(struct statement *statement, const char *relation
     buffer_free(&schema);
 }
 
-/* Appends the rows that match. */
+/* Appends the conditions that the combinations imply, or the others. */
+static void append_conditions(struct statement *statement, const struct inventory_query *query, bool is_implied)
+{
+    if (combinations_imply(query->combinations, NULL, NULL) == is_implied)
+        condition_of_enterprise_projects(statement, query->enterprise_projects);
+    for (size_t i = 0; i < FILTER_COUNT; i++) {
+        const struct filter_value *value = &query->selection->filters[i];
+
+        if (combinations_imply(query->combinations, &filters[i], value) == is_implied)
+            condition_of_filter(statement, &filters[i], value);
+    }
+}
+
+/*
+ * Appends the rows that match. The planner would multiply the selectivity of a key with those of the conditions that it
+ * implies, and expect far too few rows. It cannot look into CASE.
+ */
 static void append_rows(struct statement *statement, const struct inventory_query *query)
 {
+    const struct combinations *combinations = query->combinations;
+
     statement_append(statement, " FROM ");
     inventory_relation_append(statement, query->relation);
     statement_append(statement, " AS c WHERE ");
-    condition_of_scope(statement, query->project_id, query->enterprise_projects);
-    for (size_t i = 0; i < FILTER_COUNT; i++)
-        condition_of_filter(statement, &filters[i], &query->selection->filters[i]);
-    combinations_append(statement, query->combinations);
+    condition_of_project(statement, query->project_id);
+    append_conditions(statement, query, false);
+    if (combinations != NULL && (combinations->profiles != NULL || combinations->labels != NULL)) {
+        statement_append(statement, " AND CASE WHEN true");
+        append_conditions(statement, query, true);
+        statement_append(statement, " THEN true ELSE false END");
+        combinations_append(statement, combinations);
+    }
 }
 
 static void append_order(struct statement *statement)

@@ -6,6 +6,7 @@ import string
 
 import oracle
 import pytest
+from plans import Plans, log_plans, scans
 
 STEMS = ("payment-api-7d4b9c-", "db", "mqtt-", "nginx", "a", "", "-", "x2k4p-", "api-0-", "日本-", "web-é")
 CHARACTERS = string.ascii_lowercase + string.digits + "Z."
@@ -105,3 +106,56 @@ def test_long_values_are_stored(service, column):
     service.site.sql(f"INSERT INTO waybill.container (project_id, container_id, {column}) VALUES (%s, 'a', %s)",
                      project, value)
     assert service.site.sql(f"SELECT {column} FROM waybill.container WHERE project_id = %s", project) == [(value,)]
+
+
+def colocated(site, count):
+    """Returns names of projects whose rows are in the same partition."""
+    partitions = {}
+    for name in projects:
+        oid, = site.sql("SELECT i FROM generate_series(0, 15) AS i WHERE satisfies_hash_partition("
+                        "'waybill.container'::regclass, 16, i, %s::text COLLATE \"C\")", name)[0]
+        partitions.setdefault(oid, []).append(name)
+        if len(partitions[oid]) == count:
+            return partitions[oid]
+
+
+@pytest.fixture(scope="module")
+def crowded(start):
+    """A site, and one of eight projects whose rows are in the same partition and have the same values."""
+    service = start("estimates")
+    names = colocated(service.site, 8)
+    service.site.sql("""INSERT INTO waybill.container (project_id, container_id, container_name, image_name, pod_name,
+        status, cluster_name) SELECT project, number, 'name-' || number %% 10, 'image-' || number %% 10, 'pod-'
+        || number %% 10 || '-x', CASE number %% 7 WHEN 0 THEN 'Paused' ELSE 'Running' END, 'cluster-' || number %% 10
+        FROM unnest(%s) AS project, generate_series(1, 3000) AS number""", names)
+    service.site.sql("ANALYZE waybill.container")
+    log_plans(service.site)
+    return service.site, names[0]
+
+
+@pytest.mark.parametrize("filters", [
+    {"container_name": "name-3"}, {"image_name": "image-3*"}, {"status": "Paused"}, {"cluster_name": "*-3"},
+    {"pod_name": "pod-3-*"},
+], ids=str)
+def test_the_planner_knows_how_many_rows_match(crowded, filters):
+    """Neither the other projects in the partition nor the filters that the keys imply reduce the number that it
+    expects. It would otherwise read all matching rows, and sort them, where ten rows in order are enough."""
+    site, project = crowded
+    plans = Plans(site)
+    done = site.waybill("export", "--project", project,
+                        *(f"--filter={name}={value}" for name, value in filters.items()))
+    assert done.returncode == 0, f"{done}"
+    count = done.stdout.count("\n") - 1
+    copy, = [statement for statement in plans.statements() if statement["Query Text"].startswith("COPY")]
+    scan, = [node for node in scans(copy["Plan"], ["container"]) if node["Node Type"] != "Bitmap Index Scan"]
+    assert count > 20 and scan["Actual Rows"] == count
+    assert count / 4 < scan["Plan Rows"] < count * 4, scan
+
+
+@pytest.mark.parametrize("pattern", ["b*" * 64, "*" * 128, "*b" * 64, "a*b" * 42, "*-" * 64])
+def test_a_pattern_with_as_many_stars_as_possible(service, pattern):
+    project = next(projects)
+    names = ["b" * 64, "a" + "-" * 64, "ab" * 42, "x"]
+    insert(service.site, project, names, image_name="i", container_name="n")
+    matching = {name for name in names if oracle.like(name, pattern)}
+    assert set(exported(service, project, pod_name=pattern, image_name="i*", container_name="*n")) == matching

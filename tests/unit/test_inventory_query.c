@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "check.h"
@@ -369,8 +370,9 @@ static void check_ends(const struct statement *statement, const char *end)
 static void count_and_page(void)
 {
     static const char conditions[] =
-        " FROM \"waybill\".\"container\" AS c" PROJECT " AND c.enterprise_project_id::text COLLATE \"C\" = ANY"
-        " ($2::text[]) AND c.status::text COLLATE \"C\" = $3 AND waybill.profile_key(";
+        " FROM \"waybill\".\"container\" AS c" PROJECT " AND CASE WHEN true AND c.enterprise_project_id::text"
+        " COLLATE \"C\" = ANY ($2::text[]) AND c.status::text COLLATE \"C\" = $3 THEN true ELSE false END"
+        " AND waybill.profile_key(";
     static const char body[] =
         "{\"status\":\"Running\","
         "\"export_headers\":[[\"container_id\",\"I\"],[\"create_time\",\"T\"],[\"risky\",\"R\"]]}";
@@ -401,8 +403,75 @@ static void count_and_page(void)
     statement_free(&page);
 }
 
+/* Which conditions are outside of CASE, and which are in it. "P" and "L" stand for the conditions on the keys. */
+static const struct implied_case {
+    const char *label;
+    bool profiles, labels; /* keys are found */
+    const char *filters;   /* of the body */
+    const char *conditions;
+} implied_cases[] = {
+    {"no keys", false, false, "\"status\":\"Running\"", "enterprise_project_id status"},
+    {"profiles", true, false, "\"status\":\"Running\",\"risky\":true,\"container_name\":\"a\"",
+     "container_name CASE enterprise_project_id status risky END P"},
+    {"labels", false, true, "\"status\":\"Running\",\"image_name\":\"a*\"",
+     "enterprise_project_id status CASE image_name END L"},
+    {"both", true, true, "\"cpu_limit\":\"1\",\"container_name\":\"a\",\"create_time\":{\"start_time\":1}",
+     "create_time CASE enterprise_project_id container_name cpu_limit END P L"},
+    {"the beginning of a pod's name", false, true, "\"pod_name\":\"a-*\"", "enterprise_project_id CASE pod_name END L"},
+    {"the end of a pod's name", false, true, "\"pod_name\":\"*-a\"", "enterprise_project_id pod_name CASE END L"},
+    {"the name of a pod", false, true, "\"pod_name\":\"a\"", "enterprise_project_id pod_name CASE END L"},
+};
+
+/* Appends the names of the columns, and of CASE and END, in the order of the conditions. */
+static void list_conditions(const char *sql, struct buffer *out)
+{
+    static const char *const parts[] = {
+        "CASE WHEN", "ELSE false END", "waybill.profile_key(", "waybill.label_key(", "c.enterprise_project_id::text C",
+        "c.container_name::text C", "c.image_name::text C", "c.pod_name::text C", "c.status::text C",
+        "c.risky::boolean =", "quantity_key(c.cpu_limit::", "c.create_time::timestamptz",
+    };
+    static const char *const names[] = {
+        "CASE", "END", "P", "L", "enterprise_project_id", "container_name", "image_name", "pod_name", "status", "risky",
+        "cpu_limit", "create_time",
+    };
+
+    for (; *sql != '\0'; sql++) {
+        for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+            if (strncmp(sql, parts[i], strlen(parts[i])) == 0)
+                buffer_printf(out, "%s%s", out->length == 0 ? "" : " ", names[i]);
+        }
+    }
+}
+
+static void implied_conditions(const void *row)
+{
+    const struct implied_case *c = row;
+    char keys[] = "{1}";
+    struct combinations combinations = {c->profiles ? keys : NULL, c->labels ? keys : NULL};
+    struct inventory_query query = whole_project;
+    struct buffer body = {0}, found = {0};
+    struct statement statement = {0};
+    struct selection *selection;
+    struct error err;
+
+    buffer_printf(&body, "{%s,\"export_headers\":[[\"container_id\",\"I\"]]}", c->filters);
+    selection = selection_parse(buffer_text(&body), body.length, &err);
+    check_good(selection != NULL, &err);
+    query.enterprise_projects = "{\"0\"}";
+    query.combinations = &combinations;
+    query.selection = selection;
+    inventory_query_build(&statement, &query);
+    list_conditions(strstr(buffer_text(&statement.sql), " WHERE "), &found);
+    assert_string_equal(buffer_text(&found), c->conditions);
+    statement_free(&statement);
+    selection_free(selection);
+    buffer_free(&body);
+    buffer_free(&found);
+}
+
 int main(void)
 {
+    CHECK_EACH(implied_conditions, implied_cases, label);
     CHECK_EACH(each_filter, filter_cases, members);
     CHECK_EACH(patterns, pattern_cases, json);
     CHECK_EACH(times, time_cases, label);
