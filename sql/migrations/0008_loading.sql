@@ -65,7 +65,7 @@ CREATE TABLE waybill.inventory_profile (
     risky                 boolean,
     cpu_limit             text COLLATE "C",
     memory_limit          text COLLATE "C"
-);
+) PARTITION BY HASH (project_id);
 CREATE TABLE waybill.inventory_label (
     project_id            text COLLATE "C" NOT NULL,
     key                   bigint NOT NULL,
@@ -73,7 +73,7 @@ CREATE TABLE waybill.inventory_label (
     container_name        text COLLATE "C",
     image_name            text COLLATE "C",
     pod_stem              text COLLATE "C"
-);
+) PARTITION BY HASH (project_id);
 
 COMMENT ON TABLE waybill.inventory_profile IS 'The distinct combinations of attributes in waybill.container';
 COMMENT ON TABLE waybill.inventory_label IS 'The distinct combinations of names in waybill.container';
@@ -81,7 +81,8 @@ COMMENT ON TABLE waybill.inventory_label IS 'The distinct combinations of names 
 CREATE UNIQUE INDEX inventory_profile_key ON waybill.inventory_profile (project_id, key, check_key);
 CREATE UNIQUE INDEX inventory_label_key ON waybill.inventory_label (project_id, key, check_key);
 
--- Where names hardly repeat, there are almost as many combinations as containers. These indexes find the matching ones.
+-- Where names hardly repeat, there are almost as many combinations as containers. These indexes find the matching ones,
+-- but those of all projects in the partition.
 CREATE INDEX inventory_label_container_name ON waybill.inventory_label
     USING gin (container_name waybill.gin_trgm_ops);
 CREATE INDEX inventory_label_image_name ON waybill.inventory_label
@@ -129,9 +130,11 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOR i IN 0..15 LOOP
-        EXECUTE pg_catalog.format('CREATE TABLE waybill.container_%s PARTITION OF waybill.container'
-                                  ' FOR VALUES WITH (MODULUS 16, REMAINDER %s)', i, i);
+    FOREACH name IN ARRAY ARRAY['container', 'inventory_profile', 'inventory_label'] LOOP
+        FOR i IN 0..15 LOOP
+            EXECUTE pg_catalog.format('CREATE TABLE waybill.%s_%s PARTITION OF waybill.%s'
+                                      ' FOR VALUES WITH (MODULUS 16, REMAINDER %s)', name, i, name, i);
+        END LOOP;
     END LOOP;
     FOREACH name IN ARRAY ARRAY['container']
                           || ARRAY(SELECT 'container_' || i FROM pg_catalog.generate_series(0, 15) AS i) LOOP
@@ -228,18 +231,16 @@ COMMENT ON TABLE waybill.image_report IS
 CREATE FUNCTION waybill.inventory_analyze(project text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
-    partition text;
+    name text;
+    partition regclass;
 BEGIN
-    SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) INTO partition
-    FROM waybill.container AS row
-    JOIN pg_catalog.pg_class AS c ON c.oid = row.tableoid
-    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE row.project_id = project
-    LIMIT 1;
-    IF FOUND THEN
-        EXECUTE 'ANALYZE ' OPERATOR(pg_catalog.||) partition;
-    END IF;
-    ANALYZE waybill.inventory_profile, waybill.inventory_label;
+    FOREACH name IN ARRAY ARRAY['container', 'inventory_profile', 'inventory_label'] LOOP
+        EXECUTE pg_catalog.format('SELECT tableoid FROM waybill.%s WHERE project_id = $1 LIMIT 1', name)
+            INTO partition USING project;
+        IF partition IS NOT NULL THEN
+            EXECUTE pg_catalog.format('ANALYZE %s', partition);
+        END IF;
+    END LOOP;
 END
 $$;
 

@@ -119,28 +119,20 @@ static void append_lookup(struct statement *statement, const struct lookup *look
         append_stem_condition(statement, lookup->pod_pattern);
 }
 
-/*
- * Finds the keys of the combinations that match. *ret_keys is NULL if more than MAX_KEYS or all of them match. If a
- * project has at most MAX_KEYS combinations, all of them are read. The indexes on names would also find those of all
- * other projects, so they serve larger projects only.
- */
+/* Finds the keys of the combinations that match. *ret_keys is NULL if more than MAX_KEYS or all of them match. */
 static bool find_keys(struct db *db, const struct lookup *lookup, char **ret_keys, struct error *err)
 {
     struct statement statement = {0};
     struct db_result *row;
 
-    statement_append(&statement, "WITH present AS MATERIALIZED (SELECT c.* FROM %s AS c WHERE ", lookup->relation);
+    statement_append(&statement, "WITH matching AS (SELECT c.key FROM %s AS c WHERE ", lookup->relation);
     condition_of_project(&statement, lookup->project_id);
-    statement_append(&statement, " LIMIT %d), matching AS (SELECT c.key FROM (SELECT * FROM present"
-                     " WHERE (SELECT count(*) FROM present) <= %d UNION ALL SELECT * FROM %s AS c"
-                     " WHERE (SELECT count(*) FROM present) > %d AND ", MAX_KEYS + 1, MAX_KEYS, lookup->relation,
-                     MAX_KEYS);
-    condition_of_project(&statement, lookup->project_id);
-    statement_append(&statement, ") AS c WHERE true");
     append_lookup(&statement, lookup);
     statement_append(&statement, " LIMIT %d) SELECT CASE WHEN count(*) <= %d AND count(*) < (SELECT count(*) FROM"
-                     " present) THEN coalesce(array_agg(key), '{}')::text END AS keys FROM matching", MAX_KEYS + 1,
-                     MAX_KEYS);
+                     " (SELECT FROM %s AS c WHERE ", MAX_KEYS + 1, MAX_KEYS, lookup->relation);
+    condition_of_project(&statement, lookup->project_id);
+    statement_append(&statement, " LIMIT %d) AS present) THEN coalesce(array_agg(key), '{}')::text END AS keys"
+                     " FROM matching", MAX_KEYS + 1);
     row = db_query(db, DB_ONE_ROW, buffer_text(&statement.sql), statement.count,
                    (const char *const *) statement.values, err);
     statement_free(&statement);
