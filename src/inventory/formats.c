@@ -144,13 +144,6 @@ static bool load_value(struct json_file *file, const struct json_item *item, str
     return check_format(file, value, err) && file->format->load_item(&file->loader, item, value, err);
 }
 
-/* Forgets what the elements of a text have left for it. */
-static void end_text(struct loader *loader)
-{
-    loader->risks = (struct image_risks) {0};
-    loader->lacks_elements = false;
-}
-
 static bool load_json_item(struct json_file *file, const struct json_item *item, struct error *err)
 {
     struct loader *loader = &file->loader;
@@ -167,9 +160,14 @@ static bool load_json_item(struct json_file *file, const struct json_item *item,
         return loader_refuse(loader, NULL, err);
     loaded = load_value(file, item, value, err);
     json_object_put(value);
-    if (!item->is_element)
-        end_text(loader);
     return loaded;
+}
+
+/* Forgets what the elements of a text have left for it. */
+static void end_text(struct loader *loader)
+{
+    loader->risks = (struct image_risks) {0};
+    loader->lacks_elements = false;
 }
 
 static bool load_json_items(struct json_file *file, struct input *input, struct error *err)
@@ -191,6 +189,8 @@ static bool load_json_items(struct json_file *file, struct input *input, struct 
         is_empty = false;
         if (!load_json_item(file, &item, err) || !sink->progress(sink->context, input_position(input), err))
             return false;
+        if (!item.is_element)
+            end_text(&file->loader);
     }
 }
 

@@ -265,6 +265,15 @@ def test_a_refused_target_counts_once(stock):
     assert "item 2 (line 1)" in stock.messages and "item 3 (line 1)" in stock.messages
 
 
+def test_a_damaged_report_leaves_nothing_for_the_next_one(stock):
+    """Its targets can be read, but not what is around them."""
+    stock.load(images("a", "b"))
+    bad = json.dumps(report(target("LOW"), name="a"))[:-1] + ', "x": nope}'
+    content = bad + json.dumps(report(target("HIGH"), name="b"))
+    assert stock.load(content, "--on-error=skip", status=3) == summary(changed=1, refused=1)
+    assert stock.rows("low_risk, high_risk") == [(None, None), (0, 1)]
+
+
 def test_replace_needs_containers(stock, tmp_path):
     stock.load(images("nginx:1.25"))
     content = json.dumps(report(target("LOW")))
