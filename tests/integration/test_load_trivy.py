@@ -156,6 +156,8 @@ def test_a_container_with_another_image(stock):
     assert stock.rows(RISKS) == [risks(1, 0, 0, 0)]
     assert stock.load(images("c")) == summary(changed=1)
     assert stock.rows(RISKS + ", risks_reported") == [(*NONE, False)]
+    assert stock.load(images("c", "a", "b")) == summary(added=2, unchanged=1)
+    assert stock.rows(RISKS) == [NONE, risks(0, 0, 1, 0), risks(1, 0, 0, 0)]
 
 
 def test_reports_reach_the_project(site, stock):
