@@ -301,10 +301,13 @@ def test_two_loads_of_a_project_run_one_after_the_other(site, stock):
         wait_until(lambda: site.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
                                     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
                                     )[0][0] == 2, "both loads wait")
+        released = site.sql("SELECT date_trunc('milliseconds', clock_timestamp())")
         other.rollback()
     outcomes = {load.stdout.read().decode().strip() for load in loads}
     assert [load.wait(DEADLINE) for load in loads] == [0, 0]
     assert outcomes == {summary(added=1), summary(unchanged=1)}
+    # The time of a load is not before those that it waited for.
+    assert site.sql("SELECT load_time FROM waybill.inventory_load WHERE project_id = %s", stock.project) >= released
 
 
 @pytest.mark.parametrize("moment", ["while it reads", "while it stores"])
