@@ -41,7 +41,7 @@ const struct load_format *load_format_find(const char *name);
 
 /*
  * Loads a file. If `format` is NULL, the content decides: JSON of the first format that recognizes a value, or csv.
- * *ret_format is the format of the file.
+ * *ret_format is the format of the file, or NULL if all of it was refused before the format was known.
  * Fails with ERROR_PARAMETER or ERROR_BODY if the input is empty, is not of the format, or is damaged, and with the
  * errors of the sink. Messages name the file, and the item and line if they are known.
  */

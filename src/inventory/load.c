@@ -187,7 +187,7 @@ static bool stage_file(struct load *load, const char *path, struct error *err)
     load->size = input_size(input);
     loaded = load_file(input, load->options->format, &load->options->loader, &sink, &format, err);
     input_close(input);
-    load->has_containers = load->has_containers || (loaded && !format->is_reports);
+    load->has_containers = load->has_containers || (loaded && (format == NULL || !format->is_reports));
     return loaded;
 }
 

@@ -211,6 +211,15 @@ def test_the_first_item_may_be_refused(stock):
     assert stock.load(content, "--on-error", "skip", status=3) == summary(added=1, refused=1)
 
 
+@pytest.mark.parametrize("content", ['{"kind": nope}', '[nope]', '{"kind": "List" "items": []}'])
+def test_all_of_a_file_is_refused(stock, content):
+    """Its format stays unknown, and so does what it stands for."""
+    stock.load("container_id\nold\n")
+    status = 1 if content == "[nope]" else 3
+    assert stock.load(content, "--replace", "--on-error", "skip", status=status) == summary(refused=1)
+    assert stock.rows() == ["old"]
+
+
 def test_an_id_in_two_files(stock, tmp_path):
     """Both positions name their file, and the first record is stored."""
     one, two = tmp_path / "one.csv", tmp_path / "two.csv"
