@@ -1,8 +1,6 @@
 /* CSV with a header of column keys, such as an exported file whose header names are the keys. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "base/text.h"
 #include "inventory/csv_reader.h"
 #include "inventory/formats.h"
@@ -66,16 +64,6 @@ static bool fill_csv_record(struct record *record, const struct csv_header *head
     return filled && record_check(record, err);
 }
 
-static bool refuse_csv_record(struct loader *loader, const struct record *record, struct error *err)
-{
-    const struct db_field *id = &record->fields[RECORD_CONTAINER_ID];
-    char *container_id = id->data == NULL ? NULL : memory_copy_bytes(id->data, id->length);
-    bool goes_on = loader->sink->refuse(loader->sink->context, container_id, false, &loader->position, err);
-
-    free(container_id);
-    return goes_on;
-}
-
 /* Fills a column that is NULL with the value of an option, which may be NULL. */
 static bool fill_default(struct record *record, enum record_field field, const char *option, struct error *err)
 {
@@ -92,7 +80,7 @@ static bool load_csv_record(struct loader *loader, const struct csv_header *head
                   && fill_default(&record, RECORD_CLUSTER_TYPE, options->cluster_type, err);
 
     return filled ? loader->sink->container(loader->sink->context, &record, &loader->position, err)
-                  : refuse_csv_record(loader, &record, err);
+                  : loader_refuse(loader, &record, err);
 }
 
 static bool load_csv_records(struct loader *loader, struct csv_reader *reader, struct input *input, struct error *err)

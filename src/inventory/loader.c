@@ -1,13 +1,20 @@
 #include "inventory/loader.h"
 
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+/* The ID may lack a NUL at its end. */
 bool loader_refuse(struct loader *loader, const struct record *record, struct error *err)
 {
-    const char *id = record == NULL ? NULL : record->fields[RECORD_CONTAINER_ID].data;
+    const struct db_field *id = record == NULL ? NULL : &record->fields[RECORD_CONTAINER_ID];
+    char *container_id = id == NULL || id->length == 0 ? NULL : memory_copy_bytes(id->data, id->length);
+    bool goes_on;
 
-    if (id != NULL && id[0] == '\0')
-        id = NULL;
     loader->lacks_elements = true;
-    return loader->sink->refuse(loader->sink->context, id, id == NULL, &loader->position, err);
+    goes_on = loader->sink->refuse(loader->sink->context, container_id, container_id == NULL, &loader->position, err);
+    free(container_id);
+    return goes_on;
 }
 
 bool loader_check_list(const struct loader *loader, struct json_object *text, const char *list, struct error *err)
