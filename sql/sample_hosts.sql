@@ -2,13 +2,9 @@
 --
 -- Variables: those of sample_rows.sql.
 
-\set QUIET on
 \ir sample_rows.sql
-\pset format unaligned
-\pset tuples_only on
-\set FETCH_COUNT 1000
 
-\echo '['
+\qecho '['
 SELECT CASE WHEN row_number() OVER (ORDER BY container_id) > 1 THEN ',' ELSE '' END || json_build_object(
     'Id', container_id,
     'Created', to_char(create_time, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
@@ -27,4 +23,4 @@ FROM (
     WHERE NOT is_clustered
 ) AS container
 ORDER BY container_id;
-\echo ']'
+\qecho ']'

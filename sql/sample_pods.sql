@@ -2,13 +2,9 @@
 --
 -- Variables: cluster, and those of sample_rows.sql.
 
-\set QUIET on
 \ir sample_rows.sql
-\pset format unaligned
-\pset tuples_only on
-\set FETCH_COUNT 1000
 
-\echo '{"apiVersion": "v1", "items": ['
+\qecho '{"apiVersion": "v1", "items": ['
 SELECT CASE WHEN row_number() OVER (ORDER BY container_id) > 1 THEN ',' ELSE '' END || json_build_object(
     'apiVersion', 'v1',
     'kind', 'Pod',
@@ -42,4 +38,4 @@ FROM (
     WHERE cluster_name = :'cluster'
 ) AS pod
 ORDER BY container_id;
-\echo '], "kind": "List", "metadata": {"resourceVersion": ""}}'
+\qecho '], "kind": "List", "metadata": {"resourceVersion": ""}}'

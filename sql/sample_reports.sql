@@ -3,11 +3,7 @@
 --
 -- Variables: those of sample_rows.sql.
 
-\set QUIET on
 \ir sample_rows.sql
-\pset format unaligned
-\pset tuples_only on
-\set FETCH_COUNT 1000
 
 WITH image AS (
     SELECT image_name, sha256(image_name::bytea) AS h FROM (SELECT DISTINCT image_name FROM sample_container) AS i

@@ -1,17 +1,22 @@
--- The sample containers, as temporary views: sample_cluster has the clusters, and sample_container the containers.
--- sample.sql and the scripts that write sample files (sample_pods.sql, sample_hosts.sql, sample_reports.sql) include
--- this script.
+-- Makes the sample inventory as temporary tables: sample_cluster has the clusters, and sample_container the containers.
+-- sample.sql and the scripts that print sample files (sample_clusters.sql, sample_pods.sql, sample_hosts.sql,
+-- sample_reports.sql) include this script. A session that includes it again uses what it has.
 --
 -- Variables: rows (default 10000) and project (default demo).
 --
 -- Row n is computed from a hash of the project and n, so it is the same in every run, for any `rows`.
 
+\if :{?sample_exists}
+\else
+\set sample_exists yes
+
 \set ON_ERROR_STOP on
+\set QUIET on
 \if :{?rows}    \else \set rows 10000   \endif
 \if :{?project} \else \set project demo \endif
 
 -- The containers of a retail company.
-CREATE TEMPORARY VIEW sample_cluster (cluster_no, cluster_name, cluster_type, registry) AS
+CREATE TEMPORARY TABLE sample_cluster (cluster_no, cluster_name, cluster_type, registry) AS
 VALUES
     (0,  'cce-prod-01',          'cce',            'swr.eu-west-101.myhuaweicloud.com/retail'),
     (1,  'cce-prod-02',          'cce',            'swr.eu-west-101.myhuaweicloud.com/retail'),
@@ -29,7 +34,7 @@ VALUES
 
 -- draw has the random values. Each uses its own bytes of the hash, but not the first bytes, which determine the order
 -- of the container ids. OFFSET 0 makes PostgreSQL compute the hash once for each row.
-CREATE TEMPORARY VIEW sample_container AS
+CREATE TEMPORARY TABLE sample_container AS
 WITH draw AS (
     SELECT
         n,
@@ -172,3 +177,10 @@ SELECT
              [1 + limits_no % 13]
     END AS memory_limit
 FROM placed;
+
+-- The scripts print nothing but the files.
+\pset format unaligned
+\pset tuples_only on
+\set FETCH_COUNT 1000
+
+\endif

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 
-#define MAX_NAME 64 /* longer than every name that is read */
+#define MAX_NAME 64
 
 bool json_path_reject(const char *path, const char *type, struct json_object *got, struct error *err)
 {
@@ -26,6 +26,7 @@ bool json_path_value(struct json_object *object, const char *path, struct json_o
         if (!json_object_is_type(value, json_type_object))
             return error_set(err, ERROR_PARAMETER, "%.*s must be an object, got %s", (int) (rest - path) - 1, path,
                              json_type_of(value));
+        assert(dot - rest < MAX_NAME);
         snprintf(name, sizeof(name), "%.*s", (int) (dot - rest), rest);
         value = json_object_object_get(value, name);
         rest = *dot == '.' ? dot + 1 : NULL;

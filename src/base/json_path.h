@@ -2,7 +2,7 @@
  * Reads values of a JSON object by their path, the names on the way separated by dots, as in "State.Status". `object`
  * is an object or NULL. A value is NULL if it is null or missing, or if what contains it is. The functions fail with
  * ERROR_PARAMETER if the value has another type, or is inside of something that is not an object. The message names the
- * path.
+ * path. A name in a path has at most 63 bytes.
  */
 #ifndef WAYBILL_BASE_JSON_PATH_H
 #define WAYBILL_BASE_JSON_PATH_H

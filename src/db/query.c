@@ -102,6 +102,15 @@ struct db_result *db_query(struct db *db, enum db_expect expect, const char *sql
     return receive(db, PQsendQueryParams(db->connection, sql, (int) count, NULL, values, NULL, NULL, 0), expect, err);
 }
 
+struct db_result *db_query_built(struct db *db, enum db_expect expect, struct statement *statement, struct error *err)
+{
+    struct db_result *result = db_query(db, expect, buffer_text(&statement->sql), statement->count,
+                                        (const char *const *) statement->values, err);
+
+    statement_free(statement);
+    return result;
+}
+
 #define PREPARED_NAME_SIZE 32
 
 /* Finds or prepares a statement, and writes its name. */

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "db/connection.h"
 #include "db/result.h"
+#include "db/statement.h"
 
 /* An SQL expression for a timestamptz as milliseconds since 1970, and the reverse. NULL stays NULL. */
 #define DB_MS(time) "(extract(epoch FROM " time ") * 1000)::bigint"
@@ -32,6 +33,10 @@ enum db_expect {
  */
 MUST_CHECK struct db_result *db_query(struct db *db, enum db_expect expect, const char *sql, size_t count,
                                       const char *const *values, struct error *err);
+
+/* Like db_query, for a statement that was built with db/statement.h. Frees the statement. */
+MUST_CHECK struct db_result *db_query_built(struct db *db, enum db_expect expect, struct statement *statement,
+                                            struct error *err);
 
 /*
  * Like db_query, for a statement that runs often and needs no new plan for each of its values. The connection prepares

@@ -70,9 +70,7 @@ bool census_take(struct db *db, const char *relation, int limit, const struct ce
     struct db_result *entries;
 
     build_census(&statement, relation, limit);
-    entries = db_query(db, DB_ROWS, buffer_text(&statement.sql), statement.count,
-                       (const char *const *) statement.values, err);
-    statement_free(&statement);
+    entries = db_query_built(db, DB_ROWS, &statement, err);
     if (entries == NULL)
         return false;
     for (size_t i = 0; i < db_rows(entries); i++) {

@@ -133,9 +133,7 @@ static bool find_keys(struct db *db, const struct lookup *lookup, char **ret_key
     condition_of_project(&statement, lookup->project_id);
     statement_append(&statement, " LIMIT %d) AS present) THEN coalesce(array_agg(key), '{}')::text END AS keys"
                      " FROM matching", MAX_KEYS + 1);
-    row = db_query(db, DB_ONE_ROW, buffer_text(&statement.sql), statement.count,
-                   (const char *const *) statement.values, err);
-    statement_free(&statement);
+    row = db_query_built(db, DB_ONE_ROW, &statement, err);
     if (row == NULL)
         return false;
     *ret_keys = db_is_null(row, 0, "keys") ? NULL : memory_copy_text(db_text(row, 0, "keys"));

@@ -16,6 +16,7 @@ void condition_column(struct statement *statement, const char *name);
 /* Binds the text as a pattern of LIKE: `*` becomes %, and all other characters are literal. */
 void condition_bind_pattern(struct statement *statement, const char *text, size_t length);
 
+/* Appends the condition on the project. */
 void condition_of_project(struct statement *statement, const char *project_id);
 
 /* Appends " AND " and the condition on the enterprise projects, text[] in its input format; NULL: all, no condition. */

@@ -1,7 +1,6 @@
 #include "inventory/page.h"
 
 #include "db/query.h"
-#include "db/statement.h"
 #include "inventory/combinations.h"
 #include "inventory/contract.h"
 #include "inventory/load_time.h"
@@ -17,23 +16,13 @@ static bool set_time_zone(struct db *db, const char *time_zone, struct error *er
     return set;
 }
 
-/* Runs the statement, and frees it. */
-static struct db_result *run(struct db *db, struct statement *statement, enum db_expect expect, struct error *err)
-{
-    struct db_result *rows = db_query(db, expect, buffer_text(&statement->sql), statement->count,
-                                      (const char *const *) statement->values, err);
-
-    statement_free(statement);
-    return rows;
-}
-
 static bool count_rows(struct db *db, const struct inventory_query *query, int64_t *ret_total, struct error *err)
 {
     struct statement statement = {0};
     struct db_result *row;
 
     inventory_query_build_count(&statement, query);
-    row = run(db, &statement, DB_ONE_ROW, err);
+    row = db_query_built(db, DB_ONE_ROW, &statement, err);
     if (row == NULL)
         return false;
     *ret_total = db_integer(row, 0, "total");
@@ -51,7 +40,7 @@ static bool read_rows(struct db *db, const struct inventory_query *query, int of
     if (page->total <= offset)
         return true;
     inventory_query_build_page(&statement, query, offset);
-    page->rows = run(db, &statement, DB_ROWS, err);
+    page->rows = db_query_built(db, DB_ROWS, &statement, err);
     return page->rows != NULL;
 }
 

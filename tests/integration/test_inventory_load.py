@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import itertools
 import json
 import os
 import pty
@@ -16,13 +15,13 @@ import oracle
 import pytest
 from deadline import DEADLINE, wait_until
 from inventory import EXPORTED
-from loading import Inventory, pod, pods, summary
+from loading import Inventory, numbered, pod, pods, summary
 from pgproxy import CUT, RESET, Proxy
 from plans import Plans, log_plans, nodes, rows_read
 from service import BUILD, Site, environment
 
 HEADER = "container_id,container_name,status,enterprise_project_id\n"
-projects = (f"project-{number}" for number in itertools.count())
+projects = numbered("project")
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,17 @@
 """An export that runs beside a load has the inventory before the load or after it, never a part of it."""
 
 import contextlib
-import itertools
 import os
 import subprocess
 
 import pytest
 from deadline import DEADLINE
-from loading import Inventory, pod, pods, summary
+from loading import Inventory, numbered, pod, pods, summary
 from pgproxy import HOLD, Proxy
 from service import BUILD, Site, environment
 
 SELECTIONS = ((), ("--filter=status=Running",), ("--filter=image_name=nginx:*",), ("--filter=pod_name=web-*",))
-projects = (f"beside-{number}" for number in itertools.count())
+projects = numbered("beside")
 
 
 def web(number, image, state):

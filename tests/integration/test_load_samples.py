@@ -2,7 +2,6 @@
 which may fail."""
 
 import configparser
-import itertools
 import json
 import os
 import re
@@ -10,14 +9,14 @@ import subprocess
 
 import pytest
 from deadline import DEADLINE
-from loading import Inventory, pod, pods, summary
+from loading import Inventory, numbered, pod, pods, summary
 from samples import crontab, manifest, sample, unit, verify_units, words
 from service import BUILD, environment
 
 CONFIG = "/etc/waybill-load/waybill.conf"
 LIST = json.dumps(json.loads(pods(*(pod(f"web-{number}") for number in range(5)))), indent=4) + "\n"
 EMPTY = pods() + "\n"
-projects = (f"nightly-{number}" for number in itertools.count())
+projects = numbered("nightly")
 
 
 def container():
