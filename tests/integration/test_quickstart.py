@@ -53,17 +53,20 @@ class Quickstart:
         return self.shell(f'psql -XAtc "{statement}"')
 
     def processes(self):
-        """Returns the ids of processes that run from or in the home."""
-        found = {}
+        """Returns the commands of processes that run from or in the home, by ID. Children with the command of their
+        parent are left out: a web server starts and ends them according to its load."""
+        found, parents = {}, {}
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
                     command = file.read()
+                with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                    parents[int(pid)] = int(file.read().rpartition(")")[2].split()[1])
             except OSError:
                 continue
             if self.home in command:
                 found[int(pid)] = command
-        return found
+        return {pid: command for pid, command in found.items() if found.get(parents[pid]) != command}
 
 
 @pytest.fixture(scope="module")
