@@ -98,8 +98,11 @@ CREATE INDEX inventory_profile_memory_limit ON waybill.inventory_profile
 
 -- Adds the combinations of inserted or updated rows. The lock is shared with other writers and excludes
 -- waybill.inventory_tidy, which must not remove a combination that a transaction is about to rely on.
+--
+-- This function and the two below run as the owner of the schema. Their search_path names pg_temp last: PostgreSQL
+-- otherwise looks there first, and would use a temporary type of the caller in place of its own.
 CREATE FUNCTION waybill.add_combinations() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM pg_catalog.pg_advisory_xact_lock_shared(7305511993);
     INSERT INTO waybill.inventory_profile
@@ -124,6 +127,9 @@ BEGIN
     RETURN NULL;
 END
 $$;
+
+-- Otherwise, any role could make it a trigger of a table of its own, and pass types whose casts run as the owner.
+REVOKE EXECUTE ON FUNCTION waybill.add_combinations FROM PUBLIC;
 
 -- The partitions also have the triggers, for rows that are written to a partition directly.
 DO $$
@@ -229,7 +235,7 @@ COMMENT ON TABLE waybill.image_report IS
 -- A role that loads the inventory calls these functions after a load. The first makes the statistics of the planner
 -- current. The second removes the combinations that no container has any more, unless a writer is at work.
 CREATE FUNCTION waybill.inventory_analyze(project text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     name text;
     partition regclass;
@@ -245,7 +251,7 @@ END
 $$;
 
 CREATE FUNCTION waybill.inventory_tidy(project text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT pg_catalog.pg_try_advisory_xact_lock(7305511993) THEN
         RETURN;
