@@ -233,7 +233,8 @@ COMMENT ON TABLE waybill.image_report IS
     'The risks of images, from their newest reports; the key of an image is waybill.image_key of its name';
 
 -- A role that loads the inventory calls these functions after a load. The first makes the statistics of the planner
--- current. The second removes the combinations that no container has any more, unless a writer is at work.
+-- current. The second removes the combinations that no container has any more, unless a writer is at work or the
+-- isolation level is not READ COMMITTED.
 CREATE FUNCTION waybill.inventory_analyze(project text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -253,7 +254,9 @@ $$;
 CREATE FUNCTION waybill.inventory_tidy(project text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_catalog.pg_try_advisory_xact_lock(7305511993) THEN
+    -- The DELETE must see all that earlier holders of the lock committed, so it needs a snapshot from after the lock.
+    IF pg_catalog.current_setting('transaction_isolation') <> 'read committed'
+       OR NOT pg_catalog.pg_try_advisory_xact_lock(7305511993) THEN
         RETURN;
     END IF;
     DELETE FROM waybill.inventory_profile AS p

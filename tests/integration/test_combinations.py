@@ -70,9 +70,11 @@ def test_changed_rows_are_found(service):
 
 
 def test_a_combination_that_a_writer_relies_on_is_not_removed(service):
-    """A writer finds the combination of a removed row before the row's combination would be removed."""
+    """A writer finds the combination of a removed row before it would be removed. The project has another combination:
+    without any, an export reads all rows."""
     site, project = service.site, next(projects)
     insert(site, project, ["one-1"], status="Paused")
+    insert(site, project, ["other-1"], status="Running")
     with site.connect() as writer:
         writer.cursor().execute("INSERT INTO waybill.container (project_id, container_id, pod_name, status)"
                                 " VALUES (%s, 'two', 'one-2', 'Paused')", [project])
@@ -82,6 +84,20 @@ def test_a_combination_that_a_writer_relies_on_is_not_removed(service):
     assert exported(service, project, status="Paused", pod_name="one-*") == ["two"]
     site.sql("SELECT waybill.inventory_tidy(%s)", project)
     assert exported(service, project, status="Paused", pod_name="one-*") == ["two"]
+
+
+def test_a_combination_that_came_after_the_snapshot_is_not_removed(service):
+    """The default isolation of a role can give a transaction one snapshot, from before the writer was done."""
+    site, project = service.site, next(projects)
+    insert(site, project, ["one-1"], status="Paused")
+    insert(site, project, ["other-1"], status="Running")
+    site.sql("DELETE FROM waybill.container WHERE project_id = %s AND container_id = 'one-1'", project)
+    with site.connect() as other:
+        other.cursor().execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+        insert(site, project, ["one-2"], status="Paused")
+        other.cursor().execute("SELECT waybill.inventory_tidy(%s)", [project])
+        other.commit()
+    assert exported(service, project, status="Paused", pod_name="one-*") == ["one-2"]
 
 
 @pytest.mark.parametrize("image, key", [
