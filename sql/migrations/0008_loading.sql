@@ -160,17 +160,22 @@ SELECT old.*, '', false
 FROM waybill.container_before_0008 AS old
 ORDER BY project_id, container_id;
 
--- The privileges that the site has granted, such as those of its own loaders.
+-- The privileges that the site has granted, such as those of its own loaders, also on single columns.
 DO $$
 DECLARE
     held record;
 BEGIN
     FOR held IN
-        SELECT acl.privilege_type AS privilege, acl.is_grantable,
-               CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS grantee
+        SELECT acl.privilege_type || coalesce(' (' || pg_catalog.quote_ident(granted.attname) || ')', '') AS privilege,
+               acl.is_grantable,
+               CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE acl.grantee::regrole::text END AS grantee
         FROM pg_catalog.pg_class AS c
-        CROSS JOIN pg_catalog.aclexplode(c.relacl) AS acl
-        LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
+        CROSS JOIN LATERAL (
+            SELECT c.relacl, NULL AS attname
+            UNION ALL
+            SELECT a.attacl, a.attname FROM pg_catalog.pg_attribute AS a
+            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS granted (acl, attname)
+        CROSS JOIN pg_catalog.aclexplode(granted.acl) AS acl
         WHERE c.oid = 'waybill.container_before_0008'::regclass AND acl.grantee <> c.relowner
     LOOP
         EXECUTE pg_catalog.format('GRANT %s ON waybill.container TO %s%s', held.privilege, held.grantee,
@@ -275,8 +280,24 @@ $$;
 
 REVOKE EXECUTE ON FUNCTION waybill.inventory_analyze, waybill.inventory_tidy FROM PUBLIC;
 
-GRANT SELECT ON waybill.inventory_profile, waybill.inventory_label, waybill.inventory_load
-    TO waybill_service;
+-- Exports read these tables too, so each role of the site that may read the inventory may read them.
+DO $$
+DECLARE
+    reader text;
+BEGIN
+    FOR reader IN
+        SELECT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE acl.grantee::regrole::text END
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN pg_catalog.aclexplode(c.relacl) AS acl
+        WHERE c.oid = 'waybill.container'::regclass AND acl.privilege_type = 'SELECT'
+        UNION
+        SELECT 'waybill_service'
+    LOOP
+        EXECUTE pg_catalog.format('GRANT SELECT ON waybill.inventory_profile, waybill.inventory_label,'
+                                  ' waybill.inventory_load TO %s', reader);
+    END LOOP;
+END
+$$;
 
 -- Grants to the role that may write the inventory, and nothing else. sql/setup.sql creates the role, and calls this
 -- function if it runs after this migration.

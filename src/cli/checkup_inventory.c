@@ -13,6 +13,7 @@
 #include "db/settings.h"
 #include "inventory/census.h"
 #include "inventory/columns.h"
+#include "inventory/combinations.h"
 #include "inventory/contract.h"
 #include "inventory/filters.h"
 #include "inventory/query.h"
@@ -64,14 +65,19 @@ static struct selection *selection_of_all(struct error *err)
     return selection;
 }
 
-/* Plans an export with all columns and filters, without running it. Fails if the view or a table of it is damaged. */
+/*
+ * Looks up the combinations for an export with all columns and filters, and plans it without running it. Fails if the
+ * view or a table of it is damaged, or if the role may not read the combinations.
+ */
 static bool try_inventory(struct db *db, const char *relation, struct error *err)
 {
     struct selection *selection = selection_of_all(err);
+    struct combinations combinations = {0};
     const struct inventory_query query = {
         .relation = relation,
         .project_id = "check",
         .selection = selection,
+        .combinations = &combinations,
         .limit = 1,
     };
     struct statement statement = {0};
@@ -80,8 +86,12 @@ static bool try_inventory(struct db *db, const char *relation, struct error *err
 
     if (selection == NULL)
         return false;
-    inventory_query_build(&statement, &query);
-    planned = db_estimate_rows(db, &statement, &rows, err);
+    planned = combinations_find(db, relation, query.project_id, NULL, selection, &combinations, err);
+    if (planned) {
+        inventory_query_build(&statement, &query);
+        planned = db_estimate_rows(db, &statement, &rows, err);
+    }
+    combinations_free(&combinations);
     statement_free(&statement);
     selection_free(selection);
     return planned;
@@ -268,8 +278,8 @@ void checkup_inventory(struct checkup *checkup)
         if (try_inventory(db, checkup->config->relation, &err))
             report_inventory(checkup, db);
         else
-            checkup_add_error(checkup, FINDING_FAILED, "inventory", &err, "the view or one of its tables does not work:"
-                              " correct it, or [inventory] relation");
+            checkup_add_error(checkup, FINDING_FAILED, "inventory", &err, "the relation or a table that it needs does"
+                              " not work: correct it, its privileges, or [inventory] relation");
     }
     check_rows(checkup, db);
     db_close(db);

@@ -116,6 +116,13 @@ def test_a_missing_privilege(site):
     expect(check(site, status=1), "failed", "privileges", "DELETE on waybill.export_task", "waybill_service")
 
 
+@pytest.mark.parametrize("table", ["inventory_profile", "inventory_label"])
+def test_combinations_that_cannot_be_read(site, table):
+    """An export with filters would fail."""
+    site.sql(f"REVOKE SELECT ON waybill.{table} FROM waybill_service")
+    expect(check(site, status=1), "failed", "inventory", f"permission denied for table {table}", "privileges")
+
+
 def test_a_role_that_may_do_more(site):
     site.write_config({"database.conninfo": site.postgres.conninfo(site.database, "waybill_owner")})
     expect(check(site), "warning", "privileges", "waybill_owner", "waybill_service")

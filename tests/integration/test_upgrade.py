@@ -72,6 +72,7 @@ def test_an_inventory_of_an_older_version(before_0008):
     site.sql("UPDATE waybill.container SET note = 'of ' || container_id WHERE container_id < 'm'")
     site.sql("GRANT INSERT, DELETE ON waybill.container TO pg_monitor WITH GRANT OPTION")
     site.sql("GRANT UPDATE ON waybill.container TO PUBLIC")
+    site.sql("GRANT SELECT (container_id, note), UPDATE (note) ON waybill.container TO pg_signal_backend")
     every = f"SELECT {', '.join(inventory.COLUMNS)}, note FROM waybill.container ORDER BY project_id, container_id"
     before = site.sql(every)
     site.migrate()
@@ -83,6 +84,9 @@ def test_an_inventory_of_an_older_version(before_0008):
                     " has_table_privilege('waybill_service', 'waybill.container', 'SELECT'),"
                     " has_table_privilege('waybill_service', 'waybill.container', 'INSERT')"
                     ) == [(True, True, True, True, False)]
+    assert site.sql("SELECT column_name, privilege_type FROM information_schema.column_privileges"
+                    " WHERE grantee = 'pg_signal_backend' AND table_schema = 'waybill' ORDER BY 1, 2"
+                    ) == [("container_id", "SELECT"), ("note", "SELECT"), ("note", "UPDATE")]
     service = Service(site)
     try:
         judge = Judge(inventory.fetch(site.superuser))
@@ -91,6 +95,17 @@ def test_an_inventory_of_an_older_version(before_0008):
             assert judge.check(service.api(), {**filters, "export_headers": headers}, None) > 0
     finally:
         service.stop()
+
+
+def test_a_reader_of_the_site(before_0008, postgres):
+    """A role that could read the inventory before the migration can export from it after the migration."""
+    site = before_0008
+    postgres.run('CREATE ROLE "Reader" LOGIN', f'GRANT CONNECT ON DATABASE "{site.database}" TO "Reader"')
+    site.sql('GRANT USAGE ON SCHEMA waybill TO "Reader"; GRANT SELECT ON waybill.container TO "Reader"')
+    site.migrate()
+    site.write_config({"inventory.conninfo": postgres.conninfo(site.database, "Reader")})
+    done = site.waybill("export", "--project", inventory.PROJECT, "--filter=status=Running", "--filter=image_name=*n*")
+    assert done.returncode == 0 and done.stdout.count("\n") > 2, f"{done}"
 
 
 def test_a_view_of_the_site_stops_the_upgrade(before_0008):
