@@ -97,7 +97,8 @@ CREATE INDEX inventory_profile_memory_limit ON waybill.inventory_profile
     USING hash (waybill.quantity_key(memory_limit));
 
 -- Adds the combinations of inserted or updated rows. The lock is shared with other writers and excludes
--- waybill.inventory_tidy, which must not remove a combination that a transaction is about to rely on.
+-- waybill.inventory_tidy, which must not remove a combination that a transaction is about to rely on. A writer waits
+-- for another that adds the same combination. The order of the keys prevents that two statements wait for each other.
 --
 -- This function and the two below run as the owner of the schema. Their search_path names pg_temp last: PostgreSQL
 -- otherwise looks there first, and would use a temporary type of the caller in place of its own.
@@ -115,6 +116,7 @@ BEGIN
     FROM (SELECT DISTINCT project_id, enterprise_project_id, cluster_container, cluster_type, cluster_name, status,
                           risky, cpu_limit, memory_limit
           FROM changed) AS combination
+    ORDER BY 2, 3
     ON CONFLICT DO NOTHING;
     INSERT INTO waybill.inventory_label
     SELECT project_id,
@@ -123,6 +125,7 @@ BEGIN
            container_name, image_name, pod_stem
     FROM (SELECT DISTINCT project_id, container_name, image_name, waybill.pod_stem(pod_name) AS pod_stem
           FROM changed) AS combination
+    ORDER BY 2, 3
     ON CONFLICT DO NOTHING;
     RETURN NULL;
 END

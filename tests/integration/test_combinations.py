@@ -1,11 +1,13 @@
 """The combinations of attributes and names lead to the right rows, whoever writes them and whatever the pattern is."""
 
+import concurrent.futures
 import itertools
 import random
 import string
 
 import oracle
 import pytest
+from deadline import wait_until
 from plans import Plans, log_plans, scans
 
 STEMS = ("payment-api-7d4b9c-", "db", "mqtt-", "nginx", "a", "", "-", "x2k4p-", "api-0-", "日本-", "web-é")
@@ -56,6 +58,7 @@ def test_changed_rows_are_found(service):
     """By an update in SQL, by one in a partition, and by one that moves the row to another project."""
     site, project, other = service.site, next(projects), next(projects)
     insert(site, project, ["one-1", "two-1"], status="Running", container_name="app")
+    insert(site, other, ["other-1"], status="Running")
     partition, = site.sql("SELECT DISTINCT tableoid::regclass::text FROM waybill.container WHERE project_id = %s",
                           project)[0]
     site.sql("UPDATE waybill.container SET status = 'Paused' WHERE project_id = %s AND container_id = 'one-1'", project)
@@ -98,6 +101,44 @@ def test_a_combination_that_came_after_the_snapshot_is_not_removed(service):
         other.cursor().execute("SELECT waybill.inventory_tidy(%s)", [project])
         other.commit()
     assert exported(service, project, status="Paused", pod_name="one-*") == ["one-2"]
+
+
+@pytest.mark.parametrize("table, column", [("inventory_profile", "cluster_name"),
+                                           ("inventory_label", "container_name")])
+def test_writers_add_combinations_in_the_order_of_their_keys(service, table, column):
+    """Two writers could otherwise wait for each other. While one waits to add a combination, it has added none that
+    comes later."""
+    site, project = service.site, next(projects)
+    names = [f"name-{number}" for number in range(100)]
+    write = (f"INSERT INTO waybill.container (project_id, container_id, {column})"
+             " SELECT %s, %s || name, name FROM unnest(%s) AS name")
+    site.sql(write, project, "", ["name"])  # with the combinations of the other table
+    holder, writer = site.connect(), site.connect()
+    try:
+        holder.autocommit = False
+        cursor = holder.cursor()
+        cursor.execute(write, [project, "", names])
+        cursor.execute(f"SELECT {column} FROM waybill.{table} WHERE project_id = %s AND {column} LIKE 'name-%%'"
+                       " ORDER BY key, check_key", [project])
+        ordered = [name for name, in cursor]
+        holder.rollback()
+        cursor.execute(write, [project, "held-", ordered[50:51]])
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            written = threads.submit(writer.cursor().execute, write, [project, "written-", names])
+            wait_until(lambda: site.sql("SELECT cardinality(pg_blocking_pids(%s)) = 1", writer.info.backend_pid)[0][0],
+                       "the writer waits")
+            site.sql("SET lock_timeout = 5000")
+            try:
+                site.sql(write, project, "later-", ordered[51:])
+            finally:
+                site.sql("RESET lock_timeout")
+                holder.commit()
+            written.result()
+    finally:
+        holder.close()
+        writer.close()
+    count = f"SELECT count(*) FROM waybill.{table} WHERE project_id = %s AND {column} LIKE 'name-%%'"
+    assert site.sql(count, project) == [(len(names),)]
 
 
 @pytest.mark.parametrize("image, key", [
