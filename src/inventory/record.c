@@ -175,16 +175,19 @@ static bool read_character(const char **at, const char *end, char wanted)
     return *at < end && *(*at)++ == wanted;
 }
 
-/* Reads 2026-04-03, with a year of up to 6 digits. */
-static bool read_date(const char **at, const char *end, int *ret_year)
+/*
+ * Reads 2026-04-03, with a year of up to 6 digits. One year less than PostgreSQL's range at both ends makes its limits
+ * independent of the offset. The year 1 BC is year 0 of the calendar, a leap year.
+ */
+static bool read_date(const char **at, const char *end, bool before_christ)
 {
-    int month, day;
+    int year, month, day;
 
-    return read_number(at, end, 4, 6, ret_year) && read_character(at, end, '-')
+    return read_number(at, end, 4, 6, &year) && read_character(at, end, '-')
            && read_number(at, end, 2, 2, &month) && read_character(at, end, '-')
            && read_number(at, end, 2, 2, &day)
-           && *ret_year >= 1 && month >= 1 && month <= 12 && day >= 1
-           && day <= calendar_month_length(*ret_year, month);
+           && year >= 1 && year <= (before_christ ? 4712 : 294275) && month >= 1 && month <= 12 && day >= 1
+           && day <= calendar_month_length(before_christ ? 1 - year : year, month);
 }
 
 /* Reads 08:15:00 and a fraction, of which three digits count. Appends the time to `out`. */
@@ -234,21 +237,17 @@ static bool read_time_offset(const char **at, const char *end)
     return true;
 }
 
-/*
- * Reads a time, with `before_christ` also one that ends with " BC". Writes it for PostgreSQL. One year less than
- * PostgreSQL's range at both ends makes its limits independent of the offset.
- */
+/* Reads a time, with `before_christ` also one that ends with " BC". Writes it for PostgreSQL. */
 static bool read_record_time(const char *text, size_t length, bool before_christ, char out[RECORD_SCRATCH_SIZE])
 {
     const char *at = text, *end = text + length;
     const char *date_end, *offset;
     char clock_time[16];
-    int year;
 
     before_christ = before_christ && length > 3 && memcmp(end - 3, " BC", 3) == 0;
     if (before_christ)
         end -= 3;
-    if (!read_date(&at, end, &year) || year > (before_christ ? 4712 : 294275))
+    if (!read_date(&at, end, before_christ))
         return false;
     date_end = at;
     if (at == end || (*at != 'T' && *at != ' '))
