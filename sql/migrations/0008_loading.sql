@@ -242,7 +242,8 @@ COMMENT ON TABLE waybill.image_report IS
 
 -- A role that loads the inventory calls these functions after a load. The first makes the statistics of the planner
 -- current. The second removes the combinations that no container has any more, unless a writer is at work or the
--- isolation level is not READ COMMITTED.
+-- isolation level is not READ COMMITTED; it qualifies its parameter, because the site may have added a column of this
+-- name.
 CREATE FUNCTION waybill.inventory_analyze(project text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -268,15 +269,15 @@ BEGIN
         RETURN;
     END IF;
     DELETE FROM waybill.inventory_profile AS p
-    WHERE p.project_id = project AND NOT EXISTS (
+    WHERE p.project_id = inventory_tidy.project AND NOT EXISTS (
         SELECT FROM waybill.container AS c
-        WHERE c.project_id = project
+        WHERE c.project_id = inventory_tidy.project
         AND waybill.profile_key(c.project_id, c.enterprise_project_id, c.cluster_container, c.cluster_type,
                                 c.cluster_name, c.status, c.risky, c.cpu_limit, c.memory_limit, 0) = p.key);
     DELETE FROM waybill.inventory_label AS l
-    WHERE l.project_id = project AND NOT EXISTS (
+    WHERE l.project_id = inventory_tidy.project AND NOT EXISTS (
         SELECT FROM waybill.container AS c
-        WHERE c.project_id = project
+        WHERE c.project_id = inventory_tidy.project
         AND waybill.label_key(c.project_id, c.container_name, c.image_name, waybill.pod_stem(c.pod_name), 0) = l.key);
 END
 $$;

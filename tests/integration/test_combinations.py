@@ -141,6 +141,18 @@ def test_writers_add_combinations_in_the_order_of_their_keys(service, table, col
     assert site.sql(count, project) == [(len(names),)]
 
 
+def test_columns_of_the_site_do_not_disturb(service):
+    """They can have the name of a parameter of waybill.inventory_tidy, or of a column that it uses."""
+    site, project = service.site, next(projects)
+    site.sql("ALTER TABLE waybill.container ADD project text, ADD key bigint")
+    insert(site, project, ["one-1", "two-2"], status="Paused")
+    site.sql("DELETE FROM waybill.container WHERE project_id = %s AND container_id = 'one-1'", project)
+    site.sql("SELECT waybill.inventory_analyze(%s), waybill.inventory_tidy(%s)", project, project)
+    assert site.sql("SELECT pod_stem FROM waybill.inventory_label WHERE project_id = %s", project) == [("two-",)]
+    assert exported(service, project, pod_name="two-*") == ["two-2"]
+    site.sql("ALTER TABLE waybill.container DROP project, DROP key")
+
+
 @pytest.mark.parametrize("image, key", [
     ("nginx", "nginx:latest"), ("nginx:latest", "nginx:latest"), ("docker.io/nginx", "nginx:latest"),
     ("docker.io/library/nginx:1", "nginx:1"), ("index.docker.io/library/nginx", "nginx:latest"),
