@@ -25,10 +25,9 @@ struct json_items {
 
     struct buffer text;    /* the current text, without its elements */
     struct buffer element; /* the current element */
-    int64_t texts;         /* number of texts that have begun */
+    int64_t count;         /* of items so far */
     int64_t line;          /* of the next byte */
     int64_t text_line, element_line;
-    int64_t elements; /* number of elements of the current list that have begun */
 
     char stack[MAX_LEVELS]; /* the open brackets */
     size_t level;
@@ -37,7 +36,6 @@ struct json_items {
 
     enum list_state list_state;
     size_t list_level; /* of the elements */
-    const char *list;  /* name of the list, or NULL for an array */
 
     bool is_key;           /* the string at the first level of an object is a name */
     char key[MAX_KEY + 1]; /* the last such name; too long a name is cut, and equals no list */
@@ -68,31 +66,25 @@ static bool fail_items(const struct json_items *items, const char *reason, struc
     return error_set(err, ERROR_BODY, "line %" PRId64 ": the input is not valid JSON: %s", items->line, reason);
 }
 
-/* Returns the list with the name of the last key, or NULL. */
-static const char *list_of_key(const struct json_items *items)
+/* Whether the last key is the name of a list. */
+static bool key_is_list(const struct json_items *items)
 {
     for (const char *const *list = items->lists; *list != NULL; list++) {
         if (strlen(*list) == items->key_length && memcmp(*list, items->key, items->key_length) == 0)
-            return *list;
+            return true;
     }
-    return NULL;
+    return false;
 }
 
 /* Begins a list if the bracket that was just opened begins one. */
 static void begin_list(struct json_items *items)
 {
-    const char *list = NULL;
-
     if (items->list_state != LIST_NONE || items->stack[items->level - 1] != '[')
         return;
-    if (items->level == 2 && items->stack[0] == '{')
-        list = list_of_key(items);
-    if (items->level != 1 && list == NULL)
+    if (items->level != 1 && (items->level != 2 || items->stack[0] != '{' || !key_is_list(items)))
         return;
     items->list_state = LIST_BEGUN;
     items->list_level = items->level;
-    items->list = list;
-    items->elements = 0;
 }
 
 static bool open_bracket(struct json_items *items, char bracket, struct error *err)
@@ -194,7 +186,6 @@ static enum step step_in_list(struct json_items *items, char byte, struct error 
         return STEP_FAILED;
     }
     items->list_state = LIST_ELEMENT;
-    items->elements++;
     items->element_line = items->line;
     buffer_clear(&items->element);
     return STEP_ELEMENT;
@@ -211,7 +202,6 @@ static enum step step_outside(struct json_items *items, char byte, struct error 
         fail_items(items, "a text must begin with an object, an array, a string, a number, true, false or null", err);
         return STEP_FAILED;
     }
-    items->texts++;
     items->text_line = items->line;
     items->in_scalar = byte != '{' && byte != '[' && byte != '"';
     buffer_clear(&items->text);
@@ -267,20 +257,19 @@ static bool take_byte(struct json_items *items, enum step step, char byte, struc
     return read_structure_byte(items, byte, err);
 }
 
-static void fill_element_item(const struct json_items *items, struct json_item *item)
+static void fill_element_item(struct json_items *items, struct json_item *item)
 {
     *item = (struct json_item) {
         .text = buffer_text(&items->element),
         .length = items->element.length,
         .is_element = true,
         .in_array = items->list_level == 1,
-        .list = items->list,
-        .number = items->elements,
+        .number = ++items->count,
         .line = items->element_line,
     };
 }
 
-static void fill_text_item(const struct json_items *items, struct json_item *item)
+static void fill_text_item(struct json_items *items, struct json_item *item)
 {
     const char *text = buffer_text(&items->text);
 
@@ -288,7 +277,7 @@ static void fill_text_item(const struct json_items *items, struct json_item *ite
         .text = text,
         .length = items->text.length,
         .in_array = text[0] == '[',
-        .number = items->texts,
+        .number = ++items->count,
         .line = items->text_line,
     };
 }

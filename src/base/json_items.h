@@ -29,9 +29,7 @@ struct json_item {
     size_t length;    /* in bytes */
     bool is_element;  /* an element of a list or an array; false: the text around them */
     bool in_array;    /* of an element: the text is an array. Of a text: it is an array */
-    const char *list; /* of an element of a list: the name of the list, from `lists`; otherwise NULL */
-    int64_t number;   /* of an element: its position in the list or array, from 1. Of a text: its position in the
-                         stream, from 1 */
+    int64_t number;   /* its position among the items of the stream, from 1 */
     int64_t line;     /* where it begins in the stream, from 1 */
 };
 
@@ -48,9 +46,9 @@ struct json_items *json_items_new(struct input *input, const char *const *lists)
 void json_items_free(struct json_items *items); /* NULL is allowed */
 
 /*
- * Reads the next item. Fails with ERROR_BODY and the line and offset in the stream if the stream is not a sequence of
- * JSON texts, ends within a text, is nested too deeply for the boundaries to be found, or has an item longer than
- * JSON_ITEM_MAX_LENGTH; with the error of input_peek if the input cannot be read.
+ * Reads the next item. Fails with ERROR_BODY and the line if the stream is not a sequence of JSON texts, ends within a
+ * text, is nested too deeply for the boundaries to be found, or has an item longer than JSON_ITEM_MAX_LENGTH; with the
+ * error of input_peek if the input cannot be read.
  */
 MUST_CHECK enum json_items_state json_items_next(struct json_items *items, struct json_item *ret_item,
                                                  struct error *err);

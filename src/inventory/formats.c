@@ -87,8 +87,6 @@ struct json_file {
     struct loader loader;
     struct json_items *items;
     const struct load_format *format; /* NULL: not known yet */
-    int64_t elements;                 /* number of elements so far, in all lists */
-    int64_t texts;                    /* number of texts so far */
 };
 
 /* Puts the name of the file, and the position if it is known, before the message. */
@@ -150,11 +148,7 @@ static bool load_json_item(struct json_file *file, const struct json_item *item,
     struct json_object *value = NULL;
     bool loaded;
 
-    if (item->is_element)
-        file->elements++;
-    else
-        file->texts++;
-    loader->position.item = item->is_element ? file->elements : file->elements + file->texts;
+    loader->position.item = item->number;
     loader->position.line = item->line;
     if (!json_parse(item->text, item->length, &item_rules, &value, err))
         return loader_refuse(loader, NULL, err);

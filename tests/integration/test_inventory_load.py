@@ -231,6 +231,16 @@ def test_an_id_in_two_files(stock, tmp_path):
     assert stock.rows("container_id, container_name") == [("a", "first"), ("x", None)]
 
 
+def test_an_id_in_a_pod_and_in_a_list(stock):
+    """The first record in the file counts."""
+    first, second = pod("p2", containers=[{"name": "app", "image": "first"}]), pod("p2")
+    content = "\n".join([json.dumps(pod("p1")), json.dumps(first), pods(second)])
+    assert stock.load(content, "--on-error", "skip", status=3) == summary(added=2, refused=1)
+    assert ('item 3 (line 3): container_id "uid-p2/app" is already used by standard input: item 2 (line 2)'
+            in stock.messages), stock.messages
+    assert stock.rows("image_name") == ["nginx:1", "first"]
+
+
 def test_the_longest_key(site):
     """A key beyond the limit of an index is refused by position, not by PostgreSQL."""
     wide = Inventory(site, "\U0001f600" * 256)

@@ -26,7 +26,7 @@ bool __wrap_input_peek(struct input *input, size_t wanted, const char **ret_data
     return true;
 }
 
-/* Appends "NUMBER@LINE KIND TEXT|" for each item; KIND is the name of the list, "array" or "text". */
+/* Appends "NUMBER@LINE KIND TEXT|" for each item; KIND is what it is an element of, "list" or "array", or "text". */
 static bool list_items(const char *data, size_t length, struct buffer *out, struct error *err)
 {
     static const char *const lists[] = {"items", "Results", NULL};
@@ -37,11 +37,9 @@ static bool list_items(const char *data, size_t length, struct buffer *out, stru
     struct json_item item;
 
     while ((state = json_items_next(items, &item, err)) == JSON_ITEMS_ITEM) {
-        const char *kind = item.list != NULL ? item.list : item.is_element ? "array" : "text";
+        const char *kind = !item.is_element ? "text" : item.in_array ? "array" : "list";
 
         assert_int_equal(strlen(item.text), item.length);
-        if (item.is_element)
-            assert_int_equal(item.in_array, item.list == NULL);
         buffer_printf(out, "%" PRId64 "@%" PRId64 " %s %s|", item.number, item.line, kind, item.text);
     }
     json_items_free(items);
@@ -62,16 +60,18 @@ static const struct items_case {
     {"null\n\"a b\" 1 2", "1@1 text null|2@2 text \"a b\"|3@2 text 1|4@2 text 2|"},
     {"{\"a\":1}{\"b\":2}\n\n{\"c\":3}", "1@1 text {\"a\":1}|2@1 text {\"b\":2}|3@3 text {\"c\":3}|"},
     {"[1,\n \"a,]\" ,{\"b\":[2,3]},[4]]",
-     "1@1 array 1|2@2 array \"a,]\" |3@2 array {\"b\":[2,3]}|4@2 array [4]|1@1 text []|"},
+     "1@1 array 1|2@2 array \"a,]\" |3@2 array {\"b\":[2,3]}|4@2 array [4]|5@1 text []|"},
     {"{\"items\":[{\"a\":1},\n{\"b\":\"}]\"}],\"kind\":\"List\"}",
-     "1@1 items {\"a\":1}|2@2 items {\"b\":\"}]\"}|1@1 text {\"items\":[],\"kind\":\"List\"}|"},
+     "1@1 list {\"a\":1}|2@2 list {\"b\":\"}]\"}|3@1 text {\"items\":[],\"kind\":\"List\"}|"},
     {"{\"Results\":[1],\"x\":{\"items\":[2]},\"items\":[3]}",
-     "1@1 Results 1|1@1 items 3|1@1 text {\"Results\":[],\"x\":{\"items\":[2]},\"items\":[]}|"},
+     "1@1 list 1|2@1 list 3|3@1 text {\"Results\":[],\"x\":{\"items\":[2]},\"items\":[]}|"},
     {"{\"items\":{\"items\":[1]}}", "1@1 text {\"items\":{\"items\":[1]}}|"},
     {"{\"x\":\"items\",\"y\":[1]}", "1@1 text {\"x\":\"items\",\"y\":[1]}|"},
     {"{\"ite\":[1],\"itemss\":[2]}", "1@1 text {\"ite\":[1],\"itemss\":[2]}|"},
-    {"[\"\\\\\",\"\\\"]\",\"\\u005d\"]", "1@1 array \"\\\\\"|2@1 array \"\\\"]\"|3@1 array \"\\u005d\"|1@1 text []|"},
-    {"[{\"items\":[1]}]", "1@1 array {\"items\":[1]}|1@1 text []|"},
+    {"[\"\\\\\",\"\\\"]\",\"\\u005d\"]", "1@1 array \"\\\\\"|2@1 array \"\\\"]\"|3@1 array \"\\u005d\"|4@1 text []|"},
+    {"[{\"items\":[1]}]", "1@1 array {\"items\":[1]}|2@1 text []|"},
+    {"{\"items\":[1]}\n{\"items\":[2]}",
+     "1@1 list 1|2@1 text {\"items\":[]}|3@2 list 2|4@2 text {\"items\":[]}|"},
 };
 
 static void items_of_a_stream(const void *row)
