@@ -236,24 +236,41 @@ static bool refuse_duplicate(struct load *load, const struct db_result *rows, si
     return report_refused(load, &position, err);
 }
 
-/* Refuses all but the first record of each container_id. */
-static bool refuse_duplicates(struct load *load, struct error *err)
+/* Moves all but the first record of each container_id to a table, with the position of the first. */
+static bool remove_duplicates(struct load *load, struct error *err)
 {
-    static const char sql[] =
-        "DELETE FROM pg_temp.staging AS s USING ("
-        " SELECT ctid, row_number() OVER same AS number, first_value(file) OVER same AS first_file,"
-        "  first_value(item) OVER same AS first_item, first_value(line) OVER same AS first_line"
+    static const char find[] =
+        "CREATE TEMPORARY TABLE duplicate AS SELECT * FROM ("
+        " SELECT container_id, file, item, line, ctid AS place, row_number() OVER same AS number,"
+        "  first_value(file) OVER same AS first_file, first_value(item) OVER same AS first_item,"
+        "  first_value(line) OVER same AS first_line"
         " FROM pg_temp.staging WHERE NOT is_refused AND container_id IN ("
         "  SELECT container_id FROM pg_temp.staging WHERE NOT is_refused GROUP BY container_id HAVING count(*) > 1)"
-        " WINDOW same AS (PARTITION BY container_id ORDER BY file, item, ctid)) AS d"
-        " WHERE s.ctid = d.ctid AND d.number > 1"
-        " RETURNING s.container_id, s.file, s.item, s.line, d.first_file, d.first_item, d.first_line";
-    struct db_result *rows = db_query(load->db, DB_ROWS, sql, 0, NULL, err);
-    bool goes_on = rows != NULL;
+        " WINDOW same AS (PARTITION BY container_id ORDER BY file, item, ctid)) AS record"
+        " WHERE number > 1";
+    static const char remove[] =
+        "DELETE FROM pg_temp.staging AS s USING pg_temp.duplicate AS d WHERE s.ctid = d.place";
 
-    for (size_t i = 0; goes_on && i < db_rows(rows); i++)
-        goes_on = refuse_duplicate(load, rows, i, err);
-    db_result_free(rows);
+    return db_execute(load->db, find, 0, NULL, NULL, err) && db_execute(load->db, remove, 0, NULL, NULL, err);
+}
+
+/* Refuses the removed records in their order, with few of them in memory. */
+static bool refuse_duplicates(struct load *load, struct error *err)
+{
+    static const char cursor[] =
+        "DECLARE refused CURSOR FOR SELECT * FROM pg_temp.duplicate ORDER BY file, item, place";
+    bool goes_on = remove_duplicates(load, err) && db_execute(load->db, cursor, 0, NULL, NULL, err);
+    size_t count = 1;
+
+    while (goes_on && count > 0) {
+        struct db_result *rows = db_query(load->db, DB_ROWS, "FETCH 1000 FROM refused", 0, NULL, err);
+
+        goes_on = rows != NULL;
+        count = goes_on ? db_rows(rows) : 0;
+        for (size_t i = 0; goes_on && i < count; i++)
+            goes_on = refuse_duplicate(load, rows, i, err);
+        db_result_free(rows);
+    }
     return goes_on;
 }
 

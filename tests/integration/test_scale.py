@@ -11,7 +11,7 @@ import inventory
 import oracle
 import pytest
 from api import Judge
-from deadline import DEADLINE
+from deadline import DEADLINE, wait_until
 from faults import ALL, BODY
 from plans import Plans, rows_read
 from service import BUILD, environment
@@ -68,6 +68,24 @@ def test_memory_of_a_load_does_not_grow_with_its_input(big, begin, line, separat
         peak = int(re.search(r"VmHWM:\s*(\d+) kB", status.read())[1])
     assert load.communicate(end, timeout=4 * DEADLINE)[0].startswith(f"added={0 if line is report_line else count} ")
     assert load.returncode == 0 and peak < 32 * 1024, f"{peak} KiB"
+
+
+def test_memory_of_a_load_does_not_grow_with_its_refused_records(big, tmp_path):
+    """A file that is loaded twice at once. The peak is that before the end, because the load waits for a lock."""
+    path = tmp_path / "rows.csv"
+    path.write_text("container_id\n" + "".join(f"{number:064x}\n" for number in range(150000)))
+    with big.site.connect() as other:
+        other.cursor().execute("LOCK TABLE waybill.inventory_load IN ACCESS EXCLUSIVE MODE")
+        load = subprocess.Popen([os.path.join(BUILD, "waybill"), "--config", big.site.config, "inventory", "load",
+                                 "--project", "twice", "--on-error", "skip", str(path), str(path)],
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment())
+        wait_until(lambda: big.site.sql("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation ="
+                                        " 'waybill.inventory_load'::regclass")[0][0] == 1, "the load stores its rows")
+        with open(f"/proc/{load.pid}/status", encoding="ascii") as status:
+            peak = int(re.search(r"VmHWM:\s*(\d+) kB", status.read())[1])
+        other.rollback()
+    assert load.communicate(timeout=DEADLINE)[0].startswith(b"added=150000 ") and load.returncode == 3
+    assert peak < 32 * 1024, f"{peak} KiB"
 
 
 # For each filter alone a value that at most 1 in 100 rows has.
