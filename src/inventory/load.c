@@ -14,7 +14,7 @@
 /* The limit of a key of a btree index is about 2,700 bytes. */
 #define MAX_KEY_BYTES 2600
 
-#define STAGING_COLUMNS (RECORD_FIELD_COUNT + 4)
+#define STAGING_COLUMNS (RECORD_FIELD_COUNT + 5)
 #define POSITION_SIZE 64
 #define NUMBER_SIZE 24
 
@@ -32,35 +32,15 @@ struct load {
     bool has_containers;         /* a file is of a format with containers, even if it has none */
 };
 
-/*
- * The staging table has the columns of a record, in their order, its position, and whether it was refused: the stored
- * row of a refused record stays. A column is added when all records are in the table.
- */
-static const char staging[] =
-    "CREATE TEMPORARY TABLE staging ("
-    " container_id text COLLATE \"C\", container_name text COLLATE \"C\", image_name text COLLATE \"C\","
-    " pod_name text COLLATE \"C\", cluster_name text COLLATE \"C\", cluster_type text COLLATE \"C\","
-    " status text COLLATE \"C\", risky boolean, low_risk integer, medium_risk integer, high_risk integer,"
-    " fatal_risk integer, create_time timestamptz(3), restart_count integer, cpu_limit text COLLATE \"C\","
-    " memory_limit text COLLATE \"C\", enterprise_project_id text COLLATE \"C\", cluster_container boolean,"
-    " file integer, item bigint, line bigint, is_refused boolean)";
-static const char staged[] =
-    "ALTER TABLE pg_temp.staging ADD risks_reported boolean NOT NULL DEFAULT false;"
-    "ANALYZE pg_temp.staging";
-
-/* The columns of waybill.container that a load sets, and their values in the staging table. */
-#define LOADED_COLUMNS \
-    "enterprise_project_id, container_name, image_name, pod_name, cluster_name, cluster_type, status," \
-    " cluster_container, risky, low_risk, medium_risk, high_risk, fatal_risk, restart_count, create_time, cpu_limit," \
-    " memory_limit, risks_reported, source"
-#define LOADED_VALUES \
-    "s.enterprise_project_id, s.container_name, s.image_name, s.pod_name, s.cluster_name, s.cluster_type, s.status," \
-    " s.cluster_container, s.risky, s.low_risk, s.medium_risk, s.high_risk, s.fatal_risk, s.restart_count," \
-    " s.create_time, s.cpu_limit, s.memory_limit, s.risks_reported, $2::text"
-#define STORED_VALUES \
-    "c.enterprise_project_id, c.container_name, c.image_name, c.pod_name, c.cluster_name, c.cluster_type, c.status," \
-    " c.cluster_container, c.risky, c.low_risk, c.medium_risk, c.high_risk, c.fatal_risk, c.restart_count," \
-    " c.create_time, c.cpu_limit, c.memory_limit, c.risks_reported, c.source"
+/* Appends the columns that a load sets, but for container_id, with the prefix of a table. `source` is the last one. */
+static void append_columns(struct buffer *sql, const char *prefix, const char *source)
+{
+    for (size_t field = 0; field < RECORD_FIELD_COUNT; field++) {
+        if (field != RECORD_CONTAINER_ID)
+            buffer_printf(sql, "%s%s, ", prefix, record_columns[field].name);
+    }
+    buffer_printf(sql, "%srisks_reported, %s", prefix, source);
+}
 
 static struct db_field boolean_field(bool value)
 {
@@ -83,6 +63,7 @@ static bool stage_row(struct load *load, const struct db_field fields[RECORD_FIE
     row[RECORD_FIELD_COUNT + 1] = number_field(item, position->item);
     row[RECORD_FIELD_COUNT + 2] = number_field(line, position->line);
     row[RECORD_FIELD_COUNT + 3] = boolean_field(is_refused);
+    row[RECORD_FIELD_COUNT + 4] = boolean_field(false);
     return db_copy_in_row(load->copy, row, STAGING_COLUMNS, err);
 }
 
@@ -191,12 +172,31 @@ static bool stage_file(struct load *load, const char *path, struct error *err)
     return loaded;
 }
 
+/*
+ * Creates the staging table: the columns of a record, in their order, its position, whether it was refused, because the
+ * stored row of a refused record stays, and risks_reported.
+ */
+static bool create_staging(struct db *db, struct error *err)
+{
+    struct buffer sql = {0};
+    bool created;
+
+    buffer_append_text(&sql, "CREATE TEMPORARY TABLE staging AS SELECT ");
+    for (size_t field = 0; field < RECORD_FIELD_COUNT; field++)
+        buffer_printf(&sql, "%s, ", record_columns[field].name);
+    buffer_append_text(&sql, "0 AS file, 0::bigint AS item, 0::bigint AS line, false AS is_refused, risks_reported"
+                             " FROM waybill.container WITH NO DATA");
+    created = db_execute(db, buffer_text(&sql), 0, NULL, NULL, err);
+    buffer_free(&sql);
+    return created;
+}
+
 /* Copies the records of all files to the staging table, without a lock, so that a slow pipe delays nothing. */
 static bool stage_files(struct load *load, size_t count, struct error *err)
 {
     bool loaded = true;
 
-    if (!db_execute(load->db, staging, 0, NULL, NULL, err))
+    if (!create_staging(load->db, err))
         return false;
     load->copy = db_copy_in_begin(load->db, "pg_temp.staging", err);
     if (load->copy == NULL)
@@ -207,7 +207,8 @@ static bool stage_files(struct load *load, size_t count, struct error *err)
         db_copy_in_abort(load->copy);
         return false;
     }
-    return db_copy_in_end(load->copy, NULL, err) && db_run_script(load->db, staged, err);
+    return db_copy_in_end(load->copy, NULL, err)
+           && db_execute(load->db, "ANALYZE pg_temp.staging", 0, NULL, NULL, err);
 }
 
 static struct loader_position position_of(const struct load *load, const struct db_result *rows, size_t row,
@@ -274,24 +275,51 @@ static bool refuse_duplicates(struct load *load, struct error *err)
     return goes_on;
 }
 
-/* Updates the rows that differ, inserts the new ones in the order in which exports read them. */
+/* Updates the rows that differ. */
+static bool update_rows(struct load *load, struct error *err)
+{
+    const char *const values[] = {load->options->project_id, load->options->source};
+    struct buffer sql = {0};
+    bool updated;
+
+    buffer_append_text(&sql, "UPDATE waybill.container AS c SET (");
+    append_columns(&sql, "", "source");
+    buffer_append_text(&sql, ") = ROW(");
+    append_columns(&sql, "s.", "$2::text");
+    buffer_append_text(&sql, ") FROM pg_temp.staging AS s WHERE c.project_id = $1 AND c.container_id = s.container_id"
+                             " AND NOT s.is_refused AND (");
+    append_columns(&sql, "c.", "c.source");
+    buffer_append_text(&sql, ") IS DISTINCT FROM (");
+    append_columns(&sql, "s.", "$2::text");
+    buffer_append_text(&sql, ")");
+    updated = db_execute(load->db, buffer_text(&sql), ARRAY_SIZE(values), values, &load->summary->changed, err);
+    buffer_free(&sql);
+    return updated;
+}
+
+/* Inserts the new rows in the order in which exports read them. */
+static bool insert_rows(struct load *load, struct error *err)
+{
+    const char *const values[] = {load->options->project_id, load->options->source};
+    struct buffer sql = {0};
+    bool inserted;
+
+    buffer_append_text(&sql, "INSERT INTO waybill.container (project_id, container_id, ");
+    append_columns(&sql, "", "source");
+    buffer_append_text(&sql, ") SELECT $1, s.container_id, ");
+    append_columns(&sql, "s.", "$2::text");
+    buffer_append_text(&sql, " FROM pg_temp.staging AS s WHERE NOT s.is_refused AND NOT EXISTS ("
+                             " SELECT FROM waybill.container AS c"
+                             " WHERE c.project_id = $1 AND c.container_id = s.container_id)"
+                             " ORDER BY s.container_id");
+    inserted = db_execute(load->db, buffer_text(&sql), ARRAY_SIZE(values), values, &load->summary->added, err);
+    buffer_free(&sql);
+    return inserted;
+}
+
 static bool merge_rows(struct load *load, struct error *err)
 {
-    static const char update[] =
-        "UPDATE waybill.container AS c SET (" LOADED_COLUMNS ") = ROW(" LOADED_VALUES ")"
-        " FROM pg_temp.staging AS s"
-        " WHERE c.project_id = $1 AND c.container_id = s.container_id AND NOT s.is_refused"
-        " AND (" STORED_VALUES ") IS DISTINCT FROM (" LOADED_VALUES ")";
-    static const char insert[] =
-        "INSERT INTO waybill.container (project_id, container_id, " LOADED_COLUMNS ")"
-        " SELECT $1, s.container_id, " LOADED_VALUES " FROM pg_temp.staging AS s"
-        " WHERE NOT s.is_refused AND NOT EXISTS ("
-        "  SELECT FROM waybill.container AS c WHERE c.project_id = $1 AND c.container_id = s.container_id)"
-        " ORDER BY s.container_id";
-    const char *const values[] = {load->options->project_id, load->options->source};
-
-    if (!db_execute(load->db, update, ARRAY_SIZE(values), values, &load->summary->changed, err)
-        || !db_execute(load->db, insert, ARRAY_SIZE(values), values, &load->summary->added, err))
+    if (!update_rows(load, err) || !insert_rows(load, err))
         return false;
     load->summary->unchanged = load->records - load->summary->added - load->summary->changed;
     return true;
