@@ -8,7 +8,6 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 
-#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
 #define BLOCK_SIZE 4096 /* by which libcsv extends its memory for a field */
 
 static const char stray_carriage_return[] = "a carriage return must be within quotes or followed by a line feed";
@@ -16,7 +15,6 @@ static const char stray_carriage_return[] = "a carriage return must be within qu
 struct csv_reader {
     struct input *input;
     struct csv_parser parser;
-    bool has_begun; /* the start of the input has been read */
     bool in_record;
     bool has_ended;       /* the record has ended in the current piece of the input */
     int64_t line;         /* of this piece */
@@ -181,28 +179,12 @@ static enum csv_reader_state finish(struct csv_reader *reader, struct csv_record
     return give_record(reader, ret_record, err);
 }
 
-static bool skip_byte_order_mark(struct csv_reader *reader, struct error *err)
-{
-    static const size_t mark_length = sizeof(BYTE_ORDER_MARK) - 1;
-    const char *data;
-    size_t length;
-
-    if (!input_peek(reader->input, mark_length, &data, &length, err))
-        return false;
-    if (length >= mark_length && memcmp(data, BYTE_ORDER_MARK, mark_length) == 0)
-        input_consume(reader->input, mark_length);
-    reader->has_begun = true;
-    return true;
-}
-
 enum csv_reader_state csv_reader_next(struct csv_reader *reader, struct csv_record *ret_record, struct error *err)
 {
     enum csv_reader_state state = CSV_READER_END;
     const char *data;
     size_t length;
 
-    if (!reader->has_begun && !skip_byte_order_mark(reader, err))
-        return CSV_READER_FAILED;
     while (state == CSV_READER_END) {
         if (!input_peek(reader->input, 2, &data, &length, err))
             return CSV_READER_FAILED;

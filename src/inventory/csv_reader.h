@@ -1,6 +1,6 @@
 /*
- * Reads CSV (RFC 4180), record by record, with memory that does not grow with the input. Lines end with CRLF or LF. A
- * byte order mark at the start and blank lines are skipped. Spaces belong to a field. Whether the text is UTF-8 is not
+ * Reads CSV (RFC 4180), record by record, with memory that does not grow with the input. Lines end with CRLF or LF.
+ * Blank lines are skipped. Spaces belong to a field, and so does a byte order mark. Whether the text is UTF-8 is not
  * checked.
  */
 #ifndef WAYBILL_INVENTORY_CSV_READER_H

@@ -209,7 +209,7 @@ static bool begins_json(const char *content, size_t length)
     return content[0] == '{' || content[0] == '[';
 }
 
-/* Skips a byte order mark. *ret_json is whether the content is JSON. */
+/* Skips one byte order mark. *ret_json is whether the content is JSON. */
 static bool find_content(struct input *input, bool *ret_json, struct error *err)
 {
     const char *data;

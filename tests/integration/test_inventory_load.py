@@ -116,6 +116,7 @@ def test_a_refused_record(stock, record, reason):
     ('{"kind":"List","items":[{"metadata":{"name":"a"},"spec":{"replicas":1}}]}', "spec.containers is required"),
     ('{"kind":"Pod","metadata":{"name":"a"}}', "spec.containers is required"),
     ('{"kind":"List","items":[,]}', "an element is missing"), ("\ufeff", "is empty"),
+    ("\ufeff\ufeffcontainer_id\na\n", "has an unknown column"),
     (" " * 200000, "too much whitespace"), ('{"kind":5,"items":[]}', "no format that can be loaded"),
     ('{"kind":"List","items":[{"kind":5,"metadata":{},"spec":{}}]}', "kind must be a string, got an integer"),
     ('{"kind":"List","items":[null]}', "null is of no format that can be loaded"),

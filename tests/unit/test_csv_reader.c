@@ -122,12 +122,9 @@ static const struct read_case {
     {{BYTES("\r\n")}, ""},
     {{BYTES("\n\n\n")}, ""},
     {{BYTES("a\n\"\n\"\n\nb")}, "1:[a]\n2:[\n]\n5:[b]\n"},
-    /* A byte order mark. */
-    {{BYTES("\xEF\xBB\xBF" "a,b\n")}, "1:[a][b]\n"},
-    {{BYTES("\xEF\xBB\xBF\"a\"\n")}, "1:[a]\n"},
-    {{BYTES("\xEF\xBB\xBF")}, ""},
-    {{BYTES("\xEF\xBB")}, "1:[\xEF\xBB]\n"},
-    {{BYTES("\xEF\xBB\xBF\xEF\xBB\xBF" "a\n\xEF\xBB\xBF\n")}, "1:[\xEF\xBB\xBF" "a]\n2:[\xEF\xBB\xBF]\n"},
+    /* A byte order mark is text. */
+    {{BYTES("\xEF\xBB\xBF" "a\n\xEF\xBB\xBF\n")}, "1:[\xEF\xBB\xBF" "a]\n2:[\xEF\xBB\xBF]\n"},
+    {{BYTES("\xEF\xBB\xBF\"a\"\n")}, "!line 1" STRAY_QUOTE},
     /* Damage. */
     {{BYTES("a\nb,\"c")}, "1:[a]\n!line 2" OPEN_QUOTE},
     {{BYTES("a,\"b\n\nc,d\n")}, "!line 1" OPEN_QUOTE},
