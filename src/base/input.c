@@ -25,15 +25,19 @@ static bool fail_input(const struct input *input, const char *what, int error_nu
     return error_set(err, ERROR_PARAMETER, "%s cannot be %s: %s", input->name, what, strerror(error_number));
 }
 
+static bool is_standard_input(const char *path)
+{
+    return strcmp(path, "-") == 0;
+}
+
 struct input *input_open(const char *path, struct error *err)
 {
     struct input *input = memory_zeroed(1, sizeof(*input));
-    bool is_stdin = strcmp(path, "-") == 0;
     struct stat status;
     int failure = 0;
 
-    input->name = memory_copy_text(is_stdin ? "standard input" : path);
-    input->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    input->name = memory_copy_text(input_name_of(path));
+    input->fd = is_standard_input(path) ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (input->fd < 0 || fstat(input->fd, &status) != 0)
         failure = errno;
     else if (S_ISDIR(status.st_mode))
@@ -111,4 +115,9 @@ int64_t input_size(const struct input *input)
 const char *input_name(const struct input *input)
 {
     return input->name;
+}
+
+const char *input_name_of(const char *path)
+{
+    return is_standard_input(path) ? "standard input" : path;
 }

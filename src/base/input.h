@@ -36,7 +36,8 @@ int64_t input_position(const struct input *input);
 /* Returns the size of a regular file in bytes, or -1 if it is not known. */
 int64_t input_size(const struct input *input);
 
-/* Returns how messages name the input: its path, or "standard input". */
+/* Returns how messages name the input: its path, or "standard input". The second function does so for a path. */
 const char *input_name(const struct input *input);
+const char *input_name_of(const char *path);
 
 #endif

@@ -48,7 +48,6 @@ struct pod {
 
 /* A container of a pod. */
 struct pod_container {
-    enum container_kind kind;
     struct json_object *spec;            /* its element in the list of containers */
     struct json_object *status;          /* its element in the list of states, or NULL */
     const struct container_state *state; /* the state that has a value, or NULL */
@@ -230,7 +229,7 @@ static bool is_wanted(const struct loader_options *options, enum container_kind 
 static bool load_container(struct loader *loader, const struct pod *pod, enum container_kind kind,
                            struct json_object *spec, struct buffer *scratch, struct error *err)
 {
-    struct pod_container container = {.kind = kind, .spec = spec};
+    struct pod_container container = {.spec = spec};
     const struct loader_sink *sink = loader->sink;
     const char *name = NULL;
     struct record record;

@@ -214,10 +214,11 @@ static bool stage_files(struct load *load, size_t count, struct error *err)
 static struct loader_position position_of(const struct load *load, const struct db_result *rows, size_t row,
                                           const char *file, const char *item, const char *line)
 {
-    const char *path = load->files[db_integer(rows, row, file)];
-
-    return (struct loader_position) {strcmp(path, "-") == 0 ? "standard input" : path, db_integer(rows, row, item),
-                                     db_integer(rows, row, line)};
+    return (struct loader_position) {
+        .file = input_name_of(load->files[db_integer(rows, row, file)]),
+        .item = db_integer(rows, row, item),
+        .line = db_integer(rows, row, line),
+    };
 }
 
 /* Refuses a record whose container_id an earlier one has. */
