@@ -66,7 +66,7 @@ static const char *parse_include(const char *value, void *target)
 {
     struct loader_options *options = target;
 
-    while (*value != '\0') {
+    do {
         size_t length = strcspn(value, ",");
 
         if (length == 4 && memcmp(value, "init", 4) == 0)
@@ -76,7 +76,7 @@ static const char *parse_include(const char *value, void *target)
         else
             return "must be init, ephemeral or both, separated by a comma";
         value += length + (value[length] == ',' && value[length + 1] != '\0');
-    }
+    } while (*value != '\0');
     return NULL;
 }
 
@@ -170,10 +170,8 @@ static bool run_load(struct inventory_load *load, const struct config *config, s
     struct db *db = db_open(&settings, err);
     bool loaded;
 
-    if (db == NULL)
-        return false;
     progress_begin(&load->progress);
-    loaded = load_files(db, &load->options, load->files, load->file_count, &summary, err);
+    loaded = db != NULL && load_files(db, &load->options, load->files, load->file_count, &summary, err);
     progress_clear(&load->progress);
     db_close(db);
     if (loaded && summary.keeps_rows && load->options.replace)

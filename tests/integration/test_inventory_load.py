@@ -308,6 +308,12 @@ def test_an_export_loads_into_another_project(site, stock):
     assert content.startswith(oracle.csv([], [[key, key] for key in EXPORTED]))
 
 
+def test_the_summary_without_a_database(site, stock):
+    config = site.write_config({"inventory.loader_conninfo": "host=/nonexistent"}, name="nowhere.conf")
+    assert stock.load("container_id\na\n", config=config, status=1) == summary()
+    assert json.loads(stock.load("container_id\na\n", "--json", config=config, status=1))["added"] == 0
+
+
 def test_two_loads_of_a_project_run_one_after_the_other(site, stock):
     """The second one waits for the lock, and sees what the first one stored."""
     with site.connect() as other:
@@ -426,7 +432,9 @@ def test_combinations_that_are_gone_are_removed(site, stock):
 
 
 @pytest.mark.parametrize("options, reason", [
-    (["--include", "all"], "--include must be init, ephemeral or both"), (["--on-error", "x"], "stop or skip"),
+    (["--include", "all"], "--include must be init, ephemeral or both"),
+    (["--include", ""], "--include must be init"), (["--include", "init,"], "--include must be init"),
+    (["--on-error", "x"], "stop or skip"),
     (["--format", "xml"], "kubernetes, docker, trivy or csv"), (["--cluster-type", "eks"], "--cluster-type must be"),
     (["--enterprise-project", ""], "--enterprise-project must be"), (["--source", "x" * 4097], "--source must be"),
 ])
