@@ -198,6 +198,17 @@ def test_another_number_of_rows_leaves_those_of_others(quickstart):
     quickstart.sql("DELETE FROM waybill.container WHERE container_id = 'mine'")
 
 
+def test_a_failed_load_is_repeated(quickstart):
+    """The clusters are loaded before the hosts, so the inventory has more rows than before when the load fails."""
+    quickstart.sql("ALTER TABLE waybill.container ADD CONSTRAINT no_hosts CHECK (source <> 'hosts') NOT VALID")
+    done = quickstart.run("--no-example", WAYBILL_SAMPLE_ROWS="10500")
+    quickstart.sql("ALTER TABLE waybill.container DROP CONSTRAINT no_hosts")
+    assert done.returncode != 0 and "no_hosts" in done.stderr
+    assert quickstart.sql("SELECT count(*) > 10000 FROM waybill.container") == "t"
+    quickstart.start("--no-example")
+    assert quickstart.sql("SELECT count(*) FROM waybill.container") == "10000"
+
+
 def test_the_loads_of_the_readme(quickstart):
     """Functions print what the tools would print: files of the sample."""
     printed = run_readme(quickstart, "Fill it from your cluster", """
