@@ -199,7 +199,8 @@ static enum step step_outside(struct json_items *items, char byte, struct error 
     if (is_json_whitespace(byte))
         return STEP_NEITHER;
     if (strchr("{[\"-0123456789abcdefghijklmnopqrstuvwxyz", byte) == NULL || byte == '\0') {
-        fail_items(items, "a text must begin with an object, an array, a string, a number, true, false or null", err);
+        fail_items(items, "a JSON text must begin with an object, an array, a string, a number, true, false or null",
+                   err);
         return STEP_FAILED;
     }
     items->text_line = items->line;
@@ -286,7 +287,7 @@ static void fill_text_item(struct json_items *items, struct json_item *item)
 static enum json_items_state end_items(struct json_items *items, struct json_item *ret_item, struct error *err)
 {
     if (items->level > 0 || items->in_string) {
-        fail_items(items, "it ends within a text", err);
+        fail_items(items, "it ends before the JSON is complete", err);
         return JSON_ITEMS_FAILED;
     }
     if (!items->in_scalar)

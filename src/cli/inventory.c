@@ -178,7 +178,8 @@ static bool run_load(struct inventory_load *load, const struct config *config, s
         fputs("waybill: no rows were removed, because refused records may stand for some of them\n", stderr);
     print_summary(&summary, load->as_json);
     if (loaded && summary.refused > 0)
-        return error_set(err, ERROR_PARTIAL, "%" PRId64 " records were refused", summary.refused);
+        return error_set(err, ERROR_PARTIAL, "%" PRId64 " %s refused", summary.refused,
+                         summary.refused == 1 ? "record was" : "records were");
     return loaded;
 }
 

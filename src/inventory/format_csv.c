@@ -16,7 +16,7 @@ static bool reject_header(const struct loader *loader, const char *problem, cons
 {
     char excerpt[TEXT_EXCERPT_SIZE];
 
-    return error_set(err, ERROR_PARAMETER, "%s: the header %s %s", loader->position.file, problem,
+    return error_set(err, ERROR_PARAMETER, "%s: the CSV header %s %s", loader->position.file, problem,
                      text_excerpt(excerpt, name->data == NULL ? "" : name->data, name->length));
 }
 
@@ -38,7 +38,7 @@ static bool read_csv_header(const struct loader *loader, const struct csv_record
         header->fields[i] = field;
     }
     if (!is_present[RECORD_CONTAINER_ID])
-        return error_set(err, ERROR_PARAMETER, "%s: the header must have the column container_id",
+        return error_set(err, ERROR_PARAMETER, "%s: the CSV header must have the column container_id",
                          loader->position.file);
     return true;
 }

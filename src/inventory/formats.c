@@ -79,7 +79,8 @@ static bool reject_value_of_no_format(struct json_object *value, struct error *e
             return error_set(err, ERROR_PARAMETER, "the content is %s: load %s", other_formats[i].name,
                              other_formats[i].instead);
     }
-    return error_set(err, ERROR_PARAMETER, "%s is of no format that can be loaded", json_type_of(value));
+    return error_set(err, ERROR_PARAMETER, "%s is in none of the formats that waybill(1) describes",
+                     json_type_of(value));
 }
 
 /* A JSON file that is being loaded. */

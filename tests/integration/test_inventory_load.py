@@ -96,15 +96,18 @@ def test_a_refused_record(stock, record, reason):
         added=2, removed=2 - len(kept), refused=1)
     assert reason in stock.messages and "item 2 (line 3)" in stock.messages, stock.messages
     assert stock.rows() == sorted(["a", *kept, "c"]) and ("no rows were removed" in stock.messages) is hides
+    assert "1 record was refused" in stock.messages
 
 
 @pytest.mark.parametrize("content, reason", [
-    ("", "is empty"), (" \n", "is empty"), ("nonsense", "unknown column"), ("container_id,nonsense\n", "nonsense"),
+    ("", "is empty"), (" \n", "is empty"), ("nonsense", 'the CSV header has an unknown column: "nonsense"'),
+    ("container_id,nonsense\n", "nonsense"),
     ("container_name\nx\n", "must have the column container_id"),
     ("container_id,container_id\n", 'repeats the column "container_id"'), ('container_id\n"a\n', "line 2"),
-    ("container_id\na\0b\n", "NUL"), ('{"kind": "List", "items": [', "it ends within a text"),
-    (pods(pod())[:-5], "it ends within a text"), ('{"kind": "List"]', "unexpected ]"), ("[" * 2000, "1000 levels"),
-    ('{"kind": "DeploymentList", "items": []}', "DeploymentList"), ('{"a": 1}', "no format that can be loaded"),
+    ("container_id\na\0b\n", "NUL"), ('{"kind": "List", "items": [', "it ends before the JSON is complete"),
+    (pods(pod())[:-5], "it ends before the JSON is complete"), ('{"kind": "List"]', "unexpected ]"),
+    ("[" * 2000, "1000 levels"),
+    ('{"kind": "DeploymentList", "items": []}', "DeploymentList"), ('{"a": 1}', "an object is in none of the formats"),
     ('{"kind":"List","items":[{"kind":"Service"}]}', 'kind must be Pod, got "Service"'),
     (b'{"kind":"List","items":[{"kind":"\xff"}]}', "item 1"),
     ('{"kind":"List","items":[{"kind":"\\u0000"}]}', "item 1"),
@@ -117,9 +120,9 @@ def test_a_refused_record(stock, record, reason):
     ('{"kind":"Pod","metadata":{"name":"a"}}', "spec.containers is required"),
     ('{"kind":"List","items":[,]}', "an element is missing"), ("\ufeff", "is empty"),
     ("\ufeff\ufeffcontainer_id\na\n", "has an unknown column"),
-    (" " * 200000, "too much whitespace"), ('{"kind":5,"items":[]}', "no format that can be loaded"),
+    (" " * 200000, "too much whitespace"), ('{"kind":5,"items":[]}', "an object is in none of the formats"),
     ('{"kind":"List","items":[{"kind":5,"metadata":{},"spec":{}}]}', "kind must be a string, got an integer"),
-    ('{"kind":"List","items":[null]}', "null is of no format that can be loaded"),
+    ('{"kind":"List","items":[null]}', "null is in none of the formats"),
     (pods(pod(containers=[{"name": ""}])), "the name of a container is required"),
     ("container_id\na\n".encode("utf-16"), "is UTF-16"),
 ], ids=lambda value: str(value)[:40])

@@ -95,10 +95,11 @@ def test_a_refused_container(stock, change, reason, hides):
      "the output of podman ps: load that of podman inspect"),
     ({"ID": "8df", "Names": "a", "State": "running", "Status": "Up"}, "the output of docker ps"),
     ([{"Id": "sha256:1", "RepoTags": ["nginx:1"], "RepoDigests": [], "Config": {}}], "docker image inspect"),
-    ([{"Id": "1", "Name": "bridge", "Scope": "local", "Driver": "bridge"}], "an object is of no format"),
+    ([{"Id": "1", "Name": "bridge", "Scope": "local", "Driver": "bridge"}],
+     "an object is in none of the formats that waybill(1) describes"),
     ([], "the format of an empty list is unknown: --format is required"),
-    ([[]], "an array is of no format that can be loaded"), (["a"], "a string is of no format that can be loaded"),
-    ([1], "an integer is of no format that can be loaded"),
+    ([[]], "an array is in none of the formats"), (["a"], "a string is in none of the formats"),
+    ([1], "an integer is in none of the formats"),
 ], ids=str)
 def test_other_output(stock, content, reason):
     is_refused = content != [] and isinstance(content, list)

@@ -235,7 +235,7 @@ def test_a_refused_report(stock, content, reason):
 
 
 @pytest.mark.parametrize("content, reason", [
-    (json.dumps(report(target("LOW")))[:-3], "it ends within a text"),
+    (json.dumps(report(target("LOW")))[:-3], "it ends before the JSON is complete"),
     (json.dumps(report(Results={})), 'Results must be an array under the name "Results"'),
     (json.dumps(report(target("LOW"))).replace('"Results"', '"\\u0052esults"'), "Results must be an array under"),
     (json.dumps({"ClusterName": "kind", "Resources": []}),

@@ -103,7 +103,7 @@ static void truncated_texts(const void *row)
         struct error err;
 
         if (!list_items(c->text, end, &out, &err))
-            check_refusal(&err, ERROR_BODY, "it ends within a text");
+            check_refusal(&err, ERROR_BODY, "it ends before the JSON is complete");
         else
             assert_true(c->text[end - 1] == '}' || c->text[end - 1] == '\n'); /* between two texts */
         buffer_free(&out);
@@ -118,15 +118,15 @@ static const struct bad_case {
 } bad_cases[] = {
     {"a bracket of the other kind", BYTES("{\"a\":1]"), "line 1: the input is not valid JSON: unexpected ]"},
     {"in an item", BYTES("\n[{\"a\":1]"), "line 2: the input is not valid JSON: unexpected ]"},
-    {"a bracket too many", BYTES("{}}"), "a text must begin with"},
+    {"a bracket too many", BYTES("{}}"), "a JSON text must begin with"},
     {"no element", BYTES("[,1]"), "an element is missing"},
     {"no element at the end", BYTES("[1,]"), "an element is missing"},
     {"no element between", BYTES("[1,,2]"), "an element is missing"},
-    {"a comma between texts", BYTES("{},{}"), "a text must begin with"},
-    {"NUL", BYTES("\0"), "a text must begin with"},
-    {"NUL after a text", BYTES("{}\0"), "a text must begin with"},
-    {"a byte order mark", BYTES("\xEF\xBB\xBF{}"), "a text must begin with"},
-    {"a string without an end", BYTES("\"a"), "it ends within a text"},
+    {"a comma between texts", BYTES("{},{}"), "a JSON text must begin with"},
+    {"NUL", BYTES("\0"), "a JSON text must begin with"},
+    {"NUL after a text", BYTES("{}\0"), "a JSON text must begin with"},
+    {"a byte order mark", BYTES("\xEF\xBB\xBF{}"), "a JSON text must begin with"},
+    {"a string without an end", BYTES("\"a"), "it ends before the JSON is complete"},
 };
 
 static void bad_streams(const void *row)
@@ -152,7 +152,7 @@ static void nesting(void)
     for (int i = 0; i < 1000; i++)
         buffer_append_text(&text, "[");
     assert_false(list_items(buffer_text(&text), text.length, &out, &err));
-    check_refusal(&err, ERROR_BODY, "it ends within a text");
+    check_refusal(&err, ERROR_BODY, "it ends before the JSON is complete");
     buffer_append_text(&text, "[");
     assert_false(list_items(buffer_text(&text), text.length, &out, &err));
     check_refusal(&err, ERROR_BODY, "nested more than 1000 levels deep");
