@@ -1,5 +1,7 @@
 -- Prints the pods of one cluster of the sample inventory, as `kubectl get pods -A -o json` does.
 --
+--     psql -d waybill -U waybill_owner -XAt -v cluster=cce-prod-01 -f sql/sample_pods.sql
+--
 -- Variables: cluster, and those of sample_rows.sql.
 
 \ir sample_rows.sql
