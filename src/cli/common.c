@@ -38,7 +38,8 @@ bool cli_run_action(const struct cli_action *actions, int argc, char **argv, con
     }
     for (const struct cli_action *action = actions; action->name != NULL; action++)
         buffer_printf(&names, "%s%s", names.length == 0 ? "" : ", ", action->name);
-    error_set(err, ERROR_USAGE, "%s: one of %s is required%s%s", argv[0], buffer_text(&names), argc > 1 ? ", got " : "",
+    error_set(err, ERROR_USAGE, "%s: %s%s is required%s%s", argv[0], actions[1].name == NULL ? "" : "one of ",
+              buffer_text(&names), argc > 1 ? ", got " : "",
               argc > 1 ? text_excerpt(excerpt, argv[1], strlen(argv[1])) : "");
     buffer_free(&names);
     return false;

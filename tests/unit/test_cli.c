@@ -212,6 +212,11 @@ static const struct arguments_case {
      "export: --filter create_time must be START..END, each in ISO 8601, in milliseconds since 1970 or empty, got"},
     {"file without a name", {"export", "--project=p", "-o"}, "export: -o requires a value"},
     {"argument", {"export", "--project=p", "out.csv"}, "export: unexpected argument \"out.csv\""},
+}, inventory_cases[] = {
+    {"no action", {"inventory"}, "inventory: load is required"},
+    {"unknown action", {"inventory", "drop"}, "inventory: load is required, got \"drop\""},
+    {"load", {"inventory", "load", "--project=p", "--include=ephemeral,init", "--dry-run", "-", "a"}, NULL},
+    {"load, no project", {"inventory", "load"}, "inventory load: --project is required"},
 }, worker_cases[] = {
     {"worker, argument", {"worker", "x"}, "worker: unexpected argument \"x\""},
     {"worker, option", {"worker", "--threads=2"}, "worker: unknown option \"--threads\""},
@@ -305,6 +310,11 @@ static void schedule(const void *row)
 static void export(const void *row)
 {
     run(cli_export, row);
+}
+
+static void inventory(const void *row)
+{
+    run(cli_inventory, row);
 }
 
 static void check(const void *row)
@@ -601,6 +611,7 @@ int main(void)
     CHECK_EACH(schedule, schedule_cases, label);
     CHECK_EACH(export, export_cases, label);
     CHECK_EACH(worker, worker_cases, label);
+    CHECK_EACH(inventory, inventory_cases, label);
     CHECK_EACH(migrate, migrate_cases, label);
     CHECK_EACH(check, check_cases, label);
     CHECK_EACH(runs_action, action_cases, label);
