@@ -4,7 +4,6 @@ import contextlib
 import glob
 import itertools
 import os
-import pty
 import signal
 import stat
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 from deadline import DEADLINE, wait_until
 from faults import ALL, add_gate, closed_gate, fleet, slow_down  # noqa: F401
 from service import BUILD, environment
+from terminal import with_terminal
 
 OLD = b"the old file"
 OPTIONS = {
@@ -222,12 +222,8 @@ def test_a_missing_directory(hostile, tmp_path):
 
 def test_the_number_of_rows_on_a_terminal(hostile):
     rows = oracle.select(inventory.fetch(hostile.site.superuser), {})
-    main, terminal = pty.openpty()
-    status, _, _ = run(hostile.site, "-o", "/dev/null", stderr=terminal)
-    os.close(terminal)
-    printed = os.read(main, 1000)
-    os.close(main)
-    assert status == 0 and printed == f"{len(rows)} rows\r\n".encode()
+    (status, _, _), printed = with_terminal(lambda stderr: run(hostile.site, "-o", "/dev/null", stderr=stderr))
+    assert status == 0 and printed == f"{len(rows)} rows\r\n"
 
 
 def test_no_database(hostile, out):

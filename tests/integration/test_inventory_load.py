@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import pty
 import random
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from loading import Inventory, numbered, pod, pods, summary
 from pgproxy import CUT, RESET, Proxy
 from plans import Plans, log_plans, nodes, rows_read
 from service import BUILD, Site, environment
+from terminal import with_terminal
 
 HEADER = "container_id,container_name,status,enterprise_project_id\n"
 projects = numbered("project")
@@ -260,17 +260,14 @@ def test_the_progress_on_a_terminal(site, stock, tmp_path, has_size):
     """A bar for a file, the bytes and rows alone for a pipe. It is gone at the end."""
     path = tmp_path / "rows.csv"
     path.write_text("container_id\na\n")
-    leader, follower = pty.openpty()
     with open(path, "rb") as content:
-        done = subprocess.run([os.path.join(BUILD, "waybill"), "--config", site.config, "inventory", "load",
-                               "--project", stock.project, *([str(path)] if has_size else [])],
-                              stdout=subprocess.PIPE, stderr=follower, env=environment(), timeout=DEADLINE,
-                              **({"stdin": subprocess.DEVNULL} if has_size else {"input": content.read()}))
-    os.close(follower)
-    shown = os.read(leader, 65536).decode()
-    os.close(leader)
+        done, printed = with_terminal(lambda stderr: subprocess.run(
+            [os.path.join(BUILD, "waybill"), "--config", site.config, "inventory", "load", "--project", stock.project,
+             *([str(path)] if has_size else [])],
+            stdout=subprocess.PIPE, stderr=stderr, env=environment(), timeout=DEADLINE,
+            **({"stdin": subprocess.DEVNULL} if has_size else {"input": content.read()})))
     assert done.returncode == 0 and done.stdout.decode() == summary(added=1) + "\n"
-    assert "1 rows" in shown and shown.endswith("\r\033[K") and ("] 100 %" in shown) is has_size, repr(shown)
+    assert "1 rows" in printed and printed.endswith("\r\033[K") and ("] 100 %" in printed) is has_size, repr(printed)
 
 
 @pytest.mark.parametrize("action, stored", [(RESET, True), (CUT, False)])
