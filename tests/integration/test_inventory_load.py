@@ -1,6 +1,7 @@
 """waybill inventory load: what it stores, what it refuses, and that it is all or nothing."""
 
 import contextlib
+import datetime
 import hashlib
 import json
 import os
@@ -55,6 +56,25 @@ def test_an_unchanged_row_is_not_written(stock):
     assert stock.rows("xmin::text, ctid::text") == before
 
 
+@pytest.mark.parametrize("column, value", [
+    ("container_name", "a"), ("image_name", "a"), ("pod_name", "a"), ("cluster_name", "a"), ("cluster_type", "k8s"),
+    ("status", "Running"), ("risky", False), ("low_risk", 0), ("medium_risk", 0), ("high_risk", 0), ("fatal_risk", 0),
+    ("create_time", datetime.datetime.fromtimestamp(0, datetime.timezone.utc)), ("restart_count", 0), ("cpu_limit", ""),
+    ("memory_limit", ""), ("enterprise_project_id", "1"), ("cluster_container", True),
+])
+def test_a_change_of_one_column(stock, column, value):
+    """From NULL or the default, and back."""
+    field = oracle.cell(value, "UTC", False)
+    both = "container_id,cluster_container\na,{}\n" if column == "pod_name" else "container_id\na\n"
+    header, row = both.format("false").splitlines()
+    changed = f"{header},{column}\n{row},{field}\n"
+    stock.load(both.format("false"))
+    before = stock.rows(column)
+    assert stock.load(changed) == summary(changed=1) and stock.rows(column) == [value] != before
+    assert stock.load(changed) == summary(unchanged=1)
+    assert stock.load(both.format("false")) == summary(changed=1) and stock.rows(column) == before
+
+
 def test_replace_removes_only_its_source_and_enterprise_project(stock):
     stock.load("container_id\na\nb\n", "--source", "one")
     stock.load("container_id\nc\n", "--source", "two")
@@ -99,6 +119,15 @@ def test_a_refused_record(stock, record, reason):
     assert "1 record was refused" in stock.messages
 
 
+def test_several_refused_records(stock):
+    """One without an ID is enough to keep all rows. A refused record neither adds a row nor takes an ID."""
+    stock.load("container_id\nold\n")
+    content = HEADER + ",one,,\nnew,one,running,\ntwice,one,running,\ntwice,two,,\nlater,one,,\nlater,two,running,\n"
+    assert stock.load(content, "--replace", "--on-error", "skip", status=3) == summary(added=2, refused=4)
+    assert stock.rows("container_id, container_name") == [("later", "one"), ("old", None), ("twice", "two")]
+    assert "no rows were removed" in stock.messages
+
+
 @pytest.mark.parametrize("content, reason", [
     ("", "is empty"), (" \n", "is empty"), ("nonsense", 'the CSV header has an unknown column: "nonsense"'),
     ("container_id,nonsense\n", "nonsense"),
@@ -124,7 +153,8 @@ def test_a_refused_record(stock, record, reason):
     ('{"kind":"List","items":[{"kind":5,"metadata":{},"spec":{}}]}', "kind must be a string, got an integer"),
     ('{"kind":"List","items":[null]}', "null is in none of the formats"),
     (pods(pod(containers=[{"name": ""}])), "the name of a container is required"),
-    ("container_id\na\n".encode("utf-16"), "is UTF-16"),
+    ('{"kind":"List","items":[' + "[" * 101 + "]" * 101 + "]}", "nested more than 100 levels deep"),
+    *(("\ufeffcontainer_id\na\n".encode(encoding), "is UTF-16") for encoding in ("utf-16-le", "utf-16-be")),
 ], ids=lambda value: str(value)[:40])
 def test_bad_input_changes_nothing(stock, content, reason):
     stock.load("container_id\nold\n")
@@ -145,6 +175,17 @@ def test_formats_are_told_apart(stock, tmp_path):
     stock.load("", str(tmp_path / "rows.csv"), str(tmp_path / "missing.csv"), status=1)
     assert "missing.csv cannot be opened" in stock.messages
     assert stock.load(pods()) == summary()
+
+
+def test_two_formats_in_a_file(stock):
+    """It is not loaded at all, even without the refused records."""
+    stock.load("container_id\nold\n")
+    inspected = json.dumps([{"Id": "a", "State": {}}])
+    for content, reason in ((pods(pod()) + inspected, "the content is docker, not kubernetes"),
+                            (inspected + pods(pod()), "the content is kubernetes, not docker"),
+                            ('{"Results": []}' + inspected, "the content is docker, not trivy")):
+        stock.load(content, "--replace", "--on-error", "skip", "--image", "nginx", status=1)
+        assert reason in stock.messages and stock.rows() == ["old"], stock.messages
 
 
 def test_containers_of_pods(stock):
@@ -279,7 +320,7 @@ def test_a_lost_answer_to_the_commit(postgres, scratch, action, stored):
         site = Site(postgres, directory, {"inventory.loader_conninfo": loader})
         stock = Inventory(site, "lost")
         proxy.on("COMMIT", action, after="waybill.inventory_load")
-        stock.load("container_id\na\n", status=1)
+        assert stock.load("container_id\na\n", status=1) == summary()
         assert "the load may have taken effect" in stock.messages, stock.messages
         wait_until(lambda: site.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waybill load'"
                                     " AND datname = current_database()")[0][0] == 0, "its session has ended")
@@ -421,14 +462,20 @@ def test_the_statistics_are_current_after_a_load(start):
 
 
 def test_combinations_that_are_gone_are_removed(site, stock):
-    def stems():
-        return [row[0] for row in site.sql("SELECT pod_stem FROM waybill.inventory_label WHERE project_id = %s"
-                                           " ORDER BY 1", stock.project)]
+    """Whether rows are removed or changed, and only those of the project."""
+    def combinations(inventory):
+        return [site.sql(f"SELECT {column} FROM waybill.inventory_{table} WHERE project_id = %s ORDER BY 1",
+                         inventory.project) for table, column in (("label", "pod_stem"), ("profile", "status"))]
 
-    stock.load("container_id,pod_name\na,one-x2k4p\nb,one-b7\nc,two\n")
-    assert stems() == ["one-", "two"]
-    stock.load("container_id,pod_name\na,one-x2k4p\n", "--replace")
-    assert stems() == ["one-"]
+    other = Inventory(site, next(projects))
+    other.load("container_id,pod_name,status\na,other-x2k4p,Paused\n")
+    stock.load("container_id,pod_name,status\na,one-x2k4p,Running\nb,one-b7,Running\nc,two,Waiting\n")
+    assert combinations(stock) == [[("one-",), ("two",)], [("Running",), ("Waiting",)]]
+    stock.load("container_id,pod_name,status\na,one-x2k4p,Running\n", "--replace")
+    assert combinations(stock) == [[("one-",)], [("Running",)]]
+    stock.load("container_id,pod_name,status\na,three-x2k4p,Isolated\n")
+    assert combinations(stock) == [[("three-",)], [("Isolated",)]]
+    assert combinations(other) == [[("other-",)], [("Paused",)]]
 
 
 @pytest.mark.parametrize("options, reason", [

@@ -54,6 +54,18 @@ static const struct exported_case {
     {"hour 24", RECORD_CREATE_TIME, "2026-04-03T24:00:00Z", NULL, "create_time must be a time with an offset"},
     {"an empty fraction", RECORD_CREATE_TIME, "2026-04-03T08:15:00.Z", NULL, "create_time must be a time"},
     {"text after a time", RECORD_CREATE_TIME, "2026-04-03T08:15:00Z ", NULL, "create_time must be a time"},
+    {"month 0", RECORD_CREATE_TIME, "2026-00-03T08:15:00Z", NULL, "create_time must be a time with an offset"},
+    {"month 13", RECORD_CREATE_TIME, "2026-13-03T08:15:00Z", NULL, "create_time must be a time with an offset"},
+    {"day 0", RECORD_CREATE_TIME, "2026-04-00T08:15:00Z", NULL, "create_time must be a time with an offset"},
+    {"minute 60", RECORD_CREATE_TIME, "2026-04-03T08:60:00Z", NULL, "create_time must be a time with an offset"},
+    {"second 60", RECORD_CREATE_TIME, "2026-04-03T08:15:60Z", NULL, "create_time must be a time with an offset"},
+    {"minute 60 of an offset", RECORD_CREATE_TIME, "2026-04-03T08:15:00+05:60", NULL, "create_time must be a time"},
+    {"the first year", RECORD_CREATE_TIME, "0001-01-01T00:00:00Z", "0001-01-01 00:00:00Z", NULL},
+    {"year 0", RECORD_CREATE_TIME, "0000-01-01T00:00:00Z", NULL, "create_time must be a time with an offset"},
+    {"year 0 before Christ", RECORD_CREATE_TIME, "0000-01-01T00:00:00Z BC", NULL, "create_time must be a time"},
+    {"the earliest year", RECORD_CREATE_TIME, "4712-01-01T00:00:00Z BC", "4712-01-01 00:00:00Z BC", NULL},
+    {"an earlier year", RECORD_CREATE_TIME, "4713-12-31T00:00:00Z BC", NULL, "create_time must be a time"},
+    {"the infinite past", RECORD_CREATE_TIME, "-infinity", "-infinity", NULL},
     {"offset 16", RECORD_CREATE_TIME, "2026-04-03T08:15:00+16:00", NULL, "create_time must be a time"},
 };
 
@@ -75,6 +87,25 @@ static void exported_values(const void *row)
     check_good(is_set, &err);
     assert_int_equal(record.fields[c->field].length, strlen(c->value));
     assert_memory_equal(record.fields[c->field].data, c->value, strlen(c->value));
+}
+
+/* Only exports have times before Christ, and infinite ones. */
+static void times_of_other_programs(void)
+{
+    static const char *const refused[] = {"0044-03-15T12:00:00Z BC", "infinity", "-infinity", "", "now"};
+    struct record record;
+    struct error err;
+
+    record_clear(&record);
+    for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+        assert_false(record_set_time(&record, RECORD_CREATE_TIME, refused[i], &err));
+        check_refusal(&err, ERROR_PARAMETER, "create_time must be a time with an offset");
+        assert_null(record.fields[RECORD_CREATE_TIME].data);
+    }
+    check_good(record_set_time(&record, RECORD_CREATE_TIME, "2026-04-03T08:15:00Z", &err), &err);
+    assert_string_equal(record.fields[RECORD_CREATE_TIME].data, "2026-04-03 08:15:00Z");
+    check_good(record_set_time(&record, RECORD_CREATE_TIME, NULL, &err), &err);
+    assert_null(record.fields[RECORD_CREATE_TIME].data);
 }
 
 static void lengths_in_characters(void)
@@ -119,6 +150,7 @@ static void names_and_ids(void)
 int main(void)
 {
     CHECK_EACH(exported_values, exported_cases, label);
+    CHECK(times_of_other_programs);
     CHECK(lengths_in_characters);
     CHECK(names_and_ids);
     return check_run("inventory/record");
