@@ -1,10 +1,10 @@
 """The list of containers (HSS ListContainers): its fields, filters, pages and scope."""
 
 import concurrent.futures
+import contextlib
 import datetime
 import itertools
 import os
-import subprocess
 from urllib.parse import quote, urlencode
 
 import inventory
@@ -14,8 +14,9 @@ from api import Judge, expect_error
 from calls import Detour
 from clients import each_way
 from deadline import wait_until
+from loading import Inventory
 from pgproxy import HOLD, Proxy
-from service import BUILD, Site, environment
+from service import Site
 
 FIELDS = ("id", "region_id", "container_id", "container_name", "image_name", "status", "create_time", "cpu_limit",
           "memory_limit", "restart_count", "pod_name", "cluster_name", "cluster_id", "cluster_type", "risky",
@@ -284,29 +285,24 @@ def test_the_region(site, api):
     assert {container["region_id"] for container in listed(api)[1]} == {""}
 
 
-def load(site, project, content, *options, status=0):
-    done = subprocess.run([f"{BUILD}/waybill", "--config", site.config, "inventory", "load", "--project", project,
-                           *options], input=content.encode(), capture_output=True, env=environment(), check=False)
-    assert done.returncode == status, f"{done}"
-
-
 def test_the_time_of_the_last_load(site):
     """Dry runs, failed loads, rows that others write and other projects do not change it."""
     api, other = site.api(next(projects)), site.api(next(projects))
-    load(site.site, api.project, "container_id\na\n", "--dry-run")
-    load(site.site, api.project, "container_id\na\na\n", status=1)
+    stock = Inventory(site.site, api.project)
+    stock.load("container_id\na\n", "--dry-run")
+    stock.load("container_id\na\na\n", status=1)
     add(site.site, api.project)
     assert answer(api)["last_update_time"] is None
     ((before,),) = site.site.sql("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
-    load(site.site, api.project, "container_id\na\n")
+    stock.load("container_id\na\n")
     ((after,),) = site.site.sql("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
     first = answer(api)
     assert before <= first["last_update_time"] <= after and first["total_num"] == 2
-    load(site.site, api.project, "container_id\nb\n", "--dry-run")
-    load(site.site, api.project, "container_id,risky\nc,x\n", status=1)
+    stock.load("container_id\nb\n", "--dry-run")
+    stock.load("container_id,risky\nc,x\n", status=1)
     assert answer(api) == first and answer(api, offset=2)["last_update_time"] == first["last_update_time"]
     assert answer(other)["last_update_time"] is None
-    load(site.site, api.project, "container_id\na\n")
+    stock.load("container_id\na\n")
     assert answer(api)["last_update_time"] > first["last_update_time"]
 
 
@@ -377,7 +373,7 @@ def test_the_time_of_a_load_behind_a_view(view):
     """A view of loaded containers has the time of the load, as long as the role may read it."""
     api = view.api("tenant")
     assert answer(api)["last_update_time"] is None
-    load(view.site, "tenant", "container_id\na\n")
+    Inventory(view.site, "tenant").load("container_id\na\n")
     assert isinstance(answer(api)["last_update_time"], int)
     view.site.sql("REVOKE SELECT ON waybill.inventory_load FROM waybill_service")
     try:
@@ -434,9 +430,9 @@ def test_another_database(apart):
     service, stock, _ = apart
     api = service.api(next(projects))
     add(service.site, api.project, 3)
-    load(service.site, api.project, "container_id\nwrong\n")
+    Inventory(service.site, api.project).load("container_id\nwrong\n")
     assert answer(api) == {"total_num": 0, "last_update_time": None, "data_list": []}
-    load(stock, api.project, "container_id\nright\n")
+    Inventory(stock, api.project).load("container_id\nright\n")
     assert ids(api) == ["right"] and answer(api)["last_update_time"] is not None
 
 
@@ -493,10 +489,16 @@ def test_connections_of_the_inventory(start, scratch, postgres):
     stock.close()
 
 
-def test_the_total_and_the_page_are_from_one_snapshot(start, scratch, postgres):
+@pytest.fixture(scope="module")
+def proxied(start, scratch, postgres):
+    """A service, and the proxy between it and its inventory."""
+    with contextlib.closing(Proxy(postgres, os.path.join(scratch, "containers_proxied"))) as proxy:
+        yield start("containers_proxied", options={"inventory.conninfo": proxy.options["database.conninfo"]}), proxy
+
+
+def test_the_total_and_the_page_are_from_one_snapshot(proxied):
     """Containers that appear and disappear between both statements change neither."""
-    proxy = Proxy(postgres, os.path.join(scratch, "containers_snapshot"))
-    service = start("containers_snapshot", options={"inventory.conninfo": proxy.options["database.conninfo"]})
+    service, proxy = proxied
     api = service.api(next(projects))
     add(service.site, api.project, 3)
     rule = proxy.on(" OFFSET ", HOLD)
@@ -504,25 +506,20 @@ def test_the_total_and_the_page_are_from_one_snapshot(start, scratch, postgres):
         request = caller.submit(answer, api)
         rule.seen.wait()
         service.site.sql("DELETE FROM waybill.container WHERE project_id = %s", api.project)
-        load(service.site, api.project, "container_id\nz\n")
+        Inventory(service.site, api.project).load("container_id\nz\n")
         rule.release()
         found = request.result()
     assert [container["container_id"] for container in found["data_list"]] == ["c0000", "c0001", "c0002"]
     assert (found["total_num"], found["last_update_time"]) == (3, None)
     assert ids(api) == ["z"]
-    service.stop()
-    proxy.close()
 
 
-def test_nothing_is_read_beyond_the_last_row(start, scratch, postgres):
+def test_nothing_is_read_beyond_the_last_row(proxied):
     """The total is enough."""
-    proxy = Proxy(postgres, os.path.join(scratch, "containers_beyond"))
-    service = start("containers_beyond", options={"inventory.conninfo": proxy.options["database.conninfo"]})
+    service, proxy = proxied
     api = service.api(next(projects))
     add(service.site, api.project, 12)
     rule = proxy.on(" OFFSET ", HOLD)
     rule.release()
     assert listed(api, offset=12) == (12, []) and not rule.seen.is_set()
     assert ids(api, offset=11) == ["c0011"] and rule.seen.is_set()
-    service.stop()
-    proxy.close()

@@ -422,10 +422,7 @@ def test_the_time_of_the_last_load(site, stock):
 def test_the_loader_role_is_enough(site, stock):
     config = site.write_config({"inventory.loader_conninfo": site.postgres.conninfo(site.database, "waybill_loader")},
                                name="loader.conf")
-    done = subprocess.run([os.path.join(BUILD, "waybill"), "--config", config, "inventory", "load", "--project",
-                           stock.project, "--replace"], input=b"container_id\na\n", capture_output=True,
-                          env=environment(), timeout=DEADLINE)
-    assert done.returncode == 0 and done.stdout.decode().strip() == summary(added=1), f"{done}"
+    assert stock.load("container_id\na\n", "--replace", config=config) == summary(added=1)
     for table in ("access_token", "export_task", "export_schedule"):
         assert site.sql("SELECT has_table_privilege('waybill_loader', %s, 'SELECT, INSERT, UPDATE, DELETE')",
                         f"waybill.{table}") == [(False,)]
