@@ -33,8 +33,8 @@ def insert(site, project, names, **columns):
                  *columns.values())
 
 
-def exported(service, project, **filters):
-    data, _ = service.api(project).export({**filters, "export_headers": [["container_id", "Id"]]})
+def exported(service, project, query="", **filters):
+    data, _ = service.api(project).export({**filters, "export_headers": [["container_id", "Id"]]}, query)
     return [line.strip('"') for line in data.decode().split("\r\n")[1:-1]]
 
 
@@ -52,6 +52,15 @@ def test_patterns_of_generated_names(service):
         expected = [name for name in names if oracle.like(name, pattern)]
         found = exported(service, project, pod_name=pattern)
         assert [name.removeprefix("'") for name in found] == expected, pattern
+
+
+def test_rows_that_are_written_to_a_partition_are_found(service):
+    site, project = service.site, next(projects)
+    insert(site, project, ["one-1"], status="Running")
+    partition, = site.sql("SELECT tableoid::regclass::text FROM waybill.container WHERE project_id = %s", project)[0]
+    site.sql(f"INSERT INTO {partition} (project_id, container_id, pod_name, status) VALUES (%s, 'two', 'two-1',"
+             " 'Paused')", project)
+    assert exported(service, project, status="Paused") == exported(service, project, pod_name="two-*") == ["two"]
 
 
 def test_changed_rows_are_found(service):
@@ -163,6 +172,18 @@ def test_columns_of_the_site_do_not_disturb(service):
 ])
 def test_keys_of_images(service, image, key):
     assert service.site.sql("SELECT waybill.image_key(%s)", image) == [(key,)]
+
+
+@pytest.mark.parametrize("column", ["container_name", "cluster_name"])
+@pytest.mark.parametrize("count", [10000, 10001])
+def test_many_combinations_match(service, column, count):
+    """A statement has at most 10,000 keys. No row is lost if more combinations match."""
+    project = next(projects)
+    service.site.sql(f"INSERT INTO waybill.container (project_id, container_id, {column})"
+                     " SELECT %s, i, CASE i WHEN 0 THEN 'other' ELSE 'app-' || i END FROM generate_series(0, %s) AS i",
+                     project, count)
+    found = exported(service, project, "?export_size=100000", **{column: "app-*"})
+    assert sorted(map(int, found)) == list(range(1, count + 1))
 
 
 @pytest.mark.parametrize("column", ["container_name", "image_name", "pod_name", "cluster_name", "cluster_type",
