@@ -76,6 +76,31 @@ static void inventory_settings(void)
     config_free(config);
 }
 
+static const struct loader_case {
+    const char *sections;
+    const char *conninfo;
+} loader_cases[] = {
+    {"", "host=/no/such/directory dbname=x"},
+    {"[database]\nowner_conninfo = user=owner", "user=owner"},
+    {"[inventory]\nconninfo = dbname=other", "host=/no/such/directory dbname=x"},
+    {"[inventory]\nloader_conninfo = user=loader", "user=loader"},
+    {"[database]\nowner_conninfo = user=owner\n[inventory]\nloader_conninfo = user=loader", "user=loader"},
+};
+
+/* A load has a connection of its own, or that of the owner. Its statements may take an hour. */
+static void loader_settings(const void *row)
+{
+    const struct loader_case *c = row;
+    struct config *config = read_config(c->sections);
+    struct db_settings settings = db_settings_for_loader(config);
+
+    assert_string_equal(settings.conninfo, c->conninfo);
+    assert_string_equal(settings.application_name, "waybill load");
+    assert_string_equal(settings.time_zone, "UTC");
+    assert_int_equal(settings.query_timeout_ms, 3600000);
+    config_free(config);
+}
+
 static const struct retention_case {
     const char *files;
     const char *directory;
@@ -206,6 +231,7 @@ int main(void)
 {
     CHECK(database_settings);
     CHECK(inventory_settings);
+    CHECK_EACH(loader_settings, loader_cases, sections);
     CHECK_EACH(retentions, retention_cases, files);
     CHECK_EACH(needs_a_directory, kind_cases, label);
     CHECK_EACH(pools_of_requests, kind_cases, label);
