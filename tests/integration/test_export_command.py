@@ -308,10 +308,14 @@ def half_done(fleet, path):  # noqa: F811
 
 
 def written(process, directory):
-    """Returns how many bytes of a file in the directory the process has written."""
+    """Returns how many bytes of a file in the directory the process has written. It may close others meanwhile."""
     assert process.poll() is None, process.communicate()
-    paths = glob.glob(f"/proc/{process.pid}/fd/*")
-    return sum(os.stat(path).st_size for path in paths if os.readlink(path).startswith(directory + "/"))
+    size = 0
+    for path in glob.glob(f"/proc/{process.pid}/fd/*"):
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(path).startswith(directory + "/"):
+                size += os.stat(path).st_size
+    return size
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
