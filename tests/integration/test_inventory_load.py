@@ -119,6 +119,14 @@ def test_a_refused_record(stock, record, reason):
     assert "1 record was refused" in stock.messages
 
 
+def test_an_id_behind_refused_columns(stock):
+    """It is known, so that the other rows are removed. The message has the first reason."""
+    stock.load("container_id\nb\nold\n")
+    content = "status,risky,container_id\nrunning,maybe,b\n"
+    assert stock.load(content, "--replace", "--on-error", "skip", status=3) == summary(removed=1, refused=1)
+    assert "status must be one of Running" in stock.messages and stock.rows() == ["b"]
+
+
 def test_several_refused_records(stock):
     """One without an ID is enough to keep all rows. A refused record neither adds a row nor takes an ID."""
     stock.load("container_id\nold\n")
