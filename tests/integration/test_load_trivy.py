@@ -148,6 +148,17 @@ def test_risks_that_are_loaded_win(stock):
     assert stock.rows("risky, high_risk, risks_reported")[1] == (False, None, False)
 
 
+@pytest.mark.parametrize("column", RISKS.split(", "))
+def test_a_single_risk_that_is_loaded_wins(stock, column):
+    """Whichever it is, and whether the report comes after it or before it."""
+    header, value = f"container_id,image_name,{column}\n", "false" if column == "risky" else "0"
+    assert stock.load(f"{header}before,a,{value}\n") == summary(added=1)
+    own = stock.rows(RISKS)
+    assert stock.load(json.dumps(report(target("HIGH"), name="a"))) == summary() and stock.rows(RISKS) == own
+    assert stock.load(f"{header}later,a,{value}\n") == summary(added=1)
+    assert stock.rows(RISKS) == own * 2 and sum(risk is not None for risk in own[0]) == 1
+
+
 def test_a_container_with_another_image(stock):
     """Its risks are those of the new image, or unknown."""
     stock.load(json.dumps(report(target("HIGH"), name="a")) + json.dumps(report(target("LOW"), name="b")))
