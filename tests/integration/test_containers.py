@@ -453,7 +453,8 @@ def test_another_database_that_is_down(apart):
 
 
 def test_a_database_without_loads(start, scratch, postgres):
-    """A site can have an inventory in a database that Waybill's migrations have never seen."""
+    """A site can have an inventory in a database that Waybill's migrations have never seen, or whose schema waybill the
+    role may not use."""
     stock = Site(postgres, os.path.join(scratch, "containers_foreign"), migrations=None)
     stock.sql(VIEW.replace("CREATE SCHEMA site;", "CREATE SCHEMA site; DROP SCHEMA waybill;"))
     service = start("containers_of_foreign", options={
@@ -461,6 +462,9 @@ def test_a_database_without_loads(start, scratch, postgres):
         "inventory.conninfo": postgres.conninfo(stock.database, "waybill_service")})
     found = answer(service.api("tenant"), container_name="b")
     assert (found["total_num"], found["last_update_time"]) == (1, None)
+    stock.sql("CREATE SCHEMA waybill; CREATE TABLE waybill.inventory_load (load_time timestamptz);"
+              " GRANT SELECT ON waybill.inventory_load TO waybill_service")
+    assert answer(service.api("tenant"), container_name="b") == found
     stock.close()
 
 
