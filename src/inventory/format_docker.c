@@ -41,14 +41,6 @@ static bool fill_image(struct record *record, struct json_object *container, str
     return record_set_string(record, RECORD_IMAGE_NAME, image != NULL && image[0] != '\0' ? image : NULL, err);
 }
 
-static bool fill_pod(struct record *record, struct json_object *labels, struct error *err)
-{
-    const char *pod_name = json_path_peek(labels, label_pod_name);
-
-    record_set_boolean(record, RECORD_CLUSTER_CONTAINER, pod_name != NULL);
-    return record_set_string(record, RECORD_POD_NAME, pod_name, err);
-}
-
 /* Returns the status in the words of the inventory, or NULL for a status that is not known. */
 static const char *status_of(const char *docker_status)
 {
@@ -178,7 +170,7 @@ static bool fill_docker_record(struct record *record, const struct loader_option
            && record_set_string(record, RECORD_CONTAINER_ID, id, err)
            && fill_docker_name(record, container, err)
            && fill_image(record, container, err)
-           && fill_pod(record, labels, err)
+           && record_set_string(record, RECORD_POD_NAME, json_path_peek(labels, label_pod_name), err)
            && record_set_string(record, RECORD_CLUSTER_NAME, options->cluster_name, err)
            && record_set_string(record, RECORD_CLUSTER_TYPE, options->cluster_type, err)
            && fill_docker_status(record, container, err)

@@ -194,7 +194,6 @@ static bool fill_record(struct record *record, const struct loader_options *opti
 {
     const char *image;
 
-    record_set_boolean(record, RECORD_CLUSTER_CONTAINER, true);
     return fill_container_id(record, pod, container, name, scratch, err)
            && find_state(container, err)
            && json_path_string(container->spec, "image", &image, err)

@@ -136,12 +136,6 @@ bool record_set_text(struct record *record, enum record_field field, const char 
     return true;
 }
 
-void record_set_boolean(struct record *record, enum record_field field, bool value)
-{
-    assert(record_columns[field].kind == RECORD_BOOLEAN);
-    set_scratch(record, field, value ? "true" : "false");
-}
-
 bool record_set_string(struct record *record, enum record_field field, const char *text, struct error *err)
 {
     return record_set_text(record, field, text, text == NULL ? 0 : strlen(text), err);
@@ -312,7 +306,7 @@ bool record_set_exported(struct record *record, enum record_field field, const c
     case RECORD_BOOLEAN:
         if (!is_text(text, length, "true") && !is_text(text, length, "false"))
             return reject_value(record, field, "true or false", text, length, err);
-        record_set_boolean(record, field, is_text(text, length, "true"));
+        record->fields[field] = (struct db_field) {text, length};
         return true;
     case RECORD_COUNT:
         return set_exported_count(record, field, text, length, err);

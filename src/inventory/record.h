@@ -79,8 +79,6 @@ MUST_CHECK bool record_set_text(struct record *record, enum record_field field, 
 /* The same for a string that ends with NUL. */
 MUST_CHECK bool record_set_string(struct record *record, enum record_field field, const char *text, struct error *err);
 
-void record_set_boolean(struct record *record, enum record_field field, bool value);
-
 /* Sets a column of kind RECORD_COUNT. */
 MUST_CHECK bool record_set_count(struct record *record, enum record_field field, int64_t value, struct error *err);
 

@@ -125,7 +125,6 @@ static const struct column_case {
     {"the image of the specification", RECORD_IMAGE_NAME, "nginx:1", NULL, STATUS("\"image\":\"sha256:1\""), NULL},
     {"no image", RECORD_IMAGE_NAME, NULL, "{\"name\":\"app\"}", STATUS("\"image\":\"nginx:2\""), NULL},
     {"the name of the pod", RECORD_POD_NAME, "web-1", NULL, "", NULL},
-    {"a container of a cluster", RECORD_CLUSTER_CONTAINER, "true", NULL, "", NULL},
     {"no cluster", RECORD_CLUSTER_NAME, NULL, NULL, "", NULL},
     {"no type of cluster", RECORD_CLUSTER_TYPE, NULL, NULL, "", NULL},
     {"the enterprise project of the load", RECORD_ENTERPRISE_PROJECT_ID, NULL, NULL, "", NULL},
