@@ -366,7 +366,8 @@ static bool refuse_relation(const struct contract_result *result, struct error *
         buffer_printf(&texts, "%s%s", i == 0 ? "" : "; ", result->problems[i].text);
     }
     error_set(err, ERROR_CONFIG, "the inventory of the service %s%s; its operator can correct this with the advice of"
-              " `waybill check`", names.length > 0 ? "has no usable " : "cannot be read", buffer_text(&names));
+              " `waybill check`", names.length > 0 ? "has missing or unusable columns: " : "cannot be read",
+              buffer_text(&names));
     error_detail(err, "%s", buffer_text(&texts));
     buffer_free(&texts);
     buffer_free(&names);
