@@ -30,7 +30,8 @@ WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'waybill_servi
 \gexec
 
 -- The owner needs CREATE on the database, because the migrations create the extension pg_trgm. A load needs TEMPORARY.
--- The migrations grant the other privileges of waybill_service and waybill_loader.
+-- `waybill migrate` grants the other privileges of waybill_service and waybill_loader. This script runs as a
+-- superuser, so it must not call functions of the schema: waybill_owner can replace them.
 REVOKE ALL ON DATABASE :"DBNAME" FROM PUBLIC;
 GRANT CONNECT, CREATE ON DATABASE :"DBNAME" TO waybill_owner;
 GRANT CONNECT ON DATABASE :"DBNAME" TO waybill_service;
@@ -38,10 +39,6 @@ GRANT CONNECT, TEMPORARY ON DATABASE :"DBNAME" TO waybill_loader;
 GRANT TEMPORARY ON DATABASE :"DBNAME" TO waybill_owner;
 
 CREATE SCHEMA IF NOT EXISTS waybill AUTHORIZATION waybill_owner;
-
-SELECT 'SELECT waybill.grant_to_loader()'
-WHERE pg_catalog.to_regprocedure('waybill.grant_to_loader()') IS NOT NULL
-\gexec
 
 \if :{?service_login}
     SELECT pg_catalog.format('CREATE ROLE %I LOGIN', :'service_login'::name)

@@ -303,8 +303,8 @@ BEGIN
 END
 $$;
 
--- Grants to the role that may write the inventory, and nothing else. sql/setup.sql creates the role, and calls this
--- function if it runs after this migration.
+-- Grants to the role that may write the inventory, and nothing else. `waybill migrate` calls this function each time,
+-- because sql/setup.sql can create the role after this migration.
 CREATE FUNCTION waybill.grant_to_loader() RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'waybill_loader') THEN
@@ -318,7 +318,5 @@ END
 $$;
 
 REVOKE EXECUTE ON FUNCTION waybill.grant_to_loader FROM PUBLIC;
-
-SELECT waybill.grant_to_loader();
 
 ANALYZE waybill.container, waybill.inventory_profile, waybill.inventory_label;

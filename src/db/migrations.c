@@ -97,6 +97,24 @@ static bool check_schema_exists(struct db *db, struct error *err)
     return error_set(err, ERROR_CONFIG, "the database has no schema waybill: run setup.sql first");
 }
 
+/* The role waybill_loader can be newer than the migration that grants to it. */
+static bool grant_to_loader(struct db *db, struct error *err)
+{
+    static const char script[] =
+        "DO $$"
+        "BEGIN"
+        "    IF to_regprocedure('waybill.grant_to_loader()') IS NOT NULL THEN"
+        "        PERFORM waybill.grant_to_loader();"
+        "    END IF;"
+        "END"
+        "$$";
+
+    if (db_begin_locked(db, MIGRATIONS_LOCK, err) && db_run_script(db, script, err) && db_commit(db, err))
+        return true;
+    db_rollback(db);
+    return false;
+}
+
 /* Lists the migrations of a directory in order. Returns their number, or -1. Free each, and then the list. */
 static int list_files(const char *directory, struct dirent ***ret_entries, struct error *err)
 {
@@ -140,7 +158,7 @@ bool migrations_apply(struct db *db, const char *directory, void (*applied)(cons
         free(entries[i]);
     }
     free(entries);
-    return good;
+    return good && grant_to_loader(db, err);
 }
 
 static void copy_name(char out[256], const char *name)

@@ -6,7 +6,8 @@
 
 /*
  * Applies the files NNNN_name.sql of the directory that the database does not have yet, in order, and calls `applied`
- * with the name of each. Only one process at a time applies migrations; others wait.
+ * with the name of each. Then grants to the role waybill_loader if it exists. Only one process at a time applies
+ * migrations; others wait.
  */
 MUST_CHECK bool migrations_apply(struct db *db, const char *directory, void (*applied)(const char *name),
                                  struct error *err);
