@@ -171,9 +171,11 @@ class Proxy:
         rule.off = True
 
     def rule_for(self, connection, frame, before):
-        """Returns the rule that a statement meets. One that was sent on a connection that is cut meets none."""
+        """Returns the rule that a statement meets. One that was sent on a connection that is cut is lost."""
         with self.lock:
-            for rule in [] if connection.is_cut else self.rules:
+            if connection.is_cut:
+                raise EOFError
+            for rule in self.rules:
                 if rule.fits(frame, before):
                     rule.seen.set()
                     return rule
