@@ -23,6 +23,7 @@ struct engine {
     struct db_settings listening;
     struct db_settings reading;
     struct db_pool *pool;    /* for requests */
+    struct access *access;
     struct db_pool *inventory_pool; /* for requests that read the inventory; may be the same */
     struct db_pool *exports; /* for exports and housekeeping, so that requests cannot delay the renewal of a lease */
     struct db_pool *schedules;     /* for the scheduler; NULL without threads, like the next one */
@@ -114,6 +115,7 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
      * releases its connection before it runs the export.
      */
     engine->exports = threaded ? db_pool_new(&engine->tasks, config->export_threads + 1) : engine->pool;
+    engine->access = access_new(config, engine->pool);
     engine->contract = contract_monitor_new(&engine->catalog, config->relation);
     exporter = make_exporter(config, engine->exports);
     if (threaded)
@@ -139,6 +141,11 @@ struct db_pool *engine_pool(struct engine *engine)
 struct db_pool *engine_inventory_pool(struct engine *engine)
 {
     return engine->inventory_pool;
+}
+
+struct access *engine_access(struct engine *engine)
+{
+    return engine->access;
 }
 
 struct workers *engine_workers(struct engine *engine)
@@ -214,6 +221,7 @@ void engine_free(struct engine *engine)
     contract_monitor_free(engine->contract);
     watches_free(engine->watches);
     housekeeper_free(engine->housekeeper);
+    access_free(engine->access);
     db_pool_free(engine->schedules);
     db_pool_free(engine->notifications);
     if (engine->exports != engine->pool)

@@ -1,12 +1,13 @@
 /*
- * The engine contains the parts of a process that exports need, set up from the configuration: connections, export
- * threads, the listener that wakes them, the monitor of the inventory's contract, and the housekeeper.
+ * The engine contains the parts of a process, set up from the configuration: connections, access, export threads, the
+ * listener that wakes them, the monitor of the inventory's contract, and the housekeeper.
  */
 #ifndef WAYBILL_ENGINE_H
 #define WAYBILL_ENGINE_H
 
 #include <stdbool.h>
 
+#include "access/access.h"
 #include "base/compiler.h"
 #include "base/config.h"
 #include "base/error.h"
@@ -34,6 +35,7 @@ struct db_pool *engine_pool(struct engine *engine); /* for requests */
 /* For requests that read the inventory. It is the same pool unless the inventory has a connection string of its own. */
 struct db_pool *engine_inventory_pool(struct engine *engine);
 
+struct access *engine_access(struct engine *engine);
 struct workers *engine_workers(struct engine *engine);
 struct watches *engine_watches(struct engine *engine);
 struct housekeeper *engine_housekeeper(struct engine *engine); /* NULL for ENGINE_WITHOUT_THREADS */

@@ -27,7 +27,8 @@ static const struct {
      "      [--on-error stop|skip] [--dry-run] [--json] [FILE|-]...\n"
      "                                    load the inventory of a project from files\n"},
     {"token", cli_token,
-     "  token create --project P [--enterprise-project LIST|all] [--expires 30d] [--name TEXT]\n"
+     "  token create --project P [--enterprise-project LIST|all] [--permission LIST]\n"
+     "               [--expires 30d] [--name TEXT]\n"
      "                                    create a token and print it, only once\n"
      "  token list [--project P]          list tokens, without their secrets\n"
      "  token revoke ID                   revoke a token\n"},

@@ -90,6 +90,7 @@ static bool start_engine(struct service *service, enum engine_kind kind, struct 
         return false;
     service->api = (struct api) {
         .config = service->config,
+        .access = engine_access(service->engine),
         .pool = engine_pool(service->engine),
         .inventory = engine_inventory_pool(service->engine),
         .workers = engine_workers(service->engine),

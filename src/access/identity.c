@@ -3,15 +3,65 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "db/query.h"
+
+static const struct {
+    enum permission permission;
+    const char *name;
+} permissions[] = {
+    {PERMISSION_CREATE, "create"},
+    {PERMISSION_READ, "read"},
+    {PERMISSION_SCHEDULE, "schedule"},
+};
+
+bool permissions_parse(const char *names, unsigned *ret_permissions)
+{
+    unsigned found = 0;
+
+    for (;;) {
+        size_t length = strcspn(names, ",");
+        size_t i = 0;
+
+        while (i < ARRAY_SIZE(permissions)
+               && (strlen(permissions[i].name) != length || strncmp(permissions[i].name, names, length) != 0))
+            i++;
+        if (i == ARRAY_SIZE(permissions) || (found & permissions[i].permission) != 0)
+            return false;
+        found |= permissions[i].permission;
+        if (names[length] == '\0')
+            break;
+        names += length + 1;
+    }
+    *ret_permissions = found;
+    return true;
+}
+
+void permissions_format(unsigned given, char out[PERMISSIONS_SIZE])
+{
+    out[0] = '\0';
+    for (size_t i = 0; i < ARRAY_SIZE(permissions); i++) {
+        if ((given & permissions[i].permission) == 0)
+            continue;
+        if (out[0] != '\0')
+            strcat(out, ",");
+        strcat(out, permissions[i].name);
+    }
+}
 
 void identity_clear(struct identity *identity)
 {
+    free(identity->access_key);
     free(identity->project_id);
     for (size_t i = 0; i < identity->count; i++)
         free(identity->enterprise_projects[i]);
     free(identity->enterprise_projects);
     *identity = (struct identity) {0};
+}
+
+bool identity_has_permissions(const struct identity *identity, unsigned needed)
+{
+    return (identity->permissions & needed) == needed;
 }
 
 bool identity_may_use_project(const struct identity *identity, const char *project_id)

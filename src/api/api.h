@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "access/identity.h"
+#include "access/access.h"
 #include "base/compiler.h"
 #include "base/config.h"
 #include "base/error.h"
@@ -29,6 +29,7 @@
 /* The parts of the process that operations use. */
 struct api {
     const struct config *config;
+    struct access *access;
     struct db_pool *pool;            /* the connections for requests */
     struct db_pool *inventory;       /* the connections with which requests read the inventory; may be the same pool */
     struct workers *workers;
@@ -43,9 +44,9 @@ struct api_call {
     struct api *api;
     struct http_request *request;
     struct http_response *response;
-    struct identity identity;          /* empty if the route is open */
+    struct identity identity;          /* empty if the route needs no credentials */
     struct http_query query;
-    const char *project_id;            /* NULL if the route is open */
+    const char *project_id;            /* likewise NULL */
     const char *id;                    /* of the task, file or schedule in the path; NULL if the path has none */
     const char *enterprise_project_id; /* from the query, or the default of the route; NULL if neither */
     struct selection *selection;       /* all columns, and the filters of the query; NULL if the route has no filters */
@@ -91,7 +92,8 @@ struct api_route {
     struct http_route http;
     const char *operation; /* its name in the log */
     api_operation run;
-    bool open; /* needs no token */
+    unsigned permissions; /* bits of enum permission, all of which the caller needs; 0: no credentials are needed */
+    unsigned alternative; /* these suffice too; 0: none */
     size_t max_body; /* limit of the JSON body, which dispatch.c reads before `run`; 0: the body is ignored */
     const struct api_parameter *parameters[API_MAX_PARAMETERS]; /* terminated by NULL */
 };

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "access/credentials.h"
+#include "access/access.h"
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,17 +20,9 @@ static struct credentials read_credentials(const struct http_request *request)
 static bool check_identity(struct api_call *call, struct error *err)
 {
     const struct credentials credentials = read_credentials(call->request);
-    struct db *db;
-    bool known;
 
-    if (!credentials_check(&credentials, err))
-        return false;
-    db = api_acquire_db(call, err);
-    if (db == NULL)
-        return false;
-    known = credentials_identify(db, &credentials, &call->identity, err);
-    api_release_db(call, db);
-    return known;
+    return access_check(&credentials, err)
+           && access_identify(call->api->access, &credentials, &call->identity, err);
 }
 
 /* Decodes the segments of the path in place, and checks project_id. An invalid id needs no check: it finds no task. */
@@ -81,14 +73,28 @@ static bool check_query(struct api_call *call, const struct api_route *route, st
     return true;
 }
 
-static bool check_grants(struct api_call *call, struct error *err)
+static bool check_permissions(const struct api_call *call, const struct api_route *route, struct error *err)
+{
+    char needed[PERMISSIONS_SIZE], given[PERMISSIONS_SIZE];
+
+    if (identity_has_permissions(&call->identity, route->permissions)
+        || (route->alternative != 0 && identity_has_permissions(&call->identity, route->alternative)))
+        return true;
+    permissions_format(route->permissions, needed);
+    permissions_format(call->identity.permissions, given);
+    return error_set(err, ERROR_PERMISSION, "the caller's credentials must have the permissions for this operation, %s,"
+                     " got %s", needed, given);
+}
+
+static bool check_grants(struct api_call *call, const struct api_route *route, struct error *err)
 {
     char excerpt[TEXT_EXCERPT_SIZE];
 
     if (!identity_may_use_project(&call->identity, call->project_id))
         return error_set(err, ERROR_PERMISSION, "project_id must be the project of the caller's credentials, got %s",
                          text_excerpt(excerpt, call->project_id, strlen(call->project_id)));
-    return api_check_enterprise_project(call, call->enterprise_project_id, err);
+    return check_permissions(call, route, err)
+           && api_check_enterprise_project(call, call->enterprise_project_id, err);
 }
 
 /* Reads the body. A signature that covers the body would require the call before check_identity. */
@@ -109,12 +115,12 @@ static bool check_and_run(struct api_call *call, struct http_match *match, struc
     if (!http_match(match, api_routes, api_route_count, sizeof(api_routes[0]), call->request, err))
         return false;
     route = (const struct api_route *) match->route;
-    if (route->open)
+    if (route->permissions == 0)
         return check_query(call, route, err) && route->run(call, err);
     return check_identity(call, err)
            && check_path(call, match, err)
            && check_query(call, route, err)
-           && check_grants(call, err)
+           && check_grants(call, route, err)
            && check_body(call, route, err)
            && route->run(call, err);
 }

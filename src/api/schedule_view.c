@@ -46,7 +46,7 @@ bool schedule_draft_begin(struct api_call *call, struct schedule_draft *draft, s
     draft->scope = identity_scope(&call->identity, api_limit_of(definition->enterprise_project_id));
     draft->owner = (struct schedule_owner) {
         .project_id = call->project_id,
-        .token_id = call->identity.token_id,
+        .credential_id = call->identity.credential_id,
         .enterprise_projects = draft->scope,
     };
     return true;

@@ -104,6 +104,11 @@ static void store_offload(void *member, int choice)
     *(enum config_offload *) member = (enum config_offload) choice;
 }
 
+static void store_provider(void *member, int choice)
+{
+    *(enum config_provider *) member = (enum config_provider) choice;
+}
+
 static void store_log_level(void *member, int choice)
 {
     *(enum log_level *) member = (enum log_level) choice;
@@ -150,6 +155,16 @@ static const struct option options[] = {
     {"csv", "formula_guard", KIND_BOOLEAN, AT(formula_guard), "on", .check = NULL},
     {"limits", "unfinished_tasks", KIND_INTEGER, AT(unfinished_tasks), "200", .min = 1, .max = 1000000},
     {"limits", "running_exports", KIND_INTEGER, AT(running_exports), "16", .min = 0, .max = 100000},
+    {"access", "key_file", KIND_TEXT, AT(key_file), "/etc/waybill/access.key", .check = check_absolute_path},
+    {"access", "link_minutes", KIND_INTEGER, AT(link_minutes), "15", .min = 0, .max = 10080},
+    {"access", "failed_signins", KIND_INTEGER, AT(failed_signins), "100", .min = 0, .max = 1000000},
+    {"access", "provider", KIND_CHOICE, AT(provider), "none",
+     .choices = {[CONFIG_PROVIDER_NONE] = "none", [CONFIG_PROVIDER_KEYSTONE] = "keystone"}, .store = store_provider},
+    {"access", "keystone_url", KIND_TEXT, AT(keystone_url), "", .check = NULL},
+    {"access", "keystone_ca_file", KIND_TEXT, AT(keystone_ca_file), "", .check = NULL},
+    {"access", "create_role", KIND_TEXT, AT(create_role), "member", .check = NULL},
+    {"access", "read_role", KIND_TEXT, AT(read_role), "reader", .check = NULL},
+    {"access", "cache_s", KIND_INTEGER, AT(cache_s), "60", .min = 0, .max = 3600},
     {"notify", "hosts", KIND_TEXT, AT(notify_hosts), "", .check = check_hosts},
     {"notify", "allow_http", KIND_BOOLEAN, AT(notify_allow_http), "off", .check = NULL},
     {"log", "level", KIND_CHOICE, AT(log_level), "info",

@@ -19,6 +19,11 @@ enum config_offload {
     CONFIG_OFFLOAD_X_ACCEL_REDIRECT,
 };
 
+enum config_provider {
+    CONFIG_PROVIDER_NONE,
+    CONFIG_PROVIDER_KEYSTONE,
+};
+
 /* waybill.conf(5) describes each option. Strings are never NULL. */
 struct config {
     char *path; /* of the configuration file */
@@ -58,6 +63,16 @@ struct config {
     /* [limits] */
     int unfinished_tasks;
     int running_exports; /* 0: no limit */
+    /* [access] */
+    char *key_file;
+    int link_minutes;   /* 0: no links */
+    int failed_signins; /* a minute and address; 0: no limit */
+    enum config_provider provider;
+    char *keystone_url;
+    char *keystone_ca_file; /* "": those of the system */
+    char *create_role;
+    char *read_role;
+    int cache_s;
     /* [notify] */
     char *notify_hosts; /* a list of base/hosts.h */
     bool notify_allow_http;

@@ -13,8 +13,8 @@ enum error_code {
     ERROR_NONE,
     ERROR_PARAMETER,    /* a parameter or a body field breaks a rule */
     ERROR_BODY,         /* the body cannot be parsed */
-    ERROR_IDENTITY,     /* no valid token */
-    ERROR_PERMISSION,   /* the caller has no access to the project or enterprise project */
+    ERROR_IDENTITY,     /* no valid credentials */
+    ERROR_PERMISSION,   /* the caller lacks a permission, or access to the project or enterprise project */
     ERROR_NOT_FOUND,    /* no such task or file, for this caller */
     ERROR_NO_API,       /* no such path */
     ERROR_METHOD,       /* the path has no such method */

@@ -37,3 +37,16 @@ char *memory_copy_bytes(const char *data, size_t length)
     copy[length] = '\0';
     return copy;
 }
+
+void memory_wipe(void *data, size_t length)
+{
+    explicit_bzero(data, length);
+}
+
+void memory_free_secret(char *text)
+{
+    if (text == NULL)
+        return;
+    memory_wipe(text, strlen(text));
+    free(text);
+}

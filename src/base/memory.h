@@ -13,4 +13,10 @@ void *memory_resize(void *old, size_t size) __attribute__((returns_nonnull));
 char *memory_copy_text(const char *text) __attribute__((malloc, returns_nonnull));
 char *memory_copy_bytes(const char *data, size_t length) __attribute__((malloc, returns_nonnull)); /* adds a NUL */
 
+/* Overwrites memory that held a secret. */
+void memory_wipe(void *data, size_t length);
+
+/* Overwrites a text and frees it. NULL is allowed. */
+void memory_free_secret(char *text);
+
 #endif

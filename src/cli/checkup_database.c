@@ -64,7 +64,7 @@ static void check_privileges(struct checkup *checkup, struct db *db)
     static const char sql[] =
         "WITH needed (name, privilege) AS ("
         "    SELECT 'waybill.' || name, unnest(privileges) FROM (VALUES"
-        "        ('access_token', '{SELECT}'::text[]),"
+        "        ('credential', '{SELECT}'::text[]),"
         "        ('export_task', '{SELECT,INSERT,UPDATE,DELETE}'),"
         "        ('discarded_file', '{SELECT,INSERT,DELETE}'),"
         "        ('counter', '{SELECT,INSERT,UPDATE}'),"
@@ -78,7 +78,7 @@ static void check_privileges(struct checkup *checkup, struct db *db)
         "         WHERE has_table_privilege(to_regclass(name), privilege) IS NOT TRUE) AS missing,"
         "        (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)"
         "        OR has_schema_privilege('waybill', 'CREATE')"
-        "        OR has_table_privilege('waybill.access_token', 'INSERT, UPDATE, DELETE') AS has_more,"
+        "        OR has_table_privilege('waybill.credential', 'INSERT, UPDATE, DELETE') AS has_more,"
         "        current_user AS role";
     struct error err;
     struct db_result *row = query_row(db, sql, &err);

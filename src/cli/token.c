@@ -5,27 +5,20 @@
 
 #include "access/token.h"
 #include "cli/cli.h"
+#include "cli/credential.h"
 #include "cli/options.h"
 
 static bool create_token(int argc, char **argv, const struct config *config, struct error *err)
 {
-    const char *name = "", *project_id = NULL;
-    char *enterprise_projects = NULL; /* all */
-    int64_t lifetime = 0;             /* 0: no expiry */
-    const struct cli_option options[] = {
-        {"--project", .parse = cli_parse_project, .target = &project_id, .required = true},
-        {"--enterprise-project", .parse = cli_parse_enterprise_projects, .target = &enterprise_projects},
-        {"--expires", .duration = &lifetime},
-        {"--name", .text = &name},
-        {0},
-    };
+    struct credential_spec spec;
+    char *enterprise_projects;
     char token[TOKEN_SIZE];
     struct db *db = NULL;
     bool created;
 
-    created = cli_parse_options("token create", argc, argv, options, err)
+    created = cli_parse_credential("token create", argc, argv, &spec, &enterprise_projects, err)
               && (db = cli_open_owner(config, err)) != NULL
-              && token_create(db, name, project_id, enterprise_projects, lifetime, token, err);
+              && token_create(db, &spec, token, err);
     db_close(db);
     free(enterprise_projects);
     if (created)
@@ -33,32 +26,9 @@ static bool create_token(int argc, char **argv, const struct config *config, str
     return created;
 }
 
-static void print_token(const struct token_entry *entry)
-{
-    const char *const values[] = {entry->token_id, entry->state, entry->project_id,
-                                  entry->enterprise_projects == NULL ? "all" : entry->enterprise_projects,
-                                  entry->create_time, entry->expire_time == NULL ? "never" : entry->expire_time,
-                                  entry->name};
-
-    cli_print_line(values, ARRAY_SIZE(values));
-}
-
 static bool list_tokens(int argc, char **argv, const struct config *config, struct error *err)
 {
-    const char *project_id = NULL;
-    const struct cli_option options[] = {{"--project", .text = &project_id}, {0}};
-    struct db *db;
-    bool listed;
-
-    if (!cli_parse_options("token list", argc, argv, options, err))
-        return false;
-    db = cli_open_owner(config, err);
-    if (db == NULL)
-        return false;
-    puts("ID\tSTATE\tPROJECT\tENTERPRISE PROJECTS\tCREATED\tEXPIRES\tNAME");
-    listed = token_list(db, project_id, print_token, err);
-    db_close(db);
-    return listed;
+    return cli_list_credentials("token list", argc, argv, config, CREDENTIAL_TOKEN, "ID", err);
 }
 
 static bool revoke_token(int argc, char **argv, const struct config *config, struct error *err)
@@ -68,6 +38,7 @@ static bool revoke_token(int argc, char **argv, const struct config *config, str
         {"ID", .integer = &token_id, .max = INT64_C(999999999999999999), .required = true},
         {0},
     };
+    char id[24];
     struct db *db;
     bool revoked;
 
@@ -76,7 +47,8 @@ static bool revoke_token(int argc, char **argv, const struct config *config, str
     db = cli_open_owner(config, err);
     if (db == NULL)
         return false;
-    revoked = token_revoke(db, token_id, err);
+    snprintf(id, sizeof(id), "%" PRId64, token_id);
+    revoked = credential_revoke(db, CREDENTIAL_TOKEN, id, err);
     db_close(db);
     return revoked;
 }

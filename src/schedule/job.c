@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "access/identity.h"
-#include "access/token.h"
+#include "access/credential.h"
 #include "base/digest.h"
 #include "base/time_zone.h"
 #include "db/query.h"
@@ -32,16 +31,28 @@ struct job job_read(const struct db_result *rows, size_t row)
         .export_size = (int) db_integer(rows, row, "export_size"),
         .request = db_text(rows, row, "request"),
         .time_zone = db_text(rows, row, "time_zone"),
-        .token_id = db_integer(rows, row, "token_id"),
+        .credential_id = db_integer(rows, row, "credential_id"),
     };
 }
 
 /* Finds the identity whose grants the job has. The operator has all grants in every project. */
 static bool find_grants(struct db *db, const struct job *job, struct identity *ret_identity, struct error *err)
 {
-    if (job->token_id != 0)
-        return token_identify_by_id(db, job->token_id, ret_identity, err);
-    *ret_identity = (struct identity) {.all = true};
+    struct credential credential = {0};
+    bool found = true;
+
+    if (job->credential_id == 0) {
+        *ret_identity = (struct identity) {.all = true};
+        return true;
+    }
+    if (!credential_find_by_id(db, job->credential_id, &found, &credential, err))
+        return false;
+    if (!found)
+        return error_set(err, ERROR_PERMISSION, "the token or access key of the schedule must be valid, got one that"
+                         " is expired or revoked");
+    *ret_identity = credential.identity;
+    credential.identity = (struct identity) {0};
+    credential_clear(&credential);
     return true;
 }
 
@@ -55,11 +66,12 @@ bool job_find_scope(struct db *db, const struct job *job, char **ret_scope, stru
     if (!find_grants(db, job, &identity, err))
         return false;
     granted = identity_may_see(&identity, enterprise_project)
-              && (job->token_id == 0 || identity_may_use_project(&identity, job->project_id));
+              && (job->credential_id == 0 || identity_may_use_project(&identity, job->project_id));
     if (granted)
         *ret_scope = identity_scope(&identity, enterprise_project);
     else
-        error_set(err, ERROR_PERMISSION, "the enterprise project of the schedule must be granted to its token");
+        error_set(err, ERROR_PERMISSION, "the enterprise project of the schedule must be granted to its token or"
+                  " access key");
     identity_clear(&identity);
     return granted;
 }

@@ -20,13 +20,13 @@ struct job {
     int export_size;
     const char *request;
     const char *time_zone;
-    int64_t token_id; /* 0: the operator */
+    int64_t credential_id; /* 0: the operator */
 };
 
 /* The columns of waybill.export_schedule, under the alias `schedule`, that job_read reads. */
 #define JOB_COLUMNS                                                                                           \
     " schedule.schedule_id, schedule.project_id, schedule.enterprise_project_id, schedule.enterprise_projects," \
-    " schedule.export_size, schedule.request, schedule.time_zone, schedule.token_id"
+    " schedule.export_size, schedule.request, schedule.time_zone, schedule.credential_id"
 
 struct job job_read(const struct db_result *rows, size_t row);
 

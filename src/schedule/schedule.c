@@ -132,7 +132,7 @@ struct row_values {
     char start_time[24];
     char keep[16];
     char export_size[16];
-    char token_id[24];
+    char credential_id[24];
     char pending_from[24];
     char next_run_time[24];
     char secret[WEBHOOK_SECRET_SIZE]; /* for a new URL */
@@ -151,7 +151,7 @@ static bool fill_values(const struct schedule_owner *owner, const struct schedul
     snprintf(texts->start_time, sizeof(texts->start_time), "%" PRId64, definition->start_time);
     snprintf(texts->keep, sizeof(texts->keep), "%d", definition->keep);
     snprintf(texts->export_size, sizeof(texts->export_size), "%d", definition->export_size);
-    snprintf(texts->token_id, sizeof(texts->token_id), "%" PRId64, owner->token_id);
+    snprintf(texts->credential_id, sizeof(texts->credential_id), "%" PRId64, owner->credential_id);
     snprintf(texts->pending_from, sizeof(texts->pending_from), "%" PRId64, now);
     snprintf(texts->next_run_time, sizeof(texts->next_run_time), "%" PRId64, next);
     if (definition->notify_url != NULL)
@@ -160,7 +160,7 @@ static bool fill_values(const struct schedule_owner *owner, const struct schedul
         owner->project_id, owner->enterprise_projects, definition->name, definition->rule, definition->time_zone,
         texts->start_time, definition->enabled ? "true" : "false", texts->keep, definition->enterprise_project_id,
         texts->export_size, definition->request, definition->notify_url,
-        definition->notify_url == NULL ? NULL : texts->secret, owner->token_id == 0 ? NULL : texts->token_id,
+        definition->notify_url == NULL ? NULL : texts->secret, owner->credential_id == 0 ? NULL : texts->credential_id,
         texts->pending_from, next == 0 ? NULL : texts->next_run_time, NULL,
     }, sizeof(*values) * ROW_VALUE_COUNT);
     return true;
@@ -173,7 +173,7 @@ static bool insert(struct db *db, const struct schedule_owner *owner, const stru
     static const char sql[] =
         "INSERT INTO waybill.export_schedule"
         " (project_id, enterprise_projects, name, rule, time_zone, start_time, enabled, keep, enterprise_project_id,"
-        "  export_size, request, notify_url, notify_secret, token_id, create_time, pending_from, next_run_time)"
+        "  export_size, request, notify_url, notify_secret, credential_id, create_time, pending_from, next_run_time)"
         " VALUES ($1, $2::text[], $3, $4, $5, " DB_TIME("$6") ", $7::boolean, $8::integer, $9, $10::integer,"
         "         $11::json, $12, $13, $14::bigint, " DB_TIME("$15") ", " DB_TIME("$15") ", " DB_TIME("$16") ")"
         " ON CONFLICT (project_id, name) DO NOTHING RETURNING schedule_id, " ANNOUNCE_CHANGE;
@@ -259,7 +259,7 @@ static bool update(struct db *db, const char *schedule_id, const struct schedule
         "     enabled = $7::boolean, keep = $8::integer, enterprise_project_id = $9, export_size = $10::integer,"
         "     request = $11::json, notify_url = $12,"
         "     notify_secret = CASE WHEN notify_url IS NOT DISTINCT FROM $12 THEN notify_secret ELSE $13 END,"
-        "     token_id = $14::bigint, pending_from = " DB_TIME("$15") ", next_run_time = " DB_TIME("$16") ","
+        "     credential_id = $14::bigint, pending_from = " DB_TIME("$15") ", next_run_time = " DB_TIME("$16") ","
         "     pause_reason = NULL"
         " WHERE schedule_id = $17::uuid"
         " AND NOT EXISTS (SELECT FROM waybill.export_schedule"

@@ -35,10 +35,10 @@ struct schedule {
 /* Frees the members. */
 void schedule_clear(struct schedule *schedule);
 
-/* Who makes or changes a schedule. Its runs have the grants of the token. */
+/* Who makes or changes a schedule. Its runs have the grants of the credential. */
 struct schedule_owner {
     const char *project_id;
-    int64_t token_id;                /* 0: the operator, who may see everything in the project */
+    int64_t credential_id;                /* 0: the operator, who may see everything in the project */
     const char *enterprise_projects; /* to export now: text[] in its input format; NULL: all */
 };
 

@@ -86,7 +86,7 @@ static void begin(void)
     db = server_open(SERVER_PATIENT_MS);
     other = server_open(SERVER_PATIENT_MS);
     server_run(db, "SET ROLE waybill_service");
-    run("TRUNCATE waybill.export_task, waybill.export_schedule, waybill.access_token CASCADE");
+    run("TRUNCATE waybill.export_task, waybill.export_schedule, waybill.credential CASCADE");
     add(1, "FREQ=HOURLY", T0);
 }
 
@@ -550,9 +550,9 @@ static void grants(const void *row)
     run("UPDATE waybill.export_schedule SET enterprise_project_id = '%s', enterprise_projects = '{was}'",
         c->enterprise_project);
     if (c->token != NULL)
-        run("WITH token AS (INSERT INTO waybill.access_token (name, token_sha256, project_id, enterprise_projects,"
-            " expire_time, revoke_time) VALUES ('t', sha256('t'), %s) RETURNING token_id)"
-            " UPDATE waybill.export_schedule SET token_id = token.token_id FROM token", c->token);
+        run("WITH token AS (INSERT INTO waybill.credential (name, token_sha256, project_id, enterprise_projects,"
+            " expire_time, revoke_time) VALUES ('t', sha256('t'), %s) RETURNING credential_id)"
+            " UPDATE waybill.export_schedule SET credential_id = token.credential_id FROM token", c->token);
     expect_due(T0, 10, 1, 0);
     if (c->granted != NULL) {
         assert_int_equal(count("waybill.export_task WHERE state = 'queued' AND enterprise_projects %s", c->granted), 1);
@@ -572,7 +572,7 @@ static void grants(const void *row)
 static void a_token_that_no_longer_exists(void)
 {
     begin();
-    run("UPDATE waybill.export_schedule SET token_id = 99999");
+    run("UPDATE waybill.export_schedule SET credential_id = 99999");
     expect_due(T0, 10, 1, 0);
     expect_run("failure", T0, "%token%");
     end();
@@ -826,7 +826,7 @@ static void a_retry_whose_grants_are_revoked(void)
     begin();
     run("UPDATE waybill.export_schedule SET notify_url = '" URL "', notify_secret = 'whsec_x'");
     fail_run(T0);
-    run("UPDATE waybill.export_schedule SET token_id = 99999; DELETE FROM waybill.notification");
+    run("UPDATE waybill.export_schedule SET credential_id = 99999; DELETE FROM waybill.notification");
     assert_int_equal(retry(T0 + 5 * MINUTE).restarted, 0);
     expect_run("failure", T0, "%token%");
     assert_int_equal(count("waybill.export_task WHERE error_code = 'HSS.0013' AND error_msg LIKE '%%token%%'"), 1);
@@ -858,7 +858,7 @@ static void a_revoked_retry_beside_that_of_the_operator(void)
 {
     begin();
     fail_run(T0);
-    run("UPDATE waybill.export_schedule SET token_id = 99999");
+    run("UPDATE waybill.export_schedule SET credential_id = 99999");
     before_lock = retry_and_fail_as_operator;
     assert_int_equal(retry(T0 + 6 * MINUTE).failed, 0);
     expect_run("failure", T0, "it failed");

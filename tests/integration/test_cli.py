@@ -67,8 +67,8 @@ def test_a_migration_that_fails_leaves_nothing(site, tmp_path):
 
 
 @pytest.mark.parametrize("script, reason", [
-    ("COPY waybill.access_token TO STDOUT;", "COPY"),
-    ("COPY waybill.access_token FROM STDIN;", "COPY"),
+    ("COPY waybill.credential TO STDOUT;", "COPY"),
+    ("COPY waybill.credential FROM STDIN;", "COPY"),
     ("CREATE TABLE waybill.half (a int); COPY waybill.half FROM STDIN; SELECT 1;", "COPY"),
     ("CREATE TABLE waybill.half (a int); ROLLBACK;", "transaction"),
 ])
@@ -91,7 +91,7 @@ def created(site, *options):
 
 def stored(site, token):
     rows = site.sql(
-        "SELECT token_id, project_id, enterprise_projects, name, expire_time - now() FROM waybill.access_token"
+        "SELECT credential_id, project_id, enterprise_projects, name, expire_time - now() FROM waybill.credential"
         " WHERE token_sha256 = %s",
         hashlib.sha256(token.encode()).digest())
     assert len(rows) == 1, f"{rows}"
@@ -106,7 +106,7 @@ def test_a_token_is_kept_by_its_hash_alone(site):
     token = created(site)
     _, project, scope, _, expires = stored(site, token)
     assert (project, scope, expires) == ("demo", None, None)
-    for (row,) in site.sql("SELECT t::text FROM waybill.access_token t"):
+    for (row,) in site.sql("SELECT t::text FROM waybill.credential t"):
         assert token not in row, f"the token in {row}"
 
 
@@ -167,15 +167,15 @@ def test_hostile_texts_in_the_list(site):
     listed = site.waybill("token", "list", "--project", HOSTILE).stdout
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", listed), f"{listed!r}"
     rows = [line.split("\t") for line in listed.split("\n")[:-1]]
-    assert {len(row) for row in rows} == {7}, f"{listed!r}"
-    row, = [row for row in rows[1:] if row[6]]
-    assert row[2] == row[6] != HOSTILE and row[2].startswith("a\\") and row[2].endswith("😀 l"), f"{row}"
+    assert {len(row) for row in rows} == {9}, f"{listed!r}"
+    row, = [row for row in rows[1:] if row[8]]
+    assert row[2] == row[8] != HOSTILE and row[2].startswith("a\\") and row[2].endswith("😀 l"), f"{row}"
 
 
 @pytest.mark.parametrize("arguments", [["999999999"]])
 def test_revoke_of_no_token(site, arguments):
     done = site.waybill("token", "revoke", *arguments)
-    assert done.returncode == 1 and "no token 999999999, or it is already revoked" in done.stderr, f"{done}"
+    assert done.returncode == 1 and 'no token "999999999", or it is already revoked' in done.stderr, f"{done}"
 
 
 @pytest.mark.parametrize("arguments", [
@@ -193,10 +193,10 @@ def test_revoke_of_no_token(site, arguments):
     ["token", "revoke", "1x"],
 ], ids=lambda arguments: " ".join(arguments)[:60] or "none")
 def test_wrong_calls(site, arguments):
-    before = site.sql("SELECT count(*) FROM waybill.access_token")
+    before = site.sql("SELECT count(*) FROM waybill.credential")
     done = site.waybill(*arguments)
     assert done.returncode == 2 and done.stderr and not done.stdout, f"{done}"
-    assert site.sql("SELECT count(*) FROM waybill.access_token") == before
+    assert site.sql("SELECT count(*) FROM waybill.credential") == before
 
 
 @pytest.mark.parametrize("program", ["waybill", "waybill.fcgi"])

@@ -19,7 +19,7 @@ def broken(hostile):
         hostile.site.sql(statement)
 
 
-@pytest.mark.parametrize("privilege, table", [each_way("SELECT", "access_token"), ("INSERT", "export_task")])
+@pytest.mark.parametrize("privilege, table", [each_way("SELECT", "credential"), ("INSERT", "export_task")])
 def test_a_fault(either, server, broken, privilege, table):
     broken(privilege, table)
     answer = expect_error(either.create(MINIMAL), 500, "HSS.0041")

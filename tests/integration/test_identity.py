@@ -17,7 +17,7 @@ def known(hostile):
         names = "".join(f", {name}" for name in columns)
         values = "".join(f", {value}" for value in columns.values())
         hostile.site.sql(
-            f"INSERT INTO waybill.access_token (project_id, token_sha256{names}) VALUES ('demo', %s{values})",
+            f"INSERT INTO waybill.credential (project_id, token_sha256{names}) VALUES ('demo', %s{values})",
             hashlib.sha256(token.encode()).digest())
         return token
     return insert
@@ -39,7 +39,7 @@ def test_no_identity_anywhere(api, path, token):
 
 def test_the_hash_of_a_token_is_no_token(api, hostile):
     for spell in ("hex", "base64"):
-        token = hostile.site.sql("SELECT encode(token_sha256, %s) FROM waybill.access_token LIMIT 1", spell)[0][0]
+        token = hostile.site.sql("SELECT encode(token_sha256, %s) FROM waybill.credential LIMIT 1", spell)[0][0]
         expect_error(api.create(headers={"X-Auth-Token": token}), 401, "APIGW.0301")
 
 
@@ -78,7 +78,7 @@ def test_expiry(api, known, expire_time, accepted):
 def test_expiry_while_in_use(api, hostile, known):
     token = known(uuid.uuid4().hex, expire_time="now() + interval '1 hour'")
     assert api.create(headers={"X-Auth-Token": token}).status == 200
-    hostile.site.sql("UPDATE waybill.access_token SET expire_time = now() WHERE token_sha256 = %s",
+    hostile.site.sql("UPDATE waybill.credential SET expire_time = now() WHERE token_sha256 = %s",
                      hashlib.sha256(token.encode()).digest())
     expect_error(api.create(headers={"X-Auth-Token": token}), 401, "APIGW.0301")
 

@@ -431,7 +431,7 @@ def test_the_loader_role_is_enough(site, stock):
     config = site.write_config({"inventory.loader_conninfo": site.postgres.conninfo(site.database, "waybill_loader")},
                                name="loader.conf")
     assert stock.load("container_id\na\n", "--replace", config=config) == summary(added=1)
-    for table in ("access_token", "export_task", "export_schedule"):
+    for table in ("credential", "export_task", "export_schedule"):
         assert site.sql("SELECT has_table_privilege('waybill_loader', %s, 'SELECT, INSERT, UPDATE, DELETE')",
                         f"waybill.{table}") == [(False,)]
     stock.load("container_id\na\nb\n")

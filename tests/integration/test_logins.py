@@ -74,7 +74,7 @@ def test_they_have_the_privileges_of_the_role(site, login, role):
 
 @pytest.mark.parametrize("statement", [
     "SET ROLE waybill_owner", "CREATE TABLE waybill.x (a int)", "DELETE FROM waybill.container",
-    "UPDATE waybill.access_token SET revoke_time = NULL", "GRANT waybill_service TO site_owner",
+    "UPDATE waybill.credential SET revoke_time = NULL", "GRANT waybill_service TO site_owner",
 ])
 def test_what_the_service_s_login_may_not_do(site, statement):
     connection = site.connect(SERVICE)

@@ -419,7 +419,7 @@ def test_a_database_that_is_slow(start):
     before = samples(service.client)
     holder = service.site.connect()
     holder.autocommit = False
-    holder.cursor().execute("LOCK TABLE waybill.access_token IN ACCESS EXCLUSIVE MODE")
+    holder.cursor().execute("LOCK TABLE waybill.credential IN ACCESS EXCLUSIVE MODE")
     try:
         expect_error(api.create(MINIMAL), 500, "HSS.0041")
     finally:

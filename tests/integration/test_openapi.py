@@ -454,9 +454,9 @@ def try_everything(service, detour):
     os.rename(service.site.files, service.site.files + ".away")
     each(api, lambda operation: operation.open)
     os.rename(service.site.files + ".away", service.site.files)
-    service.site.sql("ALTER TABLE waybill.access_token RENAME TO gone")
+    service.site.sql("ALTER TABLE waybill.credential RENAME TO gone")
     each(api, closed)
-    service.site.sql("ALTER TABLE waybill.gone RENAME TO access_token")
+    service.site.sql("ALTER TABLE waybill.gone RENAME TO credential")
     with detour.cut():
         each(api)
     return tried

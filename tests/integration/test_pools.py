@@ -24,9 +24,9 @@ def test_requests_cost_no_export_its_lease(fleet):  # noqa: F811
         task_id = api.create_task(BODY, headers=ASYNC)
         made.wait_for_query()
         try:
-            holder.cursor().execute("LOCK TABLE waybill.access_token IN ACCESS EXCLUSIVE MODE")
+            holder.cursor().execute("LOCK TABLE waybill.credential IN ACCESS EXCLUSIVE MODE")
             requests = [callers.submit(api.status, task_id) for _ in range(2 * POOL)]
-            blocked = "SELECT count(*) FROM pg_locks WHERE relation = 'waybill.access_token'::regclass AND NOT granted"
+            blocked = "SELECT count(*) FROM pg_locks WHERE relation = 'waybill.credential'::regclass AND NOT granted"
             eventually(lambda: made.site.sql(blocked) == [(POOL,)], "the requests have all of their connections")
             seen = set()
 

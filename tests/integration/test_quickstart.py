@@ -238,7 +238,7 @@ def test_an_edited_configuration_is_used_and_kept(quickstart):
 
 def test_a_revoked_token_is_replaced(quickstart):
     token = quickstart.shell("echo $TOKEN")
-    quickstart.sql("UPDATE waybill.access_token SET revoke_time = now()")
+    quickstart.sql("UPDATE waybill.credential SET revoke_time = now()")
     quickstart.start()
     assert quickstart.shell("echo $TOKEN") != token
 

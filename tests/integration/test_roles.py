@@ -6,7 +6,7 @@ import pytest
 
 TABLES = {
     "container": {"SELECT"},
-    "access_token": {"SELECT"},
+    "credential": {"SELECT"},
     "schema_migration": {"SELECT"},
     "export_task": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "discarded_file": {"SELECT", "INSERT", "DELETE"},
@@ -109,9 +109,9 @@ def test_the_service_owns_nothing(hostile):
     "CREATE SCHEMA x", "DELETE FROM waybill.container", "UPDATE waybill.container SET status = 'Running'",
     "TRUNCATE waybill.container", "INSERT INTO waybill.container (project_id, container_id) VALUES ('x', 'x')",
     "DROP TABLE waybill.container", "ALTER TABLE waybill.export_task ADD x int", "TRUNCATE waybill.export_task",
-    "UPDATE waybill.access_token SET revoke_time = NULL",
-    "INSERT INTO waybill.access_token (token_sha256, project_id) VALUES (sha256('x'), 'demo')",
-    "DELETE FROM waybill.access_token", "CREATE FUNCTION waybill.quantity_key(int) RETURNS int LANGUAGE sql RETURN 1",
+    "UPDATE waybill.credential SET revoke_time = NULL",
+    "INSERT INTO waybill.credential (token_sha256, project_id) VALUES (sha256('x'), 'demo')",
+    "DELETE FROM waybill.credential", "CREATE FUNCTION waybill.quantity_key(int) RETURNS int LANGUAGE sql RETURN 1",
     "SET ROLE waybill_owner", "COPY waybill.container TO PROGRAM 'true'",
 ])
 def test_what_the_service_may_not_do(hostile, statement):

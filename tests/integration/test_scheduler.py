@@ -279,7 +279,7 @@ def test_revoked_grants(made):
     maker = Schedules(Api(made.site, made.processes["one"].client, "p1", token))
     schedule = maker.add(enterprise_project_id="0")
     operator = Schedules(made.api())
-    made.site.sql("UPDATE waybill.access_token SET revoke_time = now() WHERE enterprise_projects IS NOT NULL")
+    made.site.sql("UPDATE waybill.credential SET revoke_time = now() WHERE enterprise_projects IS NOT NULL")
     operator.make_due(schedule, 1)
     run = operator.wait_for_runs(schedule["schedule_id"], ["failure"])[0]
     assert "token" in run["reason"]

@@ -57,6 +57,15 @@ static const struct option_case {
     {"csv.formula_guard", BOOLEAN, offsetof(struct config, formula_guard), 0, 0, true, NULL},
     {"limits.unfinished_tasks", INTEGER, offsetof(struct config, unfinished_tasks), 1, 1000000, 200, NULL},
     {"limits.running_exports", INTEGER, offsetof(struct config, running_exports), 0, 100000, 16, NULL},
+    {"access.key_file", TEXT, offsetof(struct config, key_file), 0, 0, 0, "/etc/waybill/access.key"},
+    {"access.link_minutes", INTEGER, offsetof(struct config, link_minutes), 0, 10080, 15, NULL},
+    {"access.failed_signins", INTEGER, offsetof(struct config, failed_signins), 0, 1000000, 100, NULL},
+    {"access.provider", INTEGER, offsetof(struct config, provider), 0, 0, CONFIG_PROVIDER_NONE, NULL},
+    {"access.keystone_url", TEXT, offsetof(struct config, keystone_url), 0, 0, 0, ""},
+    {"access.keystone_ca_file", TEXT, offsetof(struct config, keystone_ca_file), 0, 0, 0, ""},
+    {"access.create_role", TEXT, offsetof(struct config, create_role), 0, 0, 0, "member"},
+    {"access.read_role", TEXT, offsetof(struct config, read_role), 0, 0, 0, "reader"},
+    {"access.cache_s", INTEGER, offsetof(struct config, cache_s), 0, 3600, 60, NULL},
     {"notify.hosts", TEXT, offsetof(struct config, notify_hosts), 0, 0, 0, ""},
     {"notify.allow_http", BOOLEAN, offsetof(struct config, notify_allow_http), 0, 0, false, NULL},
     {"log.level", INTEGER, offsetof(struct config, log_level), 0, 0, LOG_INFO, NULL},
@@ -79,6 +88,8 @@ static int number_of(const struct config *config, const struct option_case *opti
     switch (option->offset) {
     case offsetof(struct config, offload):
         return (int) config->offload;
+    case offsetof(struct config, provider):
+        return (int) config->provider;
     case offsetof(struct config, log_level):
         return (int) config->log_level;
     case offsetof(struct config, log_format):

@@ -152,6 +152,7 @@ static void serve_without(const char *method, const char *uri, const char *token
     check_good(engine != NULL, &err);
     api = (struct api) {
         .config = config,
+        .access = engine_access(engine),
         .pool = engine_pool(engine),
         .workers = engine_workers(engine),
         .watches = engine_watches(engine),

@@ -92,8 +92,57 @@ static void is_empty_after_clear(void)
     identity_clear(&identity);
 }
 
+static const struct permission_case {
+    const char *names;
+    bool good;
+    unsigned permissions;
+    const char *formatted;
+} permission_cases[] = {
+    {"create", true, PERMISSION_CREATE, "create"},
+    {"read", true, PERMISSION_READ, "read"},
+    {"schedule", true, PERMISSION_SCHEDULE, "schedule"},
+    {"schedule,create", true, PERMISSION_CREATE | PERMISSION_SCHEDULE, "create,schedule"},
+    {"read,schedule,create", true, PERMISSION_ALL, "create,read,schedule"},
+    {"", false, 0, ""},
+    {"create,", false, 0, ""},
+    {",create", false, 0, ""},
+    {"create,,read", false, 0, ""},
+    {"read,read", false, 0, ""},
+    {"Read", false, 0, ""},
+    {"read ", false, 0, ""},
+    {"rea", false, 0, ""},
+    {"reads", false, 0, ""},
+    {"all", false, 0, ""},
+    {"write", false, 0, ""},
+};
+
+static void permission_names(const void *row)
+{
+    const struct permission_case *c = row;
+    char text[PERMISSIONS_SIZE];
+    unsigned permissions = 0;
+
+    assert_int_equal(permissions_parse(c->names, &permissions), c->good);
+    assert_int_equal(permissions, c->permissions);
+    permissions_format(permissions, text);
+    assert_string_equal(text, c->formatted);
+}
+
+static void all_permissions_are_needed(void)
+{
+    const struct identity identity = {.permissions = PERMISSION_CREATE | PERMISSION_READ};
+
+    assert_true(identity_has_permissions(&identity, PERMISSION_CREATE));
+    assert_true(identity_has_permissions(&identity, PERMISSION_CREATE | PERMISSION_READ));
+    assert_false(identity_has_permissions(&identity, PERMISSION_SCHEDULE));
+    assert_false(identity_has_permissions(&identity, PERMISSION_CREATE | PERMISSION_SCHEDULE));
+    assert_false(identity_has_permissions(&identity, PERMISSION_ALL));
+}
+
 int main(void)
 {
+    CHECK_EACH(permission_names, permission_cases, names);
+    CHECK(all_permissions_are_needed);
     CHECK_EACH(uses_its_own_project, project_cases, project_id);
     CHECK_EACH(sees_what_is_granted, grant_cases, label);
     CHECK(is_empty_after_clear);

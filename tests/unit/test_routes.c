@@ -29,39 +29,51 @@ static const struct route_case {
     const char *path;
     const char *operation;
     api_operation run;
-    bool open;
+    const char *permissions; /* "" if no credentials are needed */
     size_t max_body;
     const char *parameters; /* name=default of each, or name without a default, separated by spaces */
 } route_cases[] = {
-    {"create", HTTP_POST, CREATE, "create", api_create, false, 1048576,
+    {"create", HTTP_POST, CREATE, "create", api_create, "create", 1048576,
      "enterprise_project_id=0 export_size=100000"},
-    {"status", HTTP_GET, STATUS, "status", api_status, false, 0, "enterprise_project_id"},
-    {"remove", HTTP_DELETE, STATUS, "remove", api_remove, false, 0, "enterprise_project_id"},
-    {"list", HTTP_GET, LIST, "list", api_list, false, 0, "enterprise_project_id limit=10 offset=0"},
-    {"containers", HTTP_GET, CONTAINERS, "containers", api_containers, false, 0,
+    {"status", HTTP_GET, STATUS, "status", api_status, "read", 0, "enterprise_project_id"},
+    {"remove", HTTP_DELETE, STATUS, "remove", api_remove, "create", 0, "enterprise_project_id"},
+    {"list", HTTP_GET, LIST, "list", api_list, "read", 0, "enterprise_project_id limit=10 offset=0"},
+    {"containers", HTTP_GET, CONTAINERS, "containers", api_containers, "read", 0,
      "enterprise_project_id=0 container_name= pod_name= image_name= cluster_container limit=10 offset=0"},
-    {"download", HTTP_GET, DOWNLOAD, "download", api_download, false, 0, "enterprise_project_id"},
-    {"download, HEAD", HTTP_HEAD, DOWNLOAD, "download", api_download, false, 0, "enterprise_project_id"},
-    {"schedule create", HTTP_POST, SCHEDULES, "schedule_create", api_schedule_create, false, 1048576, ""},
-    {"schedule list", HTTP_GET, SCHEDULES, "schedule_list", api_schedule_list, false, 0, "limit=10 offset=0"},
-    {"schedule show", HTTP_GET, SCHEDULE, "schedule_show", api_schedule_show, false, 0, ""},
-    {"schedule replace", HTTP_PUT, SCHEDULE, "schedule_replace", api_schedule_replace, false, 1048576, ""},
-    {"schedule remove", HTTP_DELETE, SCHEDULE, "schedule_remove", api_schedule_remove, false, 0, ""},
-    {"schedule run", HTTP_POST, SCHEDULE "/run", "schedule_run", api_schedule_run, false, 0, ""},
-    {"schedule runs", HTTP_GET, SCHEDULE "/runs", "schedule_runs", api_schedule_runs, false, 0, "limit=10 offset=0"},
-    {"schedule latest", HTTP_GET, SCHEDULE "/latest", "schedule_latest", api_schedule_latest, false, 0,
+    {"download", HTTP_GET, DOWNLOAD, "download", api_download, "read", 0, "enterprise_project_id"},
+    {"download, HEAD", HTTP_HEAD, DOWNLOAD, "download", api_download, "read", 0, "enterprise_project_id"},
+    {"schedule create", HTTP_POST, SCHEDULES, "schedule_create", api_schedule_create, "schedule", 1048576, ""},
+    {"schedule list", HTTP_GET, SCHEDULES, "schedule_list", api_schedule_list, "read or schedule", 0,
+     "limit=10 offset=0"},
+    {"schedule show", HTTP_GET, SCHEDULE, "schedule_show", api_schedule_show, "read or schedule", 0, ""},
+    {"schedule replace", HTTP_PUT, SCHEDULE, "schedule_replace", api_schedule_replace, "schedule", 1048576, ""},
+    {"schedule remove", HTTP_DELETE, SCHEDULE, "schedule_remove", api_schedule_remove, "schedule", 0, ""},
+    {"schedule run", HTTP_POST, SCHEDULE "/run", "schedule_run", api_schedule_run, "create,schedule", 0, ""},
+    {"schedule runs", HTTP_GET, SCHEDULE "/runs", "schedule_runs", api_schedule_runs, "read or schedule", 0,
+     "limit=10 offset=0"},
+    {"schedule latest", HTTP_GET, SCHEDULE "/latest", "schedule_latest", api_schedule_latest, "read", 0,
      "enterprise_project_id"},
-    {"schedule latest, HEAD", HTTP_HEAD, SCHEDULE "/latest", "schedule_latest", api_schedule_latest, false, 0,
+    {"schedule latest, HEAD", HTTP_HEAD, SCHEDULE "/latest", "schedule_latest", api_schedule_latest, "read", 0,
      "enterprise_project_id"},
-    {"health", HTTP_GET, "/healthz", "health", api_ready, true, 0, ""},
-    {"health, HEAD", HTTP_HEAD, "/healthz", "health", api_ready, true, 0, ""},
-    {"ready", HTTP_GET, "/healthz/ready", "health", api_ready, true, 0, ""},
-    {"ready, HEAD", HTTP_HEAD, "/healthz/ready", "health", api_ready, true, 0, ""},
-    {"live", HTTP_GET, "/healthz/live", "health", api_live, true, 0, ""},
-    {"live, HEAD", HTTP_HEAD, "/healthz/live", "health", api_live, true, 0, ""},
-    {"metrics", HTTP_GET, "/metrics", "metrics", api_metrics, true, 0, ""},
-    {"metrics, HEAD", HTTP_HEAD, "/metrics", "metrics", api_metrics, true, 0, ""},
+    {"health", HTTP_GET, "/healthz", "health", api_ready, "", 0, ""},
+    {"health, HEAD", HTTP_HEAD, "/healthz", "health", api_ready, "", 0, ""},
+    {"ready", HTTP_GET, "/healthz/ready", "health", api_ready, "", 0, ""},
+    {"ready, HEAD", HTTP_HEAD, "/healthz/ready", "health", api_ready, "", 0, ""},
+    {"live", HTTP_GET, "/healthz/live", "health", api_live, "", 0, ""},
+    {"live, HEAD", HTTP_HEAD, "/healthz/live", "health", api_live, "", 0, ""},
+    {"metrics", HTTP_GET, "/metrics", "metrics", api_metrics, "", 0, ""},
+    {"metrics, HEAD", HTTP_HEAD, "/metrics", "metrics", api_metrics, "", 0, ""},
 };
+
+static void check_permissions(const struct api_route *route, const char *expected)
+{
+    char text[PERMISSIONS_SIZE], alternative[PERMISSIONS_SIZE], both[2 * PERMISSIONS_SIZE + 8];
+
+    permissions_format(route->permissions, text);
+    permissions_format(route->alternative, alternative);
+    snprintf(both, sizeof(both), "%s%s%s", text, route->alternative == 0 ? "" : " or ", alternative);
+    assert_string_equal(both, expected);
+}
 
 static void routes(const void *row)
 {
@@ -75,7 +87,7 @@ static void routes(const void *row)
     route = (const struct api_route *) (const void *) found.route;
     assert_string_equal(route->http.path, c->path);
     assert_true(route->run == c->run);
-    assert_int_equal(route->open, c->open);
+    check_permissions(route, c->permissions);
     assert_int_equal(route->max_body, c->max_body);
     for (size_t i = 0; route->parameters[i] != NULL; i++) {
         const struct api_parameter *parameter = route->parameters[i];
@@ -95,14 +107,14 @@ static void there_are_no_other_routes(void)
     assert_int_equal(api_route_count, ARRAY_SIZE(route_cases));
 }
 
-/* All routes of the API need a token, an open route takes no body, and all parameters fit in a row. */
-static void every_route_needs_a_token(void)
+/* All routes of the API need credentials, the others take no body, and all parameters fit in a row. */
+static void every_route_needs_credentials(void)
 {
     for (size_t i = 0; i < api_route_count; i++) {
         size_t count = 0;
 
-        assert_int_equal(api_routes[i].open, strncmp(api_routes[i].http.path, "/v5/", 4) != 0);
-        assert_true(!api_routes[i].open || api_routes[i].max_body == 0);
+        assert_int_equal(api_routes[i].permissions != 0, strncmp(api_routes[i].http.path, "/v5/", 4) == 0);
+        assert_true(api_routes[i].permissions != 0 || api_routes[i].max_body == 0);
         while (count < API_MAX_PARAMETERS && api_routes[i].parameters[count] != NULL)
             count++;
         assert_true(count < API_MAX_PARAMETERS);
@@ -391,7 +403,7 @@ int main(void)
 {
     CHECK_EACH(routes, route_cases, label);
     CHECK(there_are_no_other_routes);
-    CHECK(every_route_needs_a_token);
+    CHECK(every_route_needs_credentials);
     CHECK_EACH(no_routes, allow_cases, path);
     CHECK_EACH(export_sizes, size_cases, value);
     CHECK_EACH(pages, page_cases, value);

@@ -1,5 +1,5 @@
-/* access/credentials.c and access/token.c: what they check without a database. */
-#include "access/credentials.h"
+/* access/access.c and access/token.c: what they check without a database. */
+#include "access/access.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +20,9 @@ static void token_lengths(void)
 
         memset(token, 'T', lengths[i]);
         if (lengths[i] <= TOKEN_MAX_LENGTH) {
-            check_good(credentials_check(&credentials, &err), &err);
+            check_good(access_check(&credentials, &err), &err);
         } else {
-            assert_false(credentials_check(&credentials, &err));
+            assert_false(access_check(&credentials, &err));
             check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token must be 1 to 32768 characters long");
             assert_null(strstr(err.message, "TTT"));
         }
@@ -34,9 +34,9 @@ static void some_credentials_are_required(void)
 {
     struct error err;
 
-    assert_false(credentials_check(&(const struct credentials) {.token = NULL}, &err));
+    assert_false(access_check(&(const struct credentials) {.token = NULL}, &err));
     check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token is required");
-    assert_false(credentials_check(&(const struct credentials) {.token = ""}, &err));
+    assert_false(access_check(&(const struct credentials) {.token = ""}, &err));
     check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token is required");
 }
 
@@ -44,5 +44,5 @@ int main(void)
 {
     CHECK(token_lengths);
     CHECK(some_credentials_are_required);
-    return check_run("access/credentials, access/token");
+    return check_run("access/access, access/token");
 }
