@@ -26,6 +26,9 @@ static const struct {
      "      [--cluster-name N] [--cluster-type T] [--image NAME] [--include init,ephemeral] [--replace]\n"
      "      [--on-error stop|skip] [--dry-run] [--json] [FILE|-]...\n"
      "                                    load the inventory of a project from files\n"},
+    {"key", cli_key,
+     "  key init                          create the key file, which access keys and links need\n"
+     "  key rotate                        change the key of the key file\n"},
     {"token", cli_token,
      "  token create --project P [--enterprise-project LIST|all] [--permission LIST]\n"
      "               [--expires 30d] [--name TEXT]\n"

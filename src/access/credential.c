@@ -133,6 +133,42 @@ bool credential_add_access_key(struct db *db, const struct credential_spec *spec
     return add(db, spec, NULL, access_key, sealed_secret, err);
 }
 
+static bool reseal_row(struct db *db, const char *access_key, char *sealed_secret, struct error *err)
+{
+    static const char sql[] = "UPDATE waybill.credential SET sealed_secret = $2 WHERE access_key = $1";
+    const char *const values[] = {access_key, sealed_secret};
+    bool done = sealed_secret != NULL && db_execute(db, sql, ARRAY_SIZE(values), values, NULL, err);
+
+    free(sealed_secret);
+    return done;
+}
+
+bool credential_reseal(struct db *db, char *(*reseal)(void *context, const char *access_key, const char *sealed_secret,
+                                                     struct error *err),
+                       void *context, struct error *err)
+{
+    static const char sql[] =
+        "SELECT access_key, sealed_secret FROM waybill.credential WHERE access_key IS NOT NULL"
+        " ORDER BY credential_id FOR UPDATE";
+    struct db_result *rows;
+    bool done;
+
+    if (!db_begin(db, err))
+        return false;
+    rows = db_query(db, DB_ROWS, sql, 0, NULL, err);
+    done = rows != NULL;
+    for (size_t i = 0; done && i < db_rows(rows); i++) {
+        const char *access_key = db_text(rows, i, "access_key");
+
+        done = reseal_row(db, access_key, reseal(context, access_key, db_text(rows, i, "sealed_secret"), err), err);
+    }
+    db_result_free(rows);
+    if (done)
+        return db_commit(db, err);
+    db_rollback(db);
+    return false;
+}
+
 bool credential_revoke(struct db *db, enum credential_kind kind, const char *key, struct error *err)
 {
     static const struct {

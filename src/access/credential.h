@@ -65,6 +65,14 @@ MUST_CHECK bool credential_add_access_key(struct db *db, const struct credential
                                           const char *sealed_secret, struct error *err);
 
 /*
+ * Replaces the sealed secret of every access key, in one transaction. `reseal` returns the new sealed secret, which is
+ * freed with free(), or NULL with an error.
+ */
+MUST_CHECK bool credential_reseal(struct db *db, char *(*reseal)(void *context, const char *access_key,
+                                                                const char *sealed_secret, struct error *err),
+                                  void *context, struct error *err);
+
+/*
  * Revokes a token by its ID, or an access key by its name. Fails with ERROR_NOT_FOUND if it does not exist or is
  * already revoked.
  */

@@ -1,5 +1,6 @@
 #include "base/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
@@ -51,6 +52,13 @@ void digest_hmac_sha256(const void *key, size_t key_length, const void *data, si
                         unsigned char out[SHA256_SIZE])
 {
     check_libcrypto(HMAC(EVP_sha256(), key, (int) key_length, data, length, out, NULL) != NULL);
+}
+
+bool digest_equal_texts(const char *a, const char *b)
+{
+    size_t length = strlen(a);
+
+    return strlen(b) == length && CRYPTO_memcmp(a, b, length) == 0;
 }
 
 void base64_encode(char *out, const void *data, size_t length)

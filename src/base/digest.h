@@ -24,6 +24,9 @@ void digest_sha256(const void *data, size_t length, unsigned char out[SHA256_SIZ
 void digest_hmac_sha256(const void *key, size_t key_length, const void *data, size_t length,
                         unsigned char out[SHA256_SIZE]);
 
+/* Compares two texts. The time depends only on their lengths. */
+MUST_CHECK bool digest_equal_texts(const char *a, const char *b);
+
 /* The size of `length` bytes in base64, including the NUL. */
 #define BASE64_SIZE(length) (((length) + 2) / 3 * 4 + 1)
 

@@ -18,6 +18,7 @@ typedef bool (*cli_run)(int argc, char **argv, const struct config *config, stru
 bool cli_check(int argc, char **argv, const struct config *config, struct error *err);
 bool cli_export(int argc, char **argv, const struct config *config, struct error *err);
 bool cli_inventory(int argc, char **argv, const struct config *config, struct error *err);
+bool cli_key(int argc, char **argv, const struct config *config, struct error *err);
 bool cli_migrate(int argc, char **argv, const struct config *config, struct error *err);
 bool cli_schedule(int argc, char **argv, const struct config *config, struct error *err);
 bool cli_task(int argc, char **argv, const struct config *config, struct error *err);
