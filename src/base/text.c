@@ -154,6 +154,28 @@ bool text_percent_decode(char *text, bool plus_is_space)
     return text_utf8_count(text, (size_t) (to - text), &count);
 }
 
+char *text_next_pair(char **rest)
+{
+    char *pair;
+
+    do
+        pair = strsep(rest, "&");
+    while (pair != NULL && *pair == '\0');
+    return pair;
+}
+
+bool text_decode_pair(char *pair, char **ret_value)
+{
+    char *value = strchr(pair, '=');
+
+    if (value == NULL)
+        value = pair + strlen(pair);
+    else
+        *value++ = '\0';
+    *ret_value = value;
+    return text_percent_decode(pair, true) && text_percent_decode(value, true);
+}
+
 bool text_is_uuid(const char *text)
 {
     static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";

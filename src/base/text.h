@@ -39,6 +39,15 @@ const char *text_excerpt(char out[TEXT_EXCERPT_SIZE], const char *text, size_t l
  */
 bool text_percent_decode(char *text, bool plus_is_space);
 
+/* Splits the next pair off pairs that are joined by &. Skips empty pairs. Returns NULL if there are no more. */
+char *text_next_pair(char **rest);
+
+/*
+ * Splits a pair at its first = and decodes the name and the value in place, with + as a space. The value is "" if there
+ * is no =. Returns false as text_percent_decode does.
+ */
+bool text_decode_pair(char *pair, char **ret_value);
+
 /* Whether the text has the form of a UUID in lower case (RFC 9562), which this service generates. */
 bool text_is_uuid(const char *text);
 

@@ -9,14 +9,10 @@
 static bool add_pair(struct http_query *query, char *pair, struct error *err)
 {
     char excerpt[TEXT_EXCERPT_SIZE];
-    char *value = strchr(pair, '=');
+    char *value;
 
     text_excerpt(excerpt, pair, strlen(pair));
-    if (value == NULL)
-        value = pair + strlen(pair);
-    else
-        *value++ = '\0';
-    if (!text_percent_decode(pair, true) || !text_percent_decode(value, true))
+    if (!text_decode_pair(pair, &value))
         return error_set(err, ERROR_PARAMETER, "the query must be percent-encoded UTF-8 without U+0000, got %s",
                          excerpt);
     if (http_query_find(query, pair) != NULL)
@@ -38,8 +34,8 @@ bool http_query_parse(struct http_query *query, const char *text, struct error *
 
     *query = (struct http_query) {.text = memory_copy_text(text)};
     rest = query->text;
-    while ((pair = strsep(&rest, "&")) != NULL) {
-        if (*pair != '\0' && !add_pair(query, pair, err))
+    while ((pair = text_next_pair(&rest)) != NULL) {
+        if (!add_pair(query, pair, err))
             return false;
     }
     return true;

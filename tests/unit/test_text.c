@@ -1,8 +1,11 @@
 #include "base/text.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "check.h"
 
 static const struct utf8_case {
@@ -373,6 +376,45 @@ static void hex(void)
     assert_string_equal(out, "");
 }
 
+static const struct pairs_case {
+    const char *text;
+    const char *pairs; /* name, =, value and ; for each; ! in place of one that cannot be decoded */
+} pairs_cases[] = {
+    {"", ""},
+    {"&", ""},
+    {"a=b", "a=b;"},
+    {"a=b&c=d", "a=b;c=d;"},
+    {"&&a=b&&c=d&", "a=b;c=d;"},
+    {"a", "a=;"},
+    {"a=", "a=;"},
+    {"=b", "=b;"},
+    {"=", "=;"},
+    {"a=b=c", "a=b=c;"},
+    {"a+b=c+d%2B", "a b=c d+;"},
+    {"%26=%3D", "&==;"},
+    {"%=a&b=%00&c=d", "!!c=d;"},
+};
+
+static void pairs(const void *row)
+{
+    const struct pairs_case *c = row;
+    char *text = memory_copy_text(c->text);
+    char *rest = text, *name, *value;
+    char found[64] = "";
+
+    while ((name = text_next_pair(&rest)) != NULL) {
+        size_t used = strlen(found);
+
+        if (text_decode_pair(name, &value))
+            snprintf(found + used, sizeof(found) - used, "%s=%s;", name, value);
+        else
+            strcat(found, "!");
+    }
+    assert_null(text_next_pair(&rest));
+    assert_string_equal(found, c->pairs);
+    free(text);
+}
+
 static void equal_ignoring_case(void)
 {
     assert_true(text_equal_ignoring_case("", ""));
@@ -394,6 +436,7 @@ int main(void)
     CHECK_EACH(excerpts, excerpt_cases, label);
     CHECK_EACH(long_excerpts, long_cases, label);
     CHECK_EACH(percent_decodes, percent_cases, text);
+    CHECK_EACH(pairs, pairs_cases, text);
     CHECK_EACH(uuids, uuid_cases, text);
     CHECK_EACH(digits, digits_cases, text);
     CHECK(hex);
