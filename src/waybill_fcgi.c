@@ -133,8 +133,8 @@ static bool start(struct service *service, struct error *err)
     signals_block();
     if (!start_engine(service, ENGINE_WITH_THREADS, err))
         return false;
-    service->server = fastcgi_start(service->socket, config->request_threads, config->waiting_requests, api_serve,
-                                    &service->api, err);
+    service->server = fastcgi_start(service->socket, config->request_threads, config->waiting_requests,
+                                    NULL, api_serve, &service->api, err);
     signal(SIGPIPE, SIG_IGN); /* libfcgi has installed its own handler */
     if (service->server != NULL)
         return true;

@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 struct connection *connection_new(int socket)
 {
@@ -20,6 +22,7 @@ void connection_free(struct connection *connection)
 {
     close(connection->socket);
     buffer_free(&connection->params);
+    buffer_free(&connection->body);
     buffer_free(&connection->input);
     free(connection);
 }
@@ -118,13 +121,18 @@ static enum connection_result parse_head_records(struct connection *connection, 
     }
 }
 
-enum connection_result connection_receive_head(struct connection *connection)
+static enum connection_result receive_head(struct connection *connection)
 {
     char piece[CONNECTION_PIECE];
     size_t got = 0;
     enum connection_result result = receive_once(connection, piece, sizeof(piece), &got);
 
     return result == CONNECTION_RECEIVED ? parse_head_records(connection, (struct record_bytes) {piece, got}) : result;
+}
+
+size_t connection_held(const struct connection *connection)
+{
+    return connection->params.length + connection->body.length + connection->input.length;
 }
 
 enum connection_result connection_receive(struct connection *connection)
@@ -147,8 +155,11 @@ bool connection_is_finished(const struct connection *connection)
     return connection->records.phase == RECORD_PHASE_FINISHED || connection->records.phase == RECORD_PHASE_INVALID;
 }
 
-/* Returns 1 to `size` bytes of received content, or none if more must be received or the request has ended. */
-static struct record_bytes next_content(struct connection *connection, size_t size)
+/*
+ * Returns 1 to `size` bytes of received content, or none if more must be received or the request has ended;
+ * *ret_event tells which.
+ */
+static struct record_bytes next_content(struct connection *connection, size_t size, enum record_event *ret_event)
 {
     for (;;) {
         size_t rest = connection->input.length - connection->consumed;
@@ -157,6 +168,7 @@ static struct record_bytes next_content(struct connection *connection, size_t si
         struct record_bytes content = {0};
         enum record_event event = record_read(&connection->records, &window, &content);
 
+        *ret_event = event;
         connection->consumed += (size_t) (window.data - start);
         if (event == RECORD_MANAGEMENT && !respond_to_management(connection))
             connection->records.phase = RECORD_PHASE_INVALID;
@@ -167,10 +179,99 @@ static struct record_bytes next_content(struct connection *connection, size_t si
     }
 }
 
+/* Moves received content to the body until it has the bytes that are wanted, or ends. */
+static enum connection_result gather_body(struct connection *connection)
+{
+    while (connection->body.length < connection->wanted) {
+        enum record_event event;
+        struct record_bytes content = next_content(connection, connection->wanted - connection->body.length, &event);
+
+        switch (event) {
+        case RECORD_CONTENT:
+            buffer_append(&connection->body, content.data, content.length);
+            break;
+        case RECORD_NEEDS_MORE:
+            buffer_free(&connection->input); /* a slow connection must not hold a whole piece */
+            connection->consumed = 0;
+            return CONNECTION_RECEIVED;
+        case RECORD_STREAM_END:
+            return CONNECTION_COMPLETE;
+        case RECORD_ABORT:
+            return lose_connection(connection, "aborted by the web server");
+        case RECORD_MANAGEMENT:
+            return lose_connection(connection, "cannot send the response to a management record");
+        case RECORD_INVALID:
+            return lose_connection(connection, connection->records.problem);
+        }
+    }
+    return CONNECTION_COMPLETE;
+}
+
+/*
+ * Returns how many bytes of the body are received before a thread serves the request. They are as many as
+ * http_request_read_body reads. A body that it rejects because of Content-Length need not be received.
+ */
+static size_t count_wanted(const struct connection *connection, const struct fastcgi_whole *whole)
+{
+    const struct buffer *params = &connection->params;
+    size_t prefix = whole->variable == NULL ? 0 : strlen(whole->prefix);
+    struct record_bytes value;
+    int64_t announced;
+    char digits[20];
+
+    if (whole->variable == NULL || connection->is_oversized
+        || !record_find_param(buffer_text(params), params->length, whole->variable, &value)
+        || value.length < prefix || strncasecmp(value.data, whole->prefix, prefix) != 0)
+        return 0;
+    if (!record_find_param(buffer_text(params), params->length, "CONTENT_LENGTH", &value) || value.length == 0)
+        return whole->max_body + 1;
+    if (value.length >= sizeof(digits))
+        return 0;
+    memcpy(digits, value.data, value.length);
+    digits[value.length] = '\0';
+    return text_parse_digits(digits, 18, &announced) && announced <= (int64_t) whole->max_body ? (size_t) announced : 0;
+}
+
+enum connection_result connection_receive_request(struct connection *connection, const struct fastcgi_whole *whole)
+{
+    enum connection_result result;
+
+    if (connection->has_head) {
+        result = connection_receive(connection);
+    } else {
+        result = receive_head(connection);
+        if (result == CONNECTION_COMPLETE) {
+            connection->has_head = true;
+            connection->wanted = count_wanted(connection, whole);
+        }
+    }
+    return connection->has_head && (result == CONNECTION_RECEIVED || result == CONNECTION_COMPLETE)
+           ? gather_body(connection) : result;
+}
+
+/* Copies 1 to `size` bytes of the body that was received before the request was served. */
+static size_t take_body(struct connection *connection, char *data, size_t size)
+{
+    size_t rest = connection->body.length - connection->taken;
+    size_t length = rest < size ? rest : size;
+
+    memcpy(data, connection->body.data + connection->taken, length);
+    connection->taken += length;
+    if (length == rest) {
+        buffer_free(&connection->body);
+        connection->taken = 0;
+    }
+    return length;
+}
+
 size_t connection_take(struct connection *connection, char *data, size_t size)
 {
-    struct record_bytes content = next_content(connection, size);
+    enum record_event event;
+    struct record_bytes content;
 
+    if (connection->body.length > 0)
+        return take_body(connection, data, size);
+    content = next_content(connection, size, &event);
     if (content.length > 0)
         memcpy(data, content.data, content.length);
     return content.length;
@@ -178,7 +279,9 @@ size_t connection_take(struct connection *connection, char *data, size_t size)
 
 bool connection_skip(struct connection *connection)
 {
-    while (next_content(connection, CONNECTION_PIECE).length > 0)
+    enum record_event event;
+
+    while (next_content(connection, CONNECTION_PIECE, &event).length > 0)
         continue;
     return connection_is_finished(connection);
 }

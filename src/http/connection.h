@@ -1,8 +1,8 @@
 /*
  * A connection from a web server, and the part of its request that has been received. No function here waits. One
- * thread at a time uses a connection: the intake thread until the head is complete, then the thread that serves the
- * request, then the intake thread again if more of the body may arrive. The head of a request consists of all its
- * parameters, that is, its headers and CGI variables.
+ * thread at a time uses a connection: the intake thread until the head is complete, and the body too if it is to be
+ * received first; then the thread that serves the request; then the intake thread again if more of the body may arrive.
+ * The head of a request consists of all its parameters, that is, its headers and CGI variables.
  */
 #ifndef WAYBILL_HTTP_CONNECTION_H
 #define WAYBILL_HTTP_CONNECTION_H
@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/compiler.h"
+#include "http/fastcgi.h"
 #include "http/record.h"
 
 #define CONNECTION_MAX_PARAMS (512 * 1024) /* bytes of a head */
@@ -20,8 +21,8 @@
 
 enum connection_result {
     CONNECTION_IDLE,     /* nothing was received */
-    CONNECTION_RECEIVED, /* something was received; of a head, more must follow */
-    CONNECTION_COMPLETE, /* the head is complete */
+    CONNECTION_RECEIVED, /* something was received; of a request, more must follow */
+    CONNECTION_COMPLETE, /* a thread can serve the request */
     CONNECTION_LOST,     /* the peer closed the connection or sent an invalid request, or receiving failed */
 };
 
@@ -30,6 +31,10 @@ struct connection {
     struct record_reader records;
     struct buffer params; /* the content of PARAMS received so far */
     bool is_oversized;    /* PARAMS exceeds a limit: `params` is cut, and the head counts as complete */
+    bool has_head;        /* PARAMS is complete, or oversized */
+    size_t wanted;        /* bytes of the body to receive before a thread serves the request, unless it ends earlier */
+    struct buffer body;   /* these bytes; those from `taken` on are not read yet */
+    size_t taken;
     struct buffer input;  /* received bytes; those from `consumed` on are not parsed yet */
     size_t consumed;
     const char *problem;  /* why the connection is lost, for the log */
@@ -55,8 +60,15 @@ void connection_free(struct connection *connection);
 /* Whether no record of a request has begun to arrive. Complete management records do not count. */
 bool connection_is_silent(const struct connection *connection);
 
-/* Receives once, for the head. After CONNECTION_COMPLETE, `params` contains only complete pairs. */
-MUST_CHECK enum connection_result connection_receive_head(struct connection *connection);
+/*
+ * Receives once. CONNECTION_COMPLETE: a thread can serve the request, because its head is complete, and its body too if
+ * the rule applies. `params` then contains only complete pairs.
+ */
+MUST_CHECK enum connection_result connection_receive_request(struct connection *connection,
+                                                             const struct fastcgi_whole *whole);
+
+/* Returns the number of bytes in memory that the peer has sent. */
+size_t connection_held(const struct connection *connection);
 
 /* Receives once, after the head. Never CONNECTION_COMPLETE. Call it only when connection_take has returned 0. */
 MUST_CHECK enum connection_result connection_receive(struct connection *connection);

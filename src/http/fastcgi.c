@@ -131,6 +131,14 @@ ssize_t fastcgi_read(struct fastcgi_exchange *exchange, char *data, size_t size)
     return fastcgi_is_oversized(exchange) ? 0 : receive_body(exchange, data, size);
 }
 
+bool fastcgi_may_have_body(const struct fastcgi_exchange *exchange)
+{
+    const char *length = fastcgi_variable(exchange, "CONTENT_LENGTH");
+
+    return exchange->request != NULL || (length != NULL && *length != '\0')
+           || fastcgi_variable(exchange, "HTTP_TRANSFER_ENCODING") != NULL;
+}
+
 void fastcgi_set_time_limit(struct fastcgi_exchange *exchange, int64_t ms)
 {
     exchange->response_deadline = clock_monotonic_ms() + ms;
@@ -286,16 +294,19 @@ static void free_server(struct fastcgi_server *server)
     free(server);
 }
 
-struct fastcgi_server *fastcgi_start(int socket, int threads, int waits, fastcgi_handler handler, void *context,
-                                     struct error *err)
+struct fastcgi_server *fastcgi_start(int socket, int threads, int waits, const struct fastcgi_whole *whole,
+                                     fastcgi_handler handler, void *context, struct error *err)
 {
     struct fastcgi_server *server = memory_zeroed(1, sizeof(*server));
+    struct intake_limits limits = intake_limits;
 
+    if (whole != NULL)
+        limits.whole = *whole;
     server->handler = handler;
     server->context = context;
     server->deadlines = deadlines_start();
     if (FCGX_Init() == 0 && server->deadlines != NULL)
-        server->intake = intake_start(socket, &intake_limits);
+        server->intake = intake_start(socket, &limits);
     if (server->intake == NULL) {
         error_set(err, ERROR_INTERNAL, "cannot start the FastCGI server");
         free_server(server);

@@ -34,6 +34,12 @@ bool fastcgi_is_oversized(const struct fastcgi_exchange *exchange);
 ssize_t fastcgi_read(struct fastcgi_exchange *exchange, char *data, size_t size);
 
 /*
+ * Whether the request may have a body. A CGI program must not read one that is not announced, because the web server
+ * may leave standard input open.
+ */
+bool fastcgi_may_have_body(const struct fastcgi_exchange *exchange);
+
+/*
  * Sets the time limit of the entire response, in milliseconds from now. By default, the limit is 60 seconds from the
  * first write. Each single write is also limited to 60 seconds.
  */
@@ -62,6 +68,18 @@ enum fastcgi_pause {
 MUST_CHECK bool fastcgi_pause(struct fastcgi_exchange *exchange, enum fastcgi_pause reason);
 void fastcgi_resume(struct fastcgi_exchange *exchange, enum fastcgi_pause reason);
 
+/*
+ * The requests that are received whole before a thread serves them, so that a slow client costs no thread: those with a
+ * variable whose value begins with a prefix, in any case. Of the body, as much is received as http_request_read_body
+ * reads: up to Content-Length or its end; nothing if Content-Length exceeds max_body; at most one byte beyond max_body,
+ * which shows that it is too large. A request that does not arrive within 60 seconds is dropped.
+ */
+struct fastcgi_whole {
+    const char *variable; /* NULL: no requests */
+    const char *prefix;
+    size_t max_body;
+};
+
 typedef void (*fastcgi_handler)(void *context, struct fastcgi_exchange *exchange);
 
 struct fastcgi_server;
@@ -69,12 +87,12 @@ struct fastcgi_server;
 /*
  * Serves a listening socket, which must be in non-blocking mode, with `threads` threads. Each thread calls the handler
  * for one request at a time. In addition, at most `waits` threads may pause for FASTCGI_WAIT, and 256 for
- * FASTCGI_TRANSFER. The caller still owns the socket. Returns NULL on failure.
+ * FASTCGI_TRANSFER. `whole` may be NULL. The caller still owns the socket. Returns NULL on failure.
  */
-MUST_CHECK struct fastcgi_server *fastcgi_start(int socket, int threads, int waits, fastcgi_handler handler,
-                                                void *context, struct error *err);
+MUST_CHECK struct fastcgi_server *fastcgi_start(int socket, int threads, int waits, const struct fastcgi_whole *whole,
+                                                fastcgi_handler handler, void *context, struct error *err);
 
-/* Stops accepting connections. Requests whose head has partly arrived are still received and served. */
+/* Stops accepting connections. Requests that have partly arrived are still received and served. */
 void fastcgi_close(struct fastcgi_server *server);
 
 /*

@@ -18,7 +18,6 @@
 #define DESCRIPTORS 4096  /* number of file descriptors that the process requests */
 #define EXHAUSTED_MS 100  /* delay after an accept that failed for lack of descriptors or memory */
 #define EVENTS 64         /* maximum number of events, and of accepted connections, per round */
-#define LAST_PIECES (2 * CONNECTION_MAX_PARAMS / CONNECTION_PIECE) /* maximum number of reads of an expired head */
 
 struct intake {
     int socket;
@@ -29,7 +28,7 @@ struct intake {
     pthread_t thread;
 
     /* Used only by the thread. */
-    struct connection_list heads;  /* incomplete heads, the oldest first */
+    struct connection_list heads;  /* incomplete requests, the oldest first */
     struct drains drains;
     bool may_have_backlog;         /* connections may be waiting to be accepted */
     int64_t accept_after;          /* monotonic; 0: immediately */
@@ -66,19 +65,19 @@ static void drop_head(struct intake *intake, struct connection *connection, cons
     connection_free(connection);
 }
 
-/* Reads from a new connection. Usually the complete head has already arrived. */
+/* Reads from a new connection. Usually the complete request has already arrived. */
 static void begin_head(struct intake *intake, struct connection *connection)
 {
     enum connection_result result;
 
     connection->deadline = clock_monotonic_ms() + intake->limits.head_ms;
-    result = connection_receive_head(connection);
+    result = connection_receive_request(connection, &intake->limits.whole);
     if (result == CONNECTION_COMPLETE) {
         queue_put(&intake->queue, connection);
         return;
     }
     connection_list_append(&intake->heads, connection);
-    queue_account(&intake->queue, connection, connection->params.length);
+    queue_account(&intake->queue, connection, connection_held(connection));
     if (result == CONNECTION_LOST)
         drop_head(intake, connection, connection->problem);
     else if (!watch_connection(intake, connection))
@@ -87,10 +86,10 @@ static void begin_head(struct intake *intake, struct connection *connection)
         drop_head(intake, intake->heads.first, "too many incomplete requests");
 }
 
-/* Reads more of a head. */
+/* Reads more of a request. */
 static enum connection_result continue_head(struct intake *intake, struct connection *connection)
 {
-    enum connection_result result = connection_receive_head(connection);
+    enum connection_result result = connection_receive_request(connection, &intake->limits.whole);
 
     if (result == CONNECTION_COMPLETE) {
         (void) epoll_ctl(intake->events, EPOLL_CTL_DEL, connection->socket, NULL);
@@ -99,16 +98,16 @@ static enum connection_result continue_head(struct intake *intake, struct connec
     } else if (result == CONNECTION_LOST) {
         drop_head(intake, connection, connection->problem);
     } else {
-        queue_account(&intake->queue, connection, connection->params.length);
+        queue_account(&intake->queue, connection, connection_held(connection));
     }
     return result;
 }
 
-/* Closes the oldest connections with incomplete heads while the heads in memory exceed the limit. */
+/* Closes the oldest connections with incomplete requests while the requests in memory exceed the limit. */
 static void enforce_held_limit(struct intake *intake)
 {
     while (intake->heads.first != NULL && queue_held(&intake->queue) > intake->limits.held)
-        drop_head(intake, intake->heads.first, "the headers of all pending requests are too large");
+        drop_head(intake, intake->heads.first, "all pending requests together are too large");
 }
 
 /* Begins to drain the connections that intake_drain has passed to this thread. */
@@ -171,12 +170,13 @@ static void accept_connections(struct intake *intake)
     }
 }
 
-/* Closes an expired connection, unless the rest of its head has arrived, for example while the process was stopped. */
+/* Closes an expired connection, unless its request is now complete, for example after the process was stopped. */
 static void expire_head(struct intake *intake, struct connection *connection)
 {
+    size_t pieces = 2 * (CONNECTION_MAX_PARAMS + intake->limits.whole.max_body) / CONNECTION_PIECE;
     enum connection_result result = CONNECTION_RECEIVED;
 
-    for (int i = 0; i < LAST_PIECES && result == CONNECTION_RECEIVED; i++)
+    for (size_t i = 0; i < pieces && result == CONNECTION_RECEIVED; i++)
         result = continue_head(intake, connection);
     if (result == CONNECTION_IDLE || result == CONNECTION_RECEIVED)
         drop_head(intake, connection, "its time limit has passed");

@@ -55,7 +55,7 @@ bool queue_has_room(struct queue *queue)
 void queue_put(struct queue *queue, struct connection *connection)
 {
     pthread_mutex_lock(&queue->lock);
-    account_locked(queue, connection, connection->params.length + connection->input.length);
+    account_locked(queue, connection, connection_held(connection));
     connection_list_append(&queue->ready, connection);
     pthread_mutex_unlock(&queue->lock);
     pthread_cond_signal(&queue->changed); /* after the unlock, because the thread that wakes up locks first */

@@ -201,24 +201,44 @@ static bool take_length(struct record_bytes *bytes, size_t *ret_length)
 }
 
 /* Consumes a pair. Returns false if it is incomplete. */
-static bool take_pair(struct record_bytes *bytes, struct record_bytes *ret_name)
+static bool take_pair(struct record_bytes *bytes, struct record_bytes *ret_name, struct record_bytes *ret_value)
 {
     size_t name_length = 0, value_length = 0;
 
     if (!take_length(bytes, &name_length) || !take_length(bytes, &value_length))
         return false;
     *ret_name = take_bytes(bytes, name_length);
-    return ret_name->length == name_length && take_bytes(bytes, value_length).length == value_length;
+    *ret_value = take_bytes(bytes, value_length);
+    return ret_name->length == name_length && ret_value->length == value_length;
+}
+
+static bool has_text(const struct record_bytes *bytes, const char *text)
+{
+    return bytes->length == strlen(text) && memcmp(bytes->data, text, bytes->length) == 0;
+}
+
+bool record_find_param(const char *data, size_t length, const char *name, struct record_bytes *ret_value)
+{
+    struct record_bytes left = {data, length};
+    struct record_bytes found, value;
+
+    while (left.length > 0 && take_pair(&left, &found, &value)) {
+        if (has_text(&found, name)) {
+            *ret_value = value;
+            return true;
+        }
+    }
+    return false;
 }
 
 size_t record_complete_params(const char *data, size_t length, int *ret_pairs)
 {
     struct record_bytes left = {data, length};
-    struct record_bytes name;
+    struct record_bytes name, value;
     size_t whole = 0;
 
     *ret_pairs = 0;
-    while (left.length > 0 && *ret_pairs < RECORD_MAX_PAIRS && take_pair(&left, &name)) {
+    while (left.length > 0 && *ret_pairs < RECORD_MAX_PAIRS && take_pair(&left, &name, &value)) {
         ++*ret_pairs;
         whole = length - left.length;
     }
@@ -245,7 +265,7 @@ static void append_value(struct buffer *out, struct record_bytes name)
     for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
         const char lengths[] = {(char) name.length, 1};
 
-        if (name.length != strlen(values[i].name) || memcmp(name.data, values[i].name, name.length) != 0)
+        if (!has_text(&name, values[i].name))
             continue;
         buffer_append(out, lengths, sizeof(lengths));
         buffer_append(out, name.data, name.length);
@@ -257,14 +277,14 @@ void record_append_response(const struct record_reader *reader, struct buffer *o
 {
     struct record_bytes left = {(const char *) reader->gathered, reader->gathered_length};
     const char unknown[8] = {(char) type_of(reader)};
-    struct record_bytes name;
+    struct record_bytes name, value;
     struct buffer values = {0};
 
     if (type_of(reader) != TYPE_GET_VALUES) {
         append_record(out, TYPE_UNKNOWN_TYPE, 0, unknown, sizeof(unknown));
         return;
     }
-    while (left.length > 0 && take_pair(&left, &name))
+    while (left.length > 0 && take_pair(&left, &name, &value))
         append_value(&values, name);
     append_record(out, TYPE_GET_VALUES_RESULT, 0, values.data, values.length);
     buffer_free(&values);

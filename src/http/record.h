@@ -68,6 +68,9 @@ void record_append_response(const struct record_reader *reader, struct buffer *o
  */
 size_t record_complete_params(const char *data, size_t length, int *ret_pairs);
 
+/* Finds the value of the first of these complete pairs that has this name. Returns false if there is none. */
+bool record_find_param(const char *data, size_t length, const char *name, struct record_bytes *ret_value);
+
 /* Appends the records of a head: BEGIN_REQUEST, PARAMS with this content, and the end of PARAMS. */
 void record_append_head(struct buffer *out, int request_id, const char *params, size_t length);
 

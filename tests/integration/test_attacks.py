@@ -162,7 +162,7 @@ def test_heads_that_stay_large(target, crowd):
     piece = fcgi.record(fcgi.PARAMS, b"\x80\0\xff\xf0\0" + b"x" * 0xFFF0)
     crowd(100, fcgi.begin() + piece * 7)
     target.expect_prompt_answers()
-    reason = "the headers of all pending requests are too large"
+    reason = "all pending requests together are too large"
     eventually(lambda: reason in target.process.log_text(), "some are closed")
     expect_small(target.process, before, 100)
 

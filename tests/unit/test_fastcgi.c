@@ -125,7 +125,7 @@ static void handle(void *context, struct fastcgi_exchange *exchange)
         pause_at_gate(setting, exchange, FASTCGI_TRANSFER);
     else if (strcmp(what, "leave paused") == 0)
         answer(exchange, fastcgi_pause(exchange, FASTCGI_TRANSFER) ? "paused" : "refused");
-    else if (strcmp(what, "read") == 0)
+    else if (strcmp(what, "read") == 0 || strcmp(what, "WHOLE") == 0)
         read_all(exchange);
     else if (strcmp(what, "write") == 0)
         write_much(exchange, 0);
@@ -139,13 +139,14 @@ static void handle(void *context, struct fastcgi_exchange *exchange)
 
 static void begin(struct setting *setting, int threads, int waits)
 {
+    static const struct fastcgi_whole whole = {.variable = "DO", .prefix = "whole", .max_body = 90000};
     struct error err;
 
     *setting = (struct setting) {.path = scratch_path("fastcgi.sock")};
     pthread_mutex_init(&setting->gate, NULL);
     setting->listener = fastcgi_listen(setting->path, &err);
     check_good(setting->listener >= 0, &err);
-    setting->server = fastcgi_start(setting->listener, threads, waits, handle, setting, &err);
+    setting->server = fastcgi_start(setting->listener, threads, waits, &whole, handle, setting, &err);
     check_good(setting->server != NULL, &err);
     setting->threads = peer_threads();
 }
@@ -426,6 +427,62 @@ static void reads_a_body_that_breaks_off(const void *row)
     end(&setting);
 }
 
+/*
+ * However many bodies arrive slowly, they occupy no thread if they are received first. Even while no further thread may
+ * pause, all of them are read.
+ */
+static void receives_bodies_before_it_serves(void)
+{
+    int whole[TRANSFERS + 100], transfers[TRANSFERS];
+    struct setting setting;
+
+    begin(&setting, 1, 0);
+    for (size_t i = 0; i < ARRAY_SIZE(whole); i++) {
+        whole[i] = request_part(&setting, "WHOLE");
+        peer_send_body(whole[i], "a", 1);
+    }
+    expect_service(&setting);
+    assert_int_equal(peer_threads(), setting.threads);
+    pthread_mutex_lock(&setting.gate);
+    for (size_t i = 0; i < ARRAY_SIZE(transfers); i++)
+        transfers[i] = request(&setting, "transfer");
+    await_at_gate(&setting, ARRAY_SIZE(transfers));
+    for (size_t i = 0; i < ARRAY_SIZE(whole); i++) {
+        peer_send_body(whole[i], "bc", 2);
+        PEER_SEND(whole[i], PEER_STDIN_END);
+        expect_answer(whole[i], "3c");
+        close(whole[i]);
+    }
+    pthread_mutex_unlock(&setting.gate);
+    for (size_t i = 0; i < ARRAY_SIZE(transfers); i++) {
+        expect_answer(transfers[i], "paused");
+        close(transfers[i]);
+    }
+    end(&setting);
+}
+
+/* A body beyond the limit is passed on at the limit, and the handler receives the rest. */
+static void receives_the_rest_of_a_large_body(void)
+{
+    char piece[50000];
+    struct setting setting;
+    int peer;
+
+    memset(piece, 'x', sizeof(piece));
+    begin(&setting, 1, 0);
+    peer = request_part(&setting, "WHOLE");
+    peer_send_body(peer, piece, sizeof(piece));
+    expect_service(&setting);
+    peer_send_body(peer, piece, sizeof(piece) - 1);
+    expect_service(&setting);
+    peer_send_body(peer, "y", 1);
+    PEER_SEND(peer, PEER_STDIN_END);
+    expect_answer(peer, "100000y");
+    peer_expect_end(peer);
+    close(peer);
+    end(&setting);
+}
+
 /* A body larger than any buffer, and a handler that reads only a part of it. */
 static void reads_a_large_body(void)
 {
@@ -655,6 +712,8 @@ int main(void)
     CHECK(reads_no_more_than_a_minute);
     CHECK_EACH(reads_a_body_that_breaks_off, break_cases, label);
     CHECK(reads_a_large_body);
+    CHECK(receives_bodies_before_it_serves);
+    CHECK(receives_the_rest_of_a_large_body);
     CHECK(answers_before_the_body_ends);
     CHECK(closes_what_was_read);
     CHECK_EACH(bounds_the_time_of_an_answer, write_cases, what);

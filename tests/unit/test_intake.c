@@ -112,15 +112,22 @@ static void expect_service(struct setting *setting, const char *name)
     close(peer);
 }
 
-/* Opens a connection that is accepted, which a response shows, but sends no request. */
-static int connect_silently(struct setting *setting)
+/* Waits until everything that was sent has been received, which a response shows. */
+static void await_receipt(int peer)
 {
-    int peer = peer_connect(setting->path);
     char answer[sizeof(VALUES) - 1];
 
     PEER_SEND(peer, GET_VALUES);
     assert_int_equal(recv(peer, answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
     assert_memory_equal(answer, VALUES, sizeof(answer));
+}
+
+/* Opens a connection that is accepted, but sends no request. */
+static int connect_silently(struct setting *setting)
+{
+    int peer = peer_connect(setting->path);
+
+    await_receipt(peer);
     return peer;
 }
 
@@ -203,7 +210,7 @@ static void bounds_what_heads_hold(void)
     peer_expect_end(peers[0]);
     expect_service(&setting, "AFTERWARDS");
     assert_true(peer_is_open(peers[1]) && peer_is_open(peers[2]));
-    assert_int_equal(scratch_count_log("the headers of all pending requests are too large"), 1);
+    assert_int_equal(scratch_count_log("all pending requests together are too large"), 1);
 
     /* Heads that were taken or closed no longer count. */
     for (int i = 1; i < 3; i++) {
@@ -382,6 +389,201 @@ static void takes_oversized_params(void)
     connection_free(connection);
     close(peer);
     free(large);
+    end(&setting);
+}
+
+/* Limits with a rule for requests that are received whole: those whose variable W begins with "so". */
+static struct intake_limits with_whole(size_t max_body)
+{
+    struct intake_limits limits = wide;
+
+    limits.whole = (struct fastcgi_whole) {.variable = "W", .prefix = "so", .max_body = max_body};
+    return limits;
+}
+
+#define WHOLE PEER_BEGIN "\1\4\0\1\0\6\0\0" "\1\3WSo1" PEER_PARAMS_END
+/* The same with CONTENT_LENGTH, a text of one character. */
+#define WHOLE_OF(text) \
+    PEER_BEGIN "\1\4\0\1\0\27\0\0" "\1\3WSo1" "\16\1CONTENT_LENGTH" text PEER_PARAMS_END
+
+/* Checks that the body has already been received, so that a thread need not wait for it. */
+static void expect_body(struct connection *connection, const char *body)
+{
+    char got[64] = "";
+    size_t length = 0, taken;
+
+    while ((taken = connection_take(connection, got + length, 3)) > 0)
+        length += taken;
+    assert_int_equal(length, strlen(body));
+    assert_memory_equal(got, body, length);
+}
+
+static void takes_a_whole_request(void)
+{
+    static const char all[] = WHOLE "\1\5\0\1\0\3\1\0" "abcp" GET_VALUES "\1\5\0\1\0\2\0\0" "de" PEER_STDIN_END;
+    const struct intake_limits limits = with_whole(10);
+    struct setting setting;
+
+    begin(&setting, &limits);
+    for (size_t cut = 1; cut < sizeof(all) - 1; cut += 3) {
+        int peer = connect_silently(&setting);
+        struct connection *connection;
+
+        peer_send(peer, all, cut);
+        expect_service(&setting, "BETWEEN");
+        peer_send(peer, all + cut, sizeof(all) - 1 - cut);
+        connection = taken(&setting);
+        expect_body(connection, "abcde");
+        assert_true(connection_is_finished(connection));
+        connection_free(connection);
+        close(peer);
+    }
+    end(&setting);
+}
+
+static const struct whole_case {
+    const char *label;
+    const char *data;
+    size_t length;
+    const char *body; /* what has been received when the request is served */
+} whole_cases[] = {
+    {"no body", BYTES(WHOLE PEER_STDIN_END), ""},
+    {"nothing announced", BYTES(WHOLE_OF("0")), ""},
+    {"as announced, without an end", BYTES(WHOLE_OF("3") "\1\5\0\1\0\3\0\0" "abc"), "abc"},
+    {"less than announced", BYTES(WHOLE_OF("4") "\1\5\0\1\0\3\0\0" "abc" PEER_STDIN_END), "abc"},
+    {"too much announced", BYTES(WHOLE_OF("9")), ""},
+    {"no number announced", BYTES(WHOLE_OF("x")), ""},
+    {"too much", BYTES(WHOLE "\1\5\0\1\0\7\0\0" "abcdefg"), "abcdefg"},
+    {"too much in pieces", BYTES(WHOLE "\1\5\0\1\0\6\0\0" "abcdef" "\1\5\0\1\0\1\0\0" "g"), "abcdefg"},
+    {"another value", BYTES(PEER_BEGIN "\1\4\0\1\0\4\0\0" "\1\1Ws" PEER_PARAMS_END), ""},
+    {"another variable", BYTES(PEER_BEGIN "\1\4\0\1\0\5\0\0" "\1\2Vso" PEER_PARAMS_END), ""},
+    {"a later value", BYTES(PEER_BEGIN "\1\4\0\1\0\11\0\0" "\1\1Wx" "\1\2Wso" PEER_PARAMS_END), ""},
+};
+
+/* A request is served as soon as its body has ended, has the announced length, or is known to be too large. */
+static void takes_it_as_soon_as_possible(const void *row)
+{
+    const struct whole_case *c = row;
+    const struct intake_limits limits = with_whole(6);
+    struct connection *connection;
+    struct setting setting;
+    int peer;
+
+    begin(&setting, &limits);
+    peer = peer_connect(setting.path);
+    peer_send(peer, c->data, c->length);
+    connection = taken(&setting);
+    expect_body(connection, c->body);
+    connection_free(connection);
+    close(peer);
+    end(&setting);
+}
+
+static const struct lost_case {
+    const char *reason;
+    const char *data;
+    size_t length;
+} lost_cases[] = {
+    {"aborted by the web server", BYTES("\1\2\0\1\0\0\0\0")},
+    {"unsupported protocol version, or not FastCGI", BYTES("zzzzzzzz")},
+    {"record with an unexpected request ID", BYTES("\1\5\0\2\0\1\0\0x")},
+    {"closed by the peer", BYTES("")},
+};
+
+/* A request that will not become whole is not served. */
+static void drops_what_does_not_become_whole(const void *row)
+{
+    const struct lost_case *c = row;
+    const struct intake_limits limits = with_whole(100);
+    struct setting setting;
+    int peer;
+
+    begin(&setting, &limits);
+    peer = peer_connect(setting.path);
+    PEER_SEND(peer, WHOLE "\1\5\0\1\0\1\0\0x");
+    expect_service(&setting, "MEANWHILE");
+    peer_send(peer, c->data, c->length);
+    if (c->length == 0)
+        assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    peer_expect_end(peer);
+    assert_int_equal(scratch_count_log(c->reason), 1);
+    expect_service(&setting, "AFTERWARDS");
+    close(peer);
+    end(&setting);
+}
+
+/* The limits of incomplete heads apply to bodies too. */
+static void bounds_incomplete_bodies(void)
+{
+    static const char part[8 + 600] = "\1\5\0\1\2\130\0\0"; /* 600 bytes of STDIN */
+    struct intake_limits limits = with_whole(10000);
+    struct setting setting;
+    int peers[3];
+
+    limits.held = 1500;
+    limits.heads = 2;
+    limits.head_ms = 60000;
+    begin(&setting, &limits);
+    for (int i = 0; i < 3; i++) {
+        peers[i] = peer_connect(setting.path);
+        PEER_SEND(peers[i], WHOLE);
+        await_receipt(peers[i]);
+    }
+    peer_expect_end(peers[0]);
+    assert_int_equal(scratch_count_log("too many incomplete requests"), 1);
+
+    for (int i = 1; i < 3; i++) {
+        peer_send(peers[i], part, sizeof(part));
+        await_receipt(peers[i]);
+    }
+    assert_true(peer_is_open(peers[1]));
+    peer_send(peers[2], part, sizeof(part));
+    peer_expect_end(peers[1]);
+    assert_int_equal(scratch_count_log("all pending requests together are too large"), 1);
+
+    leap_ahead(59000);
+    peer_send_body(peers[2], "x", 1); /* more data does not extend the deadline */
+    await_receipt(peers[2]);
+    assert_true(peer_is_open(peers[2]));
+    leap_ahead(2000);
+    peer_expect_end(peers[2]);
+    assert_int_equal(scratch_count_log("its time limit has passed"), 1);
+
+    /* What was closed no longer counts, nor what was taken. */
+    for (int i = 0; i < 3; i++) {
+        close(peers[i]);
+        peers[i] = peer_connect(setting.path);
+        PEER_SEND(peers[i], WHOLE);
+        peer_send(peers[i], part, sizeof(part));
+        peer_send(peers[i], part, sizeof(part));
+        await_receipt(peers[i]);
+        PEER_SEND(peers[i], PEER_STDIN_END);
+        connection_free(taken(&setting));
+    }
+    for (int i = 0; i < 3; i++)
+        close(peers[i]);
+    end(&setting);
+}
+
+/* A request whose body arrives in part before intake_close may be completed. */
+static void completes_a_body_while_closing(void)
+{
+    const struct intake_limits limits = with_whole(10);
+    struct connection *connection;
+    struct setting setting;
+    int peer;
+
+    begin(&setting, &limits);
+    peer = peer_connect(setting.path);
+    PEER_SEND(peer, WHOLE "\1\5\0\1\0\2\0\0x");
+    expect_service(&setting, "MEANWHILE");
+    intake_close(setting.intake);
+    PEER_SEND(peer, "y" PEER_STDIN_END);
+    connection = taken(&setting);
+    expect_body(connection, "xy");
+    connection_free(connection);
+    assert_null(taken(&setting));
+    close(peer);
     end(&setting);
 }
 
@@ -747,6 +949,11 @@ int main(void)
     CHECK(takes_what_came_in_time_but_is_read_late);
     CHECK(refuses_what_is_no_request);
     CHECK(takes_oversized_params);
+    CHECK(takes_a_whole_request);
+    CHECK_EACH(takes_it_as_soon_as_possible, whole_cases, label);
+    CHECK_EACH(drops_what_does_not_become_whole, lost_cases, reason);
+    CHECK(bounds_incomplete_bodies);
+    CHECK(completes_a_body_while_closing);
     CHECK(answers_a_question_for_values);
     CHECK(accepts_only_with_a_thread_at_hand);
     CHECK(pauses_without_descriptors);

@@ -188,7 +188,7 @@ static void handle_nothing(void *context, struct fastcgi_exchange *exchange)
 static struct fastcgi_server *start(int listener, int threads, int *calls)
 {
     struct error err;
-    struct fastcgi_server *server = fastcgi_start(listener, threads, 0, handle_nothing, calls, &err);
+    struct fastcgi_server *server = fastcgi_start(listener, threads, 0, NULL, handle_nothing, calls, &err);
 
     check_good(server != NULL, &err);
     return server;
@@ -278,7 +278,7 @@ static void joins_its_threads(void)
     struct error err;
 
     assert_int_equal(pthread_key_create(&slow_key, end_slowly), 0);
-    server = fastcgi_start(listener, 1, 0, handle_and_end_slowly, path, &err);
+    server = fastcgi_start(listener, 1, 0, NULL, handle_and_end_slowly, path, &err);
     check_good(server != NULL, &err);
     snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
     assert_int_equal(connect(client, (struct sockaddr *) &name, sizeof(name)), 0);
@@ -376,7 +376,7 @@ static void notices_that_the_web_server_has_gone(const void *row)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     watching.handler_end = pair[0];
     watching.client_end = pair[1];
-    server = fastcgi_start(listener, 1, 0, handle_and_watch, &watching, &err);
+    server = fastcgi_start(listener, 1, 0, NULL, handle_and_watch, &watching, &err);
     check_good(server != NULL, &err);
     client = connect_to(path);
     send_request(client, c->records);

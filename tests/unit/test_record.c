@@ -218,6 +218,25 @@ static void bounds_the_number_of_params(void)
     assert_int_equal(pairs, RECORD_MAX_PAIRS);
 }
 
+static void finds_a_param(void)
+{
+    static const char params[] = "\1\2Ax1" "\2\0AB" "\1\1By" "\1\1Az";
+    struct record_bytes value = {0};
+
+    assert_true(record_find_param(params, sizeof(params) - 1, "A", &value));
+    assert_ptr_equal(value.data, params + 3);
+    assert_int_equal(value.length, 2);
+    assert_true(record_find_param(params, sizeof(params) - 1, "AB", &value));
+    assert_int_equal(value.length, 0);
+    assert_true(record_find_param(params, sizeof(params) - 1, "B", &value));
+    assert_memory_equal(value.data, "y", value.length);
+    assert_false(record_find_param(params, sizeof(params) - 1, "", &value));
+    assert_false(record_find_param(params, sizeof(params) - 1, "a", &value));
+    assert_false(record_find_param(params, sizeof(params) - 1, "ABC", &value));
+    assert_false(record_find_param(params, 8, "B", &value));
+    assert_false(record_find_param("", 0, "A", &value));
+}
+
 static const struct answer_case {
     const char *label;
     const char *data;
@@ -278,6 +297,7 @@ int main(void)
     CHECK(survives_changed_bytes);
     CHECK_EACH(finds_whole_params, params_cases, label);
     CHECK(bounds_the_number_of_params);
+    CHECK(finds_a_param);
     CHECK_EACH(answers, answer_cases, label);
     CHECK(appends_a_head);
     return check_run("http/record");
