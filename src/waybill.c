@@ -27,6 +27,11 @@ static const struct {
      "      [--on-error stop|skip] [--dry-run] [--json] [FILE|-]...\n"
      "                                    load the inventory of a project from files\n"},
     {"key", cli_key,
+     "  key create --project P [--enterprise-project LIST|all] [--permission LIST]\n"
+     "             [--expires 30d] [--name TEXT]\n"
+     "                                    create an access key and print it and its secret, only once\n"
+     "  key list [--project P]            list access keys, without their secrets\n"
+     "  key revoke ACCESS_KEY             revoke an access key\n"
      "  key init                          create the key file, which access keys and links need\n"
      "  key rotate                        change the key of the key file\n"},
     {"token", cli_token,

@@ -134,7 +134,7 @@ static bool start(struct service *service, struct error *err)
     if (!start_engine(service, ENGINE_WITH_THREADS, err))
         return false;
     service->server = fastcgi_start(service->socket, config->request_threads, config->waiting_requests,
-                                    NULL, api_serve, &service->api, err);
+                                    &api_whole, api_serve, &service->api, err);
     signal(SIGPIPE, SIG_IGN); /* libfcgi has installed its own handler */
     if (service->server != NULL)
         return true;

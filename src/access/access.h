@@ -7,6 +7,7 @@
 #define WAYBILL_ACCESS_ACCESS_H
 
 #include "access/identity.h"
+#include "access/signature.h"
 #include "base/compiler.h"
 #include "base/config.h"
 #include "base/error.h"
@@ -20,13 +21,25 @@ struct access *access_new(const struct config *config, struct db_pool *pool);
 /* NULL is allowed. */
 void access_free(struct access *access);
 
-/* The credentials in a request. The request owns the strings. */
+/* The credentials in a request, and what is needed to check them. The request owns the strings. */
 struct credentials {
-    const char *token; /* of X-Auth-Token; NULL if absent */
+    const char *authorization; /* of Authorization; only a signature counts (signature.h); NULL if absent */
+    const char *token;         /* of X-Auth-Token; NULL if absent */
+    const char *address;       /* of the client; NULL if unknown */
+    const char *request_id;    /* for the log */
+    struct signature_request request; /* what a signature covers, without the body */
+    const void *body;                 /* set it between access_check and access_identify, if access_needs_body */
+    size_t body_length;
 };
 
-/* Checks, without the database, that credentials are present and well-formed. Fails with ERROR_IDENTITY if not. */
-MUST_CHECK bool access_check(const struct credentials *credentials, struct error *err);
+/*
+ * Checks, without the body and the database, that credentials are present, well-formed and current. Fails with
+ * ERROR_IDENTITY if not, and with ERROR_TOO_MANY if too many sign-ins from the address have failed (signins.h).
+ */
+MUST_CHECK bool access_check(struct access *access, const struct credentials *credentials, struct error *err);
+
+/* Whether the body must be read before access_identify, because a signature covers it. */
+MUST_CHECK bool access_needs_body(const struct credentials *credentials);
 
 /*
  * Identifies the caller by credentials that have passed access_check. Fails with ERROR_IDENTITY if they are not valid.

@@ -95,6 +95,11 @@ static bool copy_keys(struct key_ring *ring, struct key_file *ret_keys, struct e
     return done;
 }
 
+bool key_ring_exists(const struct key_ring *ring)
+{
+    return access(ring->path, F_OK) == 0 || errno != ENOENT;
+}
+
 bool key_ring_check(struct key_ring *ring, struct error *err)
 {
     struct key_file keys;

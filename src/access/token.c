@@ -18,9 +18,6 @@ static void hash_token(const char *token, char out[2 * SHA256_SIZE + 1])
 
 bool token_check(const char *token, struct error *err)
 {
-    if (token == NULL || *token == '\0')
-        return error_set(err, ERROR_IDENTITY, "X-Auth-Token is required: 1 to %d characters, got none",
-                         TOKEN_MAX_LENGTH);
     if (strlen(token) > TOKEN_MAX_LENGTH)
         return error_set(err, ERROR_IDENTITY, "X-Auth-Token must be 1 to %d characters long, got %zu", TOKEN_MAX_LENGTH,
                          strlen(token));

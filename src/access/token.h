@@ -10,7 +10,7 @@
 #define TOKEN_MAX_LENGTH 32768 /* characters of X-Auth-Token, as in the original API */
 #define TOKEN_SIZE 72          /* of a generated token, with the NUL */
 
-/* Checks that the token is present (NULL: absent) and not too long. Fails with ERROR_IDENTITY if not. */
+/* Checks that the token is not too long. Fails with ERROR_IDENTITY if it is. */
 MUST_CHECK bool token_check(const char *token, struct error *err);
 
 /* Whether the token has the form of those that token_create makes. Older ones and those of others do not. */

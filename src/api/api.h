@@ -101,6 +101,12 @@ struct api_route {
 extern const struct api_route api_routes[];
 extern const size_t api_route_count;
 
+/*
+ * dispatch.c: the requests that the server receives whole. Those with a signature: their body is read before the caller
+ * is known, and a caller without valid credentials must not occupy a thread.
+ */
+extern const struct fastcgi_whole api_whole;
+
 /* Serves and logs a request. `context` is a struct api. */
 void api_serve(void *context, struct fastcgi_exchange *exchange);
 

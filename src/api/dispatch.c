@@ -1,6 +1,7 @@
 /*
  * Checks a request in the order of the contract (route and method, identity, path and query parameters, grants, type
- * and size of the body), then runs its operation.
+ * and size of the body), then runs its operation. A signature covers the body, so the body of a signed request is read
+ * before the caller is known.
  */
 #include <string.h>
 
@@ -10,19 +11,58 @@
 #include "base/log.h"
 #include "metrics/counters.h"
 
-static struct credentials read_credentials(const struct http_request *request)
+const struct fastcgi_whole api_whole = {
+    .variable = "HTTP_AUTHORIZATION",
+    .prefix = SIGNATURE_SCHEME,
+    .max_body = API_MAX_BODY,
+};
+
+static const char *find_header(const void *context, const char *name)
+{
+    return http_request_header(context, name);
+}
+
+static struct credentials read_credentials(const struct http_request *request, const struct api_route *route)
 {
     return (struct credentials) {
+        .authorization = http_request_header(request, "Authorization"),
         .token = http_request_header(request, "X-Auth-Token"),
+        .address = fastcgi_variable(request->exchange, "REMOTE_ADDR"),
+        .request_id = request->id,
+        .request = {
+            .method = request->method_name,
+            .path = request->path,
+            .query = request->query,
+            .header = find_header,
+            .context = request,
+            .reads_body = route->max_body > 0,
+        },
     };
 }
 
-static bool check_identity(struct api_call *call, struct error *err)
+/* Reads the body for a signature that covers it. No thread waits for it, because it has arrived (api_whole). */
+static bool read_signed_body(struct http_request *request, const struct api_route *route,
+                             struct credentials *credentials, struct error *err)
 {
-    const struct credentials credentials = read_credentials(call->request);
+    if (!access_needs_body(credentials) || (route->max_body == 0 && !fastcgi_may_have_body(request->exchange)))
+        return true;
+    if (!http_request_read_body(request, route->max_body == 0 ? API_MAX_BODY : route->max_body, err))
+        return false;
+    credentials->body = request->body.data;
+    credentials->body_length = request->body.length;
+    return true;
+}
 
-    return access_check(&credentials, err)
-           && access_identify(call->api->access, &credentials, &call->identity, err);
+static bool check_identity(struct api_call *call, const struct api_route *route, struct error *err)
+{
+    struct credentials credentials = read_credentials(call->request, route);
+    bool known = access_check(call->api->access, &credentials, err)
+                 && read_signed_body(call->request, route, &credentials, err)
+                 && access_identify(call->api->access, &credentials, &call->identity, err);
+
+    if (route->max_body == 0)
+        http_request_discard_body(call->request);
+    return known;
 }
 
 /* Decodes the segments of the path in place, and checks project_id. An invalid id needs no check: it finds no task. */
@@ -97,7 +137,7 @@ static bool check_grants(struct api_call *call, const struct api_route *route, s
            && api_check_enterprise_project(call, call->enterprise_project_id, err);
 }
 
-/* Reads the body. A signature that covers the body would require the call before check_identity. */
+/* Checks the type of the body, and reads it unless a signature has required that. */
 static bool check_body(struct api_call *call, const struct api_route *route, struct error *err)
 {
     return route->max_body == 0
@@ -117,7 +157,7 @@ static bool check_and_run(struct api_call *call, struct http_match *match, struc
     route = (const struct api_route *) match->route;
     if (route->permissions == 0)
         return check_query(call, route, err) && route->run(call, err);
-    return check_identity(call, err)
+    return check_identity(call, route, err)
            && check_path(call, match, err)
            && check_query(call, route, err)
            && check_grants(call, route, err)

@@ -45,11 +45,18 @@ bool error_set(struct error *err, enum error_code code, const char *format, ...)
     va_list arguments;
 
     err->code = code;
+    err->retry_after = 0;
     err->detail[0] = '\0';
     va_start(arguments, format);
     vsnprintf(err->message, sizeof(err->message), format, arguments);
     va_end(arguments);
     text_trim_partial_utf8(err->message);
+    return false;
+}
+
+bool error_retry_after(struct error *err, int seconds)
+{
+    err->retry_after = seconds;
     return false;
 }
 

@@ -22,7 +22,7 @@ enum error_code {
     ERROR_TOO_LARGE,    /* the body exceeds its size limit */
     ERROR_MEDIA_TYPE,   /* the body is not application/json */
     ERROR_RANGE,        /* the requested range cannot be satisfied */
-    ERROR_TOO_MANY,     /* the project has too many unfinished tasks */
+    ERROR_TOO_MANY,     /* too many unfinished tasks of the project, or failed sign-ins of the address */
     ERROR_HEADERS,      /* the headers exceed their limits */
     ERROR_INTERNAL,     /* an error of the service itself */
     ERROR_TIMEOUT,      /* a query or an export exceeded its time limit */
@@ -39,6 +39,7 @@ enum error_code {
 
 struct error {
     enum error_code code;
+    int retry_after;   /* seconds of the Retry-After header, in place of those in the table; 0: as in the table */
     char message[512]; /* for the client: the field, the rule and the value; no secret, no SQL */
     char detail[512];  /* for the log only; may be empty */
 };
@@ -59,6 +60,9 @@ const struct error_info *error_info(enum error_code code);
  * a caller can write `return error_set(...)`.
  */
 bool error_set(struct error *err, enum error_code code, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* Sets retry_after. Always returns false. */
+bool error_retry_after(struct error *err, int seconds);
 
 /* Sets the detail, for the log only. Always returns false. */
 bool error_detail(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -76,7 +76,9 @@ const char *http_request_header(const struct http_request *request, const char *
 
     if (strcasecmp(name, "Content-Type") == 0 || strcasecmp(name, "Content-Length") == 0)
         length = 0; /* these two have no prefix (RFC 3875 section 4.1) */
-    for (; *name != '\0' && length < sizeof(variable) - 1; name++)
+    if (length + strlen(name) >= sizeof(variable))
+        return NULL;
+    for (; *name != '\0'; name++)
         variable[length++] = *name == '-' ? '_' : (char) toupper((unsigned char) *name);
     variable[length] = '\0';
     return fastcgi_variable(request->exchange, variable);

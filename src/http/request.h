@@ -42,7 +42,10 @@ void http_request_end(struct http_request *request);
 /* Returns the name of a method, "" for HTTP_OTHER. */
 const char *http_method_name(enum http_method method);
 
-/* Returns a header by its name, such as "Prefer", or NULL. The web server joins repeated headers with commas. */
+/*
+ * Returns a header by its name, such as "Prefer", or NULL. A name has at most 58 characters. The web server joins
+ * repeated headers with commas.
+ */
 const char *http_request_header(const struct http_request *request, const char *name);
 
 /* Whether the web server has this name, such as "Apache" (RFC 3875 section 4.1.17). */

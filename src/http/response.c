@@ -77,12 +77,13 @@ void http_response_error_with(struct http_response *response, const struct error
                               const struct http_request *request, struct json_object *value)
 {
     const struct error_info *info = error_info(err->code);
+    int retry_after = err->retry_after > 0 ? err->retry_after : info->retry_after;
 
     json_add_text(value, "error_code", info->api_code);
     json_add_text(value, "error_msg", err->message);
     json_add_text(value, "request_id", request->id);
-    if (info->retry_after > 0)
-        http_response_header(response, "Retry-After", "%d", info->retry_after);
+    if (retry_after > 0)
+        http_response_header(response, "Retry-After", "%d", retry_after);
     http_response_json(response, info->http_status, value);
     response->error = *err;
 }

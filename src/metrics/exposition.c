@@ -15,6 +15,7 @@ static const struct family {
     {"waybill_build_info", "gauge", "The version of Waybill, as a label."},
     {"waybill_http_requests_total", "counter", "Requests served, by operation and HTTP status."},
     {"waybill_http_request_duration_seconds", "histogram", "Duration of requests, including waits for exports."},
+    {"waybill_failed_signins_total", "counter", "Sign-ins that failed, by kind of credentials."},
     {"waybill_exports_total", "counter", "Export attempts, by outcome."},
     {"waybill_exported_rows_total", "counter", "Rows in the files of successful exports."},
     {"waybill_exported_bytes_total", "counter", "Bytes in the files of successful exports."},

@@ -72,6 +72,7 @@ class Site:
         self.directory = directory
         self.database = os.path.basename(directory)
         self.files = os.path.join(directory, "files")
+        self.key_file = os.path.join(directory, "access.key")
         self.accepted = 0
         self.tokens = {}
         os.makedirs(self.files)
@@ -91,6 +92,8 @@ class Site:
             "database.conninfo": self.postgres.conninfo(self.database, "waybill_service"),
             "database.owner_conninfo": self.postgres.conninfo(self.database, "waybill_owner"),
             "files.directory": self.files,
+            "access.key_file": self.key_file,
+            "access.failed_signins": 0,  # tests fail more often than users
             **options,
         }
         path = os.path.join(self.directory, name)

@@ -17,6 +17,7 @@ from api import MINIMAL, expect_error
 from clients import parse
 from deadline import OwnClock
 from faults import ASYNC, built_with_sanitizers, eventually, fleet  # noqa: F401
+from signing import Key, signed
 
 PROMPT = 1  # second, not counting delays of this machine, within which another caller gets a response
 HEADS = 1024  # limit of incomplete requests
@@ -215,6 +216,51 @@ def test_bodies_that_trickle_with_a_token(target, crowd):
     connections = crowd(40, head + fcgi.record(fcgi.STDIN, b"{"))
     with trickle(connections, fcgi.record(fcgi.STDIN, b" ")):
         target.expect_prompt_answers()
+
+
+def signed_head(target, length=100000):
+    """Returns the head of a create that is signed by nobody, and whose body is announced."""
+    path = target.api.path("container/export-task")
+    headers = signed(Key("WBAKUNKNOWN", "x"), "POST", path, JSON, b"")
+    params = target.api.client.params("POST", path, headers, length)
+    return fcgi.begin() + fcgi.records(fcgi.PARAMS, fcgi.pairs(params))
+
+
+def test_signed_bodies_that_trickle(target, crowd):
+    """Without valid credentials, slow senders occupy no thread and no place of those who may be slow. The connections
+    beyond the limit of incomplete requests are closed, the oldest first."""
+    threads = len(os.listdir(f"/proc/{target.process.pid}/task"))
+    crowd(2000, signed_head(target) + fcgi.record(fcgi.STDIN, b"{"))
+    target.expect_prompt_answers()
+    assert len(os.listdir(f"/proc/{target.process.pid}/task")) == threads
+    eventually(lambda: target.process.log_text().count("too many incomplete requests") >= 2000 - HEADS,
+               "too many are closed")
+    assert open_sockets(target.process) < HEADS + 50
+    slow = crowd(100, signed_head(target) + fcgi.record(fcgi.STDIN, b"{"))
+    with trickle(slow, fcgi.record(fcgi.STDIN, b" ")):
+        target.expect_prompt_answers()
+    assert target.requests_logged(401) == target.requests_logged(503) == 0, "none is served before its body is there"
+
+
+def test_signed_bodies_that_stay_large(target, crowd):
+    """Bodies that never complete: together they cannot hold that much memory."""
+    before = peak(target.process)
+    piece = fcgi.record(fcgi.STDIN, b" " * 0xFFF0)
+    crowd(100, signed_head(target, MEBIBYTE) + piece * 15)
+    target.expect_prompt_answers()
+    eventually(lambda: "all pending requests together are too large" in target.process.log_text(), "some are closed")
+    expect_small(target.process, before, 100)
+
+
+def test_a_signed_body_that_breaks_off(target, crowd):
+    """A request that is cut off or aborted is not served, so it is no failed sign-in either."""
+    cut, aborted = crowd(2, signed_head(target) + fcgi.record(fcgi.STDIN, b"{"))
+    cut.socket.close()
+    aborted.send(fcgi.record(fcgi.ABORT_REQUEST))
+    eventually(lambda: "closed by the peer" in target.process.log_text(), "the first is dropped")
+    eventually(lambda: "aborted by the web server" in target.process.log_text(), "the second is dropped")
+    target.expect_prompt_answers()
+    assert target.requests_logged(400) == target.requests_logged(401) == 0
 
 
 def test_bodies_that_trickle_beyond_the_limit(target, crowd):

@@ -70,6 +70,22 @@ static const struct arguments_case {
      "token revoke: ID must be an integer from 0 to 999999999999999999, got \"seven\""},
     {"revoke a negative number", {"token", "revoke", "-7"}, "token revoke: unknown option \"-7\""},
     {"revoke a number beyond 64 bits", {"token", "revoke", "99999999999999999999"}, "ID must be"},
+}, key_cases[] = {
+    {"no action", {"key"}, "key: one of create, list, revoke, init, rotate is required"},
+    {"unknown action", {"key", "show"}, "is required, got \"show\""},
+    {"create, no project", {"key", "create"}, "key create: --project is required"},
+    {"create, unknown permission", {"key", "create", "--project", "p", "--permission", "all"},
+     "key create: --permission must be a comma-separated list of create, read and schedule"},
+    {"create, no duration", {"key", "create", "--project", "p", "--expires", "soon"}, "key create: --expires must be"},
+    {"create, argument", {"key", "create", "--project", "p", "q"}, "key create: unexpected argument \"q\""},
+    {"list", {"key", "list"}, NULL},
+    {"list of a project", {"key", "list", "--project", "p"}, NULL},
+    {"list, argument", {"key", "list", "p"}, "key list: unexpected argument \"p\""},
+    {"revoke", {"key", "revoke", "WBAK0000000000000000"}, NULL},
+    {"revoke nothing", {"key", "revoke"}, "key revoke: ACCESS_KEY is required"},
+    {"revoke two", {"key", "revoke", "a", "b"}, "key revoke: unexpected argument \"b\""},
+    {"init, argument", {"key", "init", "f"}, "key init: unexpected argument \"f\""},
+    {"rotate, argument", {"key", "rotate", "f"}, "key rotate: unexpected argument \"f\""},
 }, task_cases[] = {
     {"no action", {"task"}, "task: one of list, show, cancel, retry, purge is required"},
     {"unknown action", {"task", "drop"}, "task: one of list, show, cancel, retry, purge is required, got \"drop\""},
@@ -270,6 +286,11 @@ static void run(cli_run command, const struct arguments_case *c)
 static void token(const void *row)
 {
     run(cli_token, row);
+}
+
+static void key(const void *row)
+{
+    run(cli_key, row);
 }
 
 /* A list of enterprise projects has at most 1000 names. */
@@ -606,6 +627,7 @@ static void worker_runs_until_it_is_stopped(const void *row)
 int main(void)
 {
     CHECK_EACH(token, token_cases, label);
+    CHECK_EACH(key, key_cases, label);
     CHECK(lists_have_a_limit);
     CHECK_EACH(task, task_cases, label);
     CHECK_EACH(schedule, schedule_cases, label);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "access/token.h"
@@ -124,7 +125,10 @@ static struct config *read_config(const char *directory)
     struct error err;
     char *path;
 
-    buffer_printf(&text, "[database]\nconninfo = host=" PLACE " dbname=x\n[files]\ndirectory = %s\n", directory);
+    path = scratch_write("access.key", BYTES(""));
+    buffer_printf(&text, "[database]\nconninfo = host=" PLACE " dbname=x\n[files]\ndirectory = %s\n"
+                         "[access]\nkey_file = %s\n", directory, path);
+    free(path);
     path = scratch_write("waybill.conf", text.data, text.length);
     config = config_read(path, &err);
     check_good(config != NULL, &err);
@@ -235,16 +239,21 @@ static void check_header(const struct buffer *out, const char *name, const char 
     free(got);
 }
 
-/* The log has one line, with the id of the response. */
+/* The log has one line, after that of a failed sign-in, with the id of the response. */
 static void check_logged(const struct served *served, const char *request_id, const char *operation)
 {
     const char *log = buffer_text(&served->log);
     char field[64];
 
+    if (strstr(log, " event=\"sign-in failed\" ") != NULL) {
+        assert_in_range(strstr(log, request_id) - log, 0, strchr(log, '\n') - log);
+        log = strchr(log, '\n') + 1;
+    }
+
     assert_non_null(strstr(log, request_id));
     snprintf(field, sizeof(field), " operation=%s ", operation);
     assert_non_null(strstr(log, field));
-    assert_ptr_equal(strchr(log, '\n'), log + served->log.length - 1);
+    assert_string_equal(strchr(log, '\n'), "\n");
 }
 
 static void answers(const void *row)
@@ -272,6 +281,68 @@ static void answers(const void *row)
     assert_int_equal(served.unavailable, strcmp(c->error_code, "APIGW.0201") == 0 ? 1 : 0);
 
     assert_null(strstr(buffer_text(&served.out), PLACE));
+    assert_null(strstr(buffer_text(&served.out), SECRET));
+    assert_null(strstr(buffer_text(&served.log), SECRET));
+    json_object_put(value);
+    forget(&served);
+}
+
+#define HEX64 "704257cc53a59ba18432b39c7ab6266dddac7dfcbdef8d69e96b124f5be7a54e"
+#define SIGNED "SDK-HMAC-SHA256 Access=" SECRET ", SignedHeaders=host;x-sdk-date, Signature=" HEX64
+
+static const struct signed_case {
+    const char *label;
+    const char *uri;
+    const char *method;
+    const char *authorization;
+    const char *length; /* of the body */
+    const char *sha256;
+    const char *status;
+    const char *message;
+} signed_cases[] = {
+    {"route", "/v5/p1/nothing", "GET", "SDK-", "2000000", NULL, "404", "path"},
+    {"algorithm", CREATE, "POST", "SDK-HMAC-SM3 Access=" SECRET, "2000000", NULL, "401", "algorithm"},
+    {"missing header", CREATE, "POST", "SDK-HMAC-SHA256 Access=" SECRET ", SignedHeaders=host;x-a, Signature=" HEX64,
+     "2000000", NULL, "401", "x-a is missing"},
+    {"size", CREATE, "POST", SIGNED, "2000000", NULL, "413", "the body must be at most 1048576 bytes, got 2000000"},
+    {"size of a body that is ignored", TASK, "GET", SIGNED, "2000000", NULL, "413", "got 2000000"},
+    {"size before query", CREATE "?export_size=0", "POST", SIGNED, "2000000", NULL, "413", "got 2000000"},
+    {"length", CREATE, "POST", SIGNED, "3", NULL, "400", "3 bytes, got 2"},
+    {"length that is no number", TASK, "DELETE", SIGNED, "x", NULL, "400", "Content-Length"},
+    {"hash of the body", CREATE, "POST", SIGNED, "2", HEX64, "401", "X-Sdk-Content-Sha256 must be the SHA-256"},
+    {"hash of a body that is ignored", TASK, "GET", SIGNED, "2", HEX64, "401", "must be the SHA-256"},
+    {"unsigned body", CREATE, "POST", SIGNED, "2", "UNSIGNED-PAYLOAD", "401", "must cover the body"},
+    {"database", CREATE, "POST", SIGNED, "2", NULL, "503", ""},
+    {"database before query and type", CREATE "?x=1", "POST", SIGNED, NULL, NULL, "503", ""},
+    {"database without a body", TASK, "GET", SIGNED, "", NULL, "503", ""},
+    {"database, unsigned body that is ignored", TASK, "GET", SIGNED, "2", "UNSIGNED-PAYLOAD", "503", ""},
+};
+
+/* A signature is checked as far as possible before the body is read, and the rest before anything else. */
+static void signed_answers(const void *row)
+{
+    const struct signed_case *c = row;
+    time_t now = time(NULL);
+    char date[32];
+    struct json_object *value;
+    struct served served;
+    struct tm tm;
+    size_t length;
+
+    gmtime_r(&now, &tm);
+    strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", &tm);
+    cgi_variable("HTTP_HOST", "inventory.example.com");
+    cgi_variable("HTTP_X_SDK_DATE", date);
+    cgi_variable("HTTP_AUTHORIZATION", c->authorization);
+    cgi_variable("HTTP_X_SDK_CONTENT_SHA256", c->sha256);
+    cgi_variable("CONTENT_LENGTH", c->length);
+    cgi_variable("CONTENT_TYPE", "text/plain");
+    serve(c->method, c->uri, NULL, &served);
+    check_header(&served.out, "Status", c->status);
+    value = json_tokener_parse(cgi_body(&served.out, &length));
+    assert_non_null(strstr(member(value, "error_msg"), c->message));
+    assert_true(counted(&served, "waybill_failed_signins_total{credentials=\"access_key\"}")
+                == (strcmp(c->status, "401") == 0 ? 1 : -1));
     assert_null(strstr(buffer_text(&served.out), SECRET));
     assert_null(strstr(buffer_text(&served.log), SECRET));
     json_object_put(value);
@@ -391,6 +462,7 @@ int main(void)
 {
     memset(too_long, 'T', sizeof(too_long) - 1);
     CHECK_EACH(answers, answer_cases, uri);
+    CHECK_EACH(signed_answers, signed_cases, label);
     CHECK_EACH(not_ready, ready_cases, uri);
     CHECK(live);
     CHECK(metrics);

@@ -92,10 +92,13 @@ static void set_drops_the_old_detail(void)
 {
     struct error err;
 
-    error_set(&err, ERROR_INTERNAL, "a fault");
+    error_set(&err, ERROR_TOO_MANY, "a fault");
     error_detail(&err, "password");
+    assert_false(error_retry_after(&err, 42));
+    assert_int_equal(err.retry_after, 42);
     error_set(&err, ERROR_NOT_FOUND, "no such task");
     assert_string_equal(err.detail, "");
+    assert_int_equal(err.retry_after, 0);
 }
 
 /* A cut never splits a character. */

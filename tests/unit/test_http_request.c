@@ -11,12 +11,14 @@
 #include "cgi.h"
 #include "check.h"
 
+#define NAME58 "N123456789012345678901234567890123456789012345678901234567"
+
 /* What a handler reads from a request. */
 struct seen {
     enum http_method method;
     char *method_name;
     char id[TEXT_UUID_LENGTH + 1];
-    char *path, *query, *prefer, *type;
+    char *path, *query, *prefer, *type, *long_one, *too_long;
     bool started_now;
     bool by_apache;
     bool is_json;
@@ -50,6 +52,8 @@ static void look(void *context, struct fastcgi_exchange *exchange)
     seen->query = copy(request.query);
     seen->prefer = copy(http_request_header(&request, "Prefer"));
     seen->type = copy(http_request_header(&request, "Content-Type"));
+    seen->long_one = copy(http_request_header(&request, NAME58));
+    seen->too_long = copy(http_request_header(&request, NAME58 "x"));
     seen->started_now = request.started <= clock_monotonic_ms() && request.started > clock_monotonic_ms() - 10000;
     seen->by_apache = http_request_is_from_server(&request, "Apache");
     seen->is_json = http_request_is_json(&request, &seen->json_error);
@@ -80,6 +84,8 @@ static void forget(struct seen *seen)
     free(seen->query);
     free(seen->prefer);
     free(seen->type);
+    free(seen->long_one);
+    free(seen->too_long);
     buffer_free(&seen->body);
     cgi_clear();
 }
@@ -165,9 +171,12 @@ static void headers(void)
     assert_string_equal(seen.type, "application/json");
     forget(&seen);
 
+    cgi_variable("HTTP_" NAME58, "long"); /* and not the header whose name begins so */
     serve(&seen, BYTES(""));
     assert_null(seen.prefer);
     assert_null(seen.type);
+    assert_string_equal(seen.long_one, "long");
+    assert_null(seen.too_long);
     forget(&seen);
 }
 

@@ -167,6 +167,27 @@ static void errors(const void *row)
     buffer_free(&out);
 }
 
+static void make_error_to_retry(struct http_response *response, const struct http_request *request, const void *seconds)
+{
+    struct error err;
+
+    error_set(&err, ERROR_TOO_MANY, "%s", message);
+    error_retry_after(&err, *(const int *) seconds);
+    http_response_error(response, &err, request);
+}
+
+static void error_with_its_own_time_to_retry(void)
+{
+    const int seconds = 42;
+    struct making making = {.make = make_error_to_retry, .argument = &seconds};
+    struct buffer out = {0};
+
+    answer(&making, "GET", &out);
+    check_header(&out, "Status", "429");
+    check_header(&out, "Retry-After", "42");
+    buffer_free(&out);
+}
+
 static void make_error_with(struct http_response *response, const struct http_request *request, const void *code)
 {
     struct json_object *value = json_object_new_object();
@@ -516,6 +537,7 @@ int main(void)
 {
     CHECK(json);
     CHECK_EACH(errors, code_cases, name);
+    CHECK(error_with_its_own_time_to_retry);
     CHECK_EACH(errors_with_more, code_cases, name);
     CHECK(text);
     CHECK(empty_text);
