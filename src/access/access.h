@@ -7,6 +7,7 @@
 #define WAYBILL_ACCESS_ACCESS_H
 
 #include "access/identity.h"
+#include "access/link.h"
 #include "base/compiler.h"
 #include "base/config.h"
 #include "base/error.h"
@@ -22,17 +23,34 @@ void access_free(struct access *access);
 
 /* The credentials in a request. The request owns the strings. */
 struct credentials {
-    const char *token; /* of X-Auth-Token; NULL if absent */
+    const char *token;       /* of X-Auth-Token; NULL if absent */
+    const struct link *link; /* NULL if the request has none, or if its operation takes none */
 };
 
-/* Checks, without the database, that credentials are present and well-formed. Fails with ERROR_IDENTITY if not. */
+/*
+ * Checks, without the database, that credentials are present and well-formed. Fails with ERROR_IDENTITY if not, or with
+ * ERROR_PERMISSION if they are a link.
+ */
 MUST_CHECK bool access_check(const struct credentials *credentials, struct error *err);
 
 /*
- * Identifies the caller by credentials that have passed access_check. Fails with ERROR_IDENTITY if they are not valid.
- * Free the identity with identity_clear.
+ * Identifies the caller by credentials that have passed access_check. Fails with ERROR_IDENTITY if they are not valid,
+ * or with ERROR_PERMISSION if they are a link. Free the identity with identity_clear.
  */
 MUST_CHECK bool access_identify(struct access *access, const struct credentials *credentials,
                                 struct identity *ret_identity, struct error *err);
+
+/* A new link to a file. */
+struct access_link {
+    int64_t expires; /* seconds since 1970 */
+    char signature[KEY_RING_SIGNATURE_SIZE];
+};
+
+/*
+ * Makes a link to a file of the project, valid for [access] link_minutes. Returns false if there are no links: they are
+ * off, or the keys cannot be used. A key file that is unusable, rather than absent, is logged once.
+ */
+MUST_CHECK bool access_make_link(struct access *access, const char *project_id, const char *file_id,
+                                 struct access_link *ret_link);
 
 #endif

@@ -95,6 +95,13 @@ static bool copy_keys(struct key_ring *ring, struct key_file *ret_keys, struct e
     return done;
 }
 
+bool key_ring_is_absent(const struct key_ring *ring)
+{
+    struct stat found;
+
+    return stat(ring->path, &found) != 0 && errno == ENOENT;
+}
+
 bool key_ring_check(struct key_ring *ring, struct error *err)
 {
     struct key_file keys;

@@ -23,6 +23,9 @@ struct key_ring *key_ring_new(const char *path);
 /* Wipes the keys. NULL is allowed. */
 void key_ring_free(struct key_ring *ring);
 
+/* Whether there is no file: the installation does without what needs it. */
+MUST_CHECK bool key_ring_is_absent(const struct key_ring *ring);
+
 /* Checks that the file is there and has a key. */
 MUST_CHECK bool key_ring_check(struct key_ring *ring, struct error *err);
 

@@ -10,19 +10,26 @@
 #include "base/log.h"
 #include "metrics/counters.h"
 
-static struct credentials read_credentials(const struct http_request *request)
+static struct credentials read_credentials(const struct http_request *request, const struct api_link *link)
 {
     return (struct credentials) {
         .token = http_request_header(request, "X-Auth-Token"),
+        .link = link->link,
     };
 }
 
-static bool check_identity(struct api_call *call, struct error *err)
+static bool check_identity(struct api_call *call, const struct http_match *match, struct error *err)
 {
-    const struct credentials credentials = read_credentials(call->request);
+    struct credentials credentials;
+    struct api_link link;
+    bool known;
 
-    return access_check(&credentials, err)
-           && access_identify(call->api->access, &credentials, &call->identity, err);
+    api_link_begin(&link, call->request, match);
+    credentials = read_credentials(call->request, &link);
+    known = access_check(&credentials, err)
+            && access_identify(call->api->access, &credentials, &call->identity, err);
+    api_link_end(&link);
+    return known;
 }
 
 /* Decodes the segments of the path in place, and checks project_id. An invalid id needs no check: it finds no task. */
@@ -117,7 +124,7 @@ static bool check_and_run(struct api_call *call, struct http_match *match, struc
     route = (const struct api_route *) match->route;
     if (route->permissions == 0)
         return check_query(call, route, err) && route->run(call, err);
-    return check_identity(call, err)
+    return check_identity(call, match, err)
            && check_path(call, match, err)
            && check_query(call, route, err)
            && check_grants(call, route, err)

@@ -45,6 +45,21 @@ bool http_query_parse(struct http_query *query, const char *text, struct error *
     return true;
 }
 
+bool http_query_mentions(const char *text, const char *name)
+{
+    char *copy = memory_copy_text(text);
+    char *rest = copy;
+    bool found = false;
+    char *pair;
+
+    while (!found && (pair = strsep(&rest, "&")) != NULL) {
+        pair[strcspn(pair, "=")] = '\0';
+        found = text_percent_decode(pair, true) && strcmp(pair, name) == 0;
+    }
+    free(copy);
+    return found;
+}
+
 void http_query_end(struct http_query *query)
 {
     free(query->text);

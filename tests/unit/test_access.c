@@ -1,4 +1,4 @@
-/* access/access.c and access/token.c: what they check without a database. */
+/* access/access.c and access/token.c: what they check without a database, and which credentials count. */
 #include "access/access.h"
 
 #include <stdlib.h>
@@ -40,9 +40,29 @@ static void some_credentials_are_required(void)
     check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token is required");
 }
 
+/* A link counts only if there is no token. An empty token is none: some web servers pass it on, others do not. */
+static void a_token_precedes_a_link(void)
+{
+    static const struct link well_formed = {
+        "p", "01234567-89ab-4cde-8f01-23456789abcd", "1764471600",
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    };
+    static const struct link malformed = {"p", "f", NULL, NULL};
+    struct error err;
+
+    check_good(access_check(&(const struct credentials) {.token = "T", .link = &malformed}, &err), &err);
+    check_good(access_check(&(const struct credentials) {.token = NULL, .link = &well_formed}, &err), &err);
+    check_good(access_check(&(const struct credentials) {.token = "", .link = &well_formed}, &err), &err);
+    assert_false(access_check(&(const struct credentials) {.token = NULL, .link = &malformed}, &err));
+    check_refusal(&err, ERROR_PERMISSION, "the link must be");
+    assert_false(access_check(&(const struct credentials) {.token = "", .link = &malformed}, &err));
+    check_refusal(&err, ERROR_PERMISSION, "the link must be");
+}
+
 int main(void)
 {
     CHECK(token_lengths);
     CHECK(some_credentials_are_required);
+    CHECK(a_token_precedes_a_link);
     return check_run("access/access, access/token");
 }

@@ -107,6 +107,24 @@ static void pairs_are_bounded(void)
     }
 }
 
+static const struct mention_case {
+    const char *text;
+    bool mentions; /* expires */
+} mention_cases[] = {
+    {"", false}, {"expires", true}, {"expires=", true}, {"expires=1", true}, {"a=1&expires=1&expires=2", true},
+    {"%65xpire%73=1", true}, {"a=%zz&expires=%zz", true}, {"%zz&expires", true}, {"&&expires&&", true},
+    {"a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&expires", true}, {"Expires=1", false}, {"expires_=1", false},
+    {"_expires=1", false}, {"expire=s", false}, {"a=expires", false}, {"a=expires=1", false}, {"expires%00=1", false},
+    {"expires%=1", false}, {"expires;a=1", false},
+};
+
+static void mentions(const void *row)
+{
+    const struct mention_case *c = row;
+
+    assert_int_equal(http_query_mentions(c->text, "expires"), c->mentions);
+}
+
 static void leaves_its_argument_alone(void)
 {
     char text[] = "a=%41&b=+";
@@ -125,6 +143,7 @@ int main(void)
     CHECK_EACH(parses, query_cases, text);
     CHECK(finds);
     CHECK(pairs_are_bounded);
+    CHECK_EACH(mentions, mention_cases, text);
     CHECK(leaves_its_argument_alone);
     return check_run("http/query");
 }
