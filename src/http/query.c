@@ -6,12 +6,23 @@
 #include "base/memory.h"
 #include "base/text.h"
 
+/*
+ * Returns the part of a pair that may be invalid, for a message. What precedes it is valid, and may be a secret: the
+ * signature of a link that has grown at its end.
+ */
+static const char *skip_plain_text(const char *pair)
+{
+    while (*pair != '\0' && *pair != '%' && (unsigned char) *pair < 0x80)
+        pair++;
+    return pair;
+}
+
 static bool add_pair(struct http_query *query, char *pair, struct error *err)
 {
     char excerpt[TEXT_EXCERPT_SIZE];
     char *value = strchr(pair, '=');
 
-    text_excerpt(excerpt, pair, strlen(pair));
+    text_excerpt(excerpt, skip_plain_text(pair), strlen(skip_plain_text(pair)));
     if (value == NULL)
         value = pair + strlen(pair);
     else
