@@ -135,7 +135,7 @@ void api_link_end(struct api_link *link);
 
 /*
  * link.c: returns the status of a task of the call's project as JSON, with a download_url if there are links and the
- * task has a file that has not expired. Free it with json_object_put.
+ * task has a file that has not expired. Then no cache may store the response. Free the status with json_object_put.
  */
 struct json_object *api_task_json(struct api_call *call, const struct task *task);
 

@@ -35,6 +35,7 @@ struct json_object *api_task_json(struct api_call *call, const struct task *task
         return status;
     url = format_link(call->project_id, task->file_id, &link);
     json_add_text(status, "download_url", url);
+    call->response->is_secret = true;
     free(url);
     return status;
 }

@@ -110,10 +110,17 @@ def test_each_status_has_a_new_link(api, file):
         assert follow(api.client, link.url).status == 200
 
 
-def test_a_task_without_a_file_has_no_link(stalled, api, hostile):
-    waiting = stalled.api()
-    stalled.site.make_keys()
-    assert "download_url" not in waiting.status(waiting.create_task()).json()
+@pytest.mark.each_way
+def test_no_cache_stores_a_link(either, file):
+    for path in (f"export-task/{file[1]['task_id']}", "export-tasks?limit=200"):
+        response = either.request("GET", either.path(path))
+        assert b"download_url" in response.body and response.headers["cache-control"] == "no-store"
+
+
+def test_a_task_without_a_file_has_no_link(start, api, hostile):
+    waiting = start("links_waiting", options={"export.threads": 0}, prepare=lambda site: site.make_keys()).api()
+    response = waiting.status(waiting.create_task())
+    assert "download_url" not in response.json() and "cache-control" not in response.headers
     status = api.finished()
     hostile.site.sql("UPDATE waybill.export_task SET state = 'failure', error_code = 'HSS.0041', error_msg = 'x',"
                      " file_id = NULL WHERE task_id = %s", status["task_id"])
