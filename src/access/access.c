@@ -1,5 +1,6 @@
 #include "access/access.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "access/access_key.h"
@@ -17,6 +18,7 @@ struct access {
     struct key_ring *ring;
     struct access_keys *keys;
     struct signins *signins;
+    atomic_bool reported_ring; /* the log says that the keys cannot be used */
 };
 
 struct access *access_new(const struct config *config, struct db_pool *pool)
@@ -41,16 +43,34 @@ void access_free(struct access *access)
     free(access);
 }
 
+/* The kinds of credentials, in the order of precedence. An empty token is none: some web servers pass it on. */
+enum kind {
+    KIND_NONE,
+    KIND_SIGNATURE,
+    KIND_TOKEN,
+    KIND_LINK,
+};
+
+static enum kind kind_of(const struct credentials *credentials)
+{
+    if (signature_is_present(credentials->authorization))
+        return KIND_SIGNATURE;
+    if (credentials->token != NULL && *credentials->token != '\0')
+        return KIND_TOKEN;
+    return credentials->link == NULL ? KIND_NONE : KIND_LINK;
+}
+
 /*
  * Counts and logs a sign-in that has failed because the credentials are not valid. The message and the detail contain
  * neither a secret nor an unknown access key. Always returns false.
  */
 static bool fail_signin(struct access *access, const struct credentials *credentials, const struct error *err)
 {
-    const char *kind = signature_is_present(credentials->authorization) ? "access_key" : "token";
+    static const char *const names[] = {[KIND_SIGNATURE] = "access_key", [KIND_TOKEN] = "token", [KIND_LINK] = "link"};
+    const char *kind = names[kind_of(credentials)];
     struct log_line line;
 
-    if (err->code != ERROR_IDENTITY)
+    if (err->code != ERROR_IDENTITY && err->code != ERROR_PERMISSION)
         return false;
     signins_count_failure(access->signins, credentials->address);
     counters_add(1, "waybill_failed_signins_total{credentials=\"%s\"}", kind);
@@ -74,17 +94,28 @@ static bool check_signature(struct access *access, const struct credentials *cre
            ? true : error_set(err, ERROR_IDENTITY, "the service has no access keys; it accepts tokens in X-Auth-Token");
 }
 
+static bool check_form(struct access *access, const struct credentials *credentials, struct error *err)
+{
+    switch (kind_of(credentials)) {
+    case KIND_SIGNATURE:
+        return check_signature(access, credentials, err);
+    case KIND_TOKEN:
+        return token_check(credentials->token, err);
+    case KIND_LINK:
+        return link_check(credentials->link, err);
+    case KIND_NONE:
+        break;
+    }
+    return true;
+}
+
 bool access_check(struct access *access, const struct credentials *credentials, struct error *err)
 {
-    bool is_signed = signature_is_present(credentials->authorization);
-
-    if (!is_signed && (credentials->token == NULL || *credentials->token == '\0'))
+    if (kind_of(credentials) == KIND_NONE)
         return error_set(err, ERROR_IDENTITY, "X-Auth-Token, or Authorization with a signature, is required, got"
                          " neither");
-    if (!signins_check(access->signins, credentials->address, err))
-        return false;
-    return (is_signed ? check_signature(access, credentials, err) : token_check(credentials->token, err))
-           || fail_signin(access, credentials, err);
+    return signins_check(access->signins, credentials->address, err)
+           && (check_form(access, credentials, err) || fail_signin(access, credentials, err));
 }
 
 bool access_needs_body(const struct credentials *credentials)
@@ -131,9 +162,47 @@ static bool identify_by_signature(struct access *access, const struct credential
 bool access_identify(struct access *access, const struct credentials *credentials, struct identity *ret_identity,
                      struct error *err)
 {
-    bool known = signature_is_present(credentials->authorization)
-                 ? identify_by_signature(access, credentials, ret_identity, err)
-                 : identify_by_token(access, credentials, ret_identity, err);
+    bool known = false;
 
+    switch (kind_of(credentials)) {
+    case KIND_SIGNATURE:
+        known = identify_by_signature(access, credentials, ret_identity, err);
+        break;
+    case KIND_TOKEN:
+        known = identify_by_token(access, credentials, ret_identity, err);
+        break;
+    case KIND_LINK:
+        known = link_identify(access->ring, credentials->link, access->config->link_minutes, ret_identity, err);
+        break;
+    case KIND_NONE:
+        break;
+    }
     return known || fail_signin(access, credentials, err);
+}
+
+static void report_ring(struct access *access, const struct error *err)
+{
+    struct log_line line;
+
+    if (!key_ring_exists(access->ring) || atomic_exchange(&access->reported_ring, true))
+        return;
+    log_begin(&line, LOG_WARNING, "there are no download links, because the keys cannot be used");
+    log_error(&line, err);
+    log_end(&line);
+}
+
+bool access_make_link(struct access *access, const char *project_id, const char *file_id, struct access_link *ret_link)
+{
+    struct access_link link = {.expires = (clock_now_ms() + 999) / 1000 + (int64_t) access->config->link_minutes * 60};
+    struct error err;
+
+    if (access->config->link_minutes == 0)
+        return false;
+    if (!link_sign(access->ring, project_id, file_id, link.expires, link.signature, &err)) {
+        report_ring(access, &err);
+        return false;
+    }
+    atomic_store(&access->reported_ring, false);
+    *ret_link = link;
+    return true;
 }

@@ -7,6 +7,8 @@
 #define WAYBILL_ACCESS_ACCESS_H
 
 #include "access/identity.h"
+#include "access/key_ring.h"
+#include "access/link.h"
 #include "access/signature.h"
 #include "base/compiler.h"
 #include "base/config.h"
@@ -25,6 +27,7 @@ void access_free(struct access *access);
 struct credentials {
     const char *authorization; /* of Authorization; only a signature counts (signature.h); NULL if absent */
     const char *token;         /* of X-Auth-Token; NULL if absent */
+    const struct link *link;   /* NULL if the request has none, or if its operation takes none */
     const char *address;       /* of the client; NULL if unknown */
     const char *request_id;    /* for the log */
     struct signature_request request; /* what a signature covers, without the body */
@@ -34,7 +37,8 @@ struct credentials {
 
 /*
  * Checks, without the body and the database, that credentials are present, well-formed and current. Fails with
- * ERROR_IDENTITY if not, and with ERROR_TOO_MANY if too many sign-ins from the address have failed (signins.h).
+ * ERROR_IDENTITY if not, or ERROR_PERMISSION if they are a link, and with ERROR_TOO_MANY if too many sign-ins from the
+ * address have failed (signins.h).
  */
 MUST_CHECK bool access_check(struct access *access, const struct credentials *credentials, struct error *err);
 
@@ -42,10 +46,23 @@ MUST_CHECK bool access_check(struct access *access, const struct credentials *cr
 MUST_CHECK bool access_needs_body(const struct credentials *credentials);
 
 /*
- * Identifies the caller by credentials that have passed access_check. Fails with ERROR_IDENTITY if they are not valid.
- * Free the identity with identity_clear.
+ * Identifies the caller by credentials that have passed access_check. Fails with ERROR_IDENTITY if they are not valid,
+ * or with ERROR_PERMISSION if they are a link. Free the identity with identity_clear.
  */
 MUST_CHECK bool access_identify(struct access *access, const struct credentials *credentials,
                                 struct identity *ret_identity, struct error *err);
+
+/* A new link to a file. */
+struct access_link {
+    int64_t expires; /* seconds since 1970 */
+    char signature[KEY_RING_SIGNATURE_SIZE];
+};
+
+/*
+ * Makes a link to a file of the project, valid for [access] link_minutes. Returns false if there are no links: they are
+ * off, or the keys cannot be used. A key file that is unusable, rather than absent, is logged once.
+ */
+MUST_CHECK bool access_make_link(struct access *access, const char *project_id, const char *file_id,
+                                 struct access_link *ret_link);
 
 #endif

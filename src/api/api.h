@@ -123,6 +123,28 @@ const char *api_limit_of(const char *enterprise_project_id);
 MUST_CHECK bool api_check_enterprise_project(const struct api_call *call, const char *enterprise_project_id,
                                              struct error *err);
 
+/*
+ * link.c: a signed link in the query of a request. `link` is NULL if the operation takes no links, or if the query has
+ * none.
+ */
+struct api_link {
+    const struct link *link;
+    struct link parts; /* those that cannot be read are NULL or "" */
+    char *project_id;
+    char *file_id;
+    struct http_query query;
+};
+
+/* link.c: reads the link of a request for the route that has matched. Call api_link_end later. */
+void api_link_begin(struct api_link *link, const struct http_request *request, const struct http_match *match);
+void api_link_end(struct api_link *link);
+
+/*
+ * link.c: returns the status of a task of the call's project as JSON, with a download_url if there are links and the
+ * task has a file that has not expired. Then no cache may store the response. Free the status with json_object_put.
+ */
+struct json_object *api_task_json(struct api_call *call, const struct task *task);
+
 /* view.c: acquires a connection from the pool of the process for the calling thread, and releases it. */
 MUST_CHECK struct db *api_acquire_db(struct api_call *call, struct error *err);
 void api_release_db(struct api_call *call, struct db *db);

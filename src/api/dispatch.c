@@ -22,11 +22,13 @@ static const char *find_header(const void *context, const char *name)
     return http_request_header(context, name);
 }
 
-static struct credentials read_credentials(const struct http_request *request, const struct api_route *route)
+static struct credentials read_credentials(const struct http_request *request, const struct api_route *route,
+                                           const struct link *link)
 {
     return (struct credentials) {
         .authorization = http_request_header(request, "Authorization"),
         .token = http_request_header(request, "X-Auth-Token"),
+        .link = link,
         .address = fastcgi_variable(request->exchange, "REMOTE_ADDR"),
         .request_id = request->id,
         .request = {
@@ -53,13 +55,19 @@ static bool read_signed_body(struct http_request *request, const struct api_rout
     return true;
 }
 
-static bool check_identity(struct api_call *call, const struct api_route *route, struct error *err)
+static bool check_identity(struct api_call *call, const struct http_match *match, struct error *err)
 {
-    struct credentials credentials = read_credentials(call->request, route);
-    bool known = access_check(call->api->access, &credentials, err)
-                 && read_signed_body(call->request, route, &credentials, err)
-                 && access_identify(call->api->access, &credentials, &call->identity, err);
+    const struct api_route *route = (const struct api_route *) match->route;
+    struct credentials credentials;
+    struct api_link link;
+    bool known;
 
+    api_link_begin(&link, call->request, match);
+    credentials = read_credentials(call->request, route, link.link);
+    known = access_check(call->api->access, &credentials, err)
+            && read_signed_body(call->request, route, &credentials, err)
+            && access_identify(call->api->access, &credentials, &call->identity, err);
+    api_link_end(&link);
     if (route->max_body == 0)
         http_request_discard_body(call->request);
     return known;
@@ -157,7 +165,7 @@ static bool check_and_run(struct api_call *call, struct http_match *match, struc
     route = (const struct api_route *) match->route;
     if (route->permissions == 0)
         return check_query(call, route, err) && route->run(call, err);
-    return check_identity(call, route, err)
+    return check_identity(call, match, err)
            && check_path(call, match, err)
            && check_query(call, route, err)
            && check_grants(call, route, err)

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "api/api.h"
-#include "export/task_json.h"
 
 static bool find_page(struct api_call *call, struct task_page *ret_page, struct error *err)
 {
@@ -34,7 +33,7 @@ bool api_list(struct api_call *call, struct error *err)
         return false;
     list = json_object_new_array();
     for (size_t i = 0; i < page.count; i++)
-        json_object_array_add(list, task_status_json(&page.tasks[i]));
+        json_object_array_add(list, api_task_json(call, &page.tasks[i]));
     free(page.tasks);
     api_respond_page(call, page.total, list);
     return true;

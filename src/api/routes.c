@@ -67,6 +67,16 @@ static bool parse_filter(struct api_call *call, const char *name, const char *va
     return selection_set_filter(call->selection, name, value, MAX_NAME_FILTER, err);
 }
 
+/* A part of a signed link. If the caller has other credentials, nothing depends on it. */
+static bool ignore_link_part(struct api_call *call, const char *name, const char *value, struct error *err)
+{
+    (void) call;
+    (void) name;
+    (void) value;
+    (void) err;
+    return true;
+}
+
 static const struct api_parameter enterprise_project_id = {"enterprise_project_id", "0", parse_enterprise_project_id};
 static const struct api_parameter optional_enterprise_project_id = {"enterprise_project_id", NULL,
                                                                     parse_enterprise_project_id};
@@ -78,6 +88,8 @@ static const struct api_parameter container_name = {"container_name", "", parse_
 static const struct api_parameter pod_name = {"pod_name", "", parse_filter};
 static const struct api_parameter image_name = {"image_name", "", parse_filter};
 static const struct api_parameter cluster_container = {"cluster_container", NULL, parse_filter};
+static const struct api_parameter expires = {"expires", NULL, ignore_link_part};
+static const struct api_parameter signature = {"signature", NULL, ignore_link_part}; /* link.c: the route takes links */
 
 /* What the caller needs: the permissions, and the alternative to them. */
 #define NOTHING 0, 0
@@ -100,9 +112,9 @@ const struct api_route api_routes[] = {
      api_containers, READ, 0,
      {&enterprise_project_id, &container_name, &pod_name, &image_name, &cluster_container, &container_limit, &offset}},
     {{HTTP_GET, "/v5/{project_id}/download/{file_id}"}, "download",
-     api_download, READ, 0, {&optional_enterprise_project_id}},
+     api_download, READ, 0, {&optional_enterprise_project_id, &expires, &signature}},
     {{HTTP_HEAD, "/v5/{project_id}/download/{file_id}"}, "download",
-     api_download, READ, 0, {&optional_enterprise_project_id}},
+     api_download, READ, 0, {&optional_enterprise_project_id, &expires, &signature}},
     {{HTTP_POST, "/v5/{project_id}/container/export-schedules"}, "schedule_create",
      api_schedule_create, SCHEDULE, API_MAX_BODY, {NULL}},
     {{HTTP_GET, "/v5/{project_id}/container/export-schedules"}, "schedule_list",

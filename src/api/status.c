@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "export/task_json.h"
 #include "http/prefer.h"
 
 bool api_status(struct api_call *call, struct error *err)
@@ -14,6 +13,6 @@ bool api_status(struct api_call *call, struct error *err)
     if (!api_await_task(call, call->id, wait, &task, err))
         return false;
     memcpy(call->task_id, task.task_id, sizeof(call->task_id));
-    http_response_json(call->response, 200, task_status_json(&task));
+    http_response_json(call->response, 200, api_task_json(call, &task));
     return true;
 }

@@ -33,6 +33,18 @@ void buffer_append_text(struct buffer *buffer, const char *text)
     buffer_append(buffer, text, strlen(text));
 }
 
+void buffer_append_encoded(struct buffer *buffer, const char *text)
+{
+    static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+
+    for (; *text != '\0'; text++) {
+        if (strchr(unreserved, *text) != NULL)
+            buffer_append(buffer, text, 1);
+        else
+            buffer_printf(buffer, "%%%02X", (unsigned char) *text);
+    }
+}
+
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 {
     va_list arguments;

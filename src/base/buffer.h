@@ -18,6 +18,10 @@ void buffer_reserve(struct buffer *buffer, size_t extra);
 
 void buffer_append(struct buffer *buffer, const char *data, size_t length);
 void buffer_append_text(struct buffer *buffer, const char *text);
+
+/* Appends a text in percent-encoding: all but the unreserved characters of RFC 3986 section 2.3. */
+void buffer_append_encoded(struct buffer *buffer, const char *text);
+
 void buffer_printf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 void buffer_vprintf(struct buffer *buffer, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
 

@@ -2,6 +2,7 @@
 #ifndef WAYBILL_HTTP_QUERY_H
 #define WAYBILL_HTTP_QUERY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/compiler.h"
@@ -24,6 +25,9 @@ struct http_query {
  */
 MUST_CHECK bool http_query_parse(struct http_query *query, const char *text, struct error *err);
 void http_query_end(struct http_query *query);
+
+/* Whether the text of a query has a parameter of this name, even if http_query_parse would refuse the text. */
+bool http_query_mentions(const char *text, const char *name);
 
 /* Returns the value of a parameter, or NULL. */
 const char *http_query_find(const struct http_query *query, const char *name);

@@ -144,6 +144,8 @@ static bool send_response(struct http_response *response, const struct http_requ
 
     buffer_printf(&head, "Status: %d\r\n%sX-Request-Id: %s\r\n", response->status, buffer_text(&response->headers),
                   request->id);
+    if (response->is_secret)
+        buffer_append_text(&head, "Cache-Control: no-store\r\n");
     if (!has_no_body(response->status) && !response->offloaded)
         buffer_printf(&head, "Content-Length: %" PRId64 "\r\n", response->length);
     buffer_append_text(&head, "\r\n");

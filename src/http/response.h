@@ -18,6 +18,7 @@ struct http_response {
     int64_t offset;
     int64_t length;
     bool offloaded; /* the web server sends the body and its Content-Length */
+    bool is_secret; /* no cache may store it (RFC 9111 section 5.2.2.5) */
     struct error error; /* for the log, if the response is an error */
 };
 

@@ -144,8 +144,11 @@ def start(scratch, postgres, running):
 
 @pytest.fixture(scope="session")
 def hostile(start):
-    """The default configuration with the hostile inventory."""
-    return start("hostile", inventory.hostile(), prepare=share_files)
+    """The default configuration with the hostile inventory, and keys."""
+    def prepare(site):
+        site.make_keys()
+        share_files(site)
+    return start("hostile", inventory.hostile(), prepare=prepare)
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,8 @@ class Operation:
         self.description = description
         self.method = method.upper()
         self.path = path
-        self.open = operation.get("security") == []
+        self.security = operation.get("security")
+        self.open = self.security == []
         parameters = [description.resolve(parameter) for parameter in (*shared, *operation.get("parameters", []))]
         self.parameters = {(parameter["in"], parameter["name"]): parameter for parameter in parameters}
         self.responses = {int(status): description.resolve(response)

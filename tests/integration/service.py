@@ -72,7 +72,7 @@ class Site:
         self.directory = directory
         self.database = os.path.basename(directory)
         self.files = os.path.join(directory, "files")
-        self.key_file = os.path.join(directory, "access.key")
+        self.key_file = os.path.join(directory, "access.key")  # which make_keys makes
         self.accepted = 0
         self.tokens = {}
         os.makedirs(self.files)
@@ -126,6 +126,10 @@ class Site:
         done = self.waybill("migrate", "--sql-dir", migrations)
         assert done.returncode == 0, f"waybill migrate: {done}"
         return done.stdout
+
+    def make_keys(self):
+        done = self.waybill("key", "init")
+        assert done.returncode == 0, f"waybill key init: {done}"
 
     def token(self, project, enterprise_projects=None):
         """Makes a token for the project and these enterprise projects; None: for all of them."""

@@ -17,6 +17,7 @@ ROWS = 3000
 def packed(start):
     """A service whose files have gzip variants."""
     def prepare(site):
+        site.make_keys()
         share_files(site)
         fill(site, demo=ROWS)
     return start("gzip", options={"files.gzip": "on"}, prepare=prepare)
@@ -145,6 +146,18 @@ def test_a_web_server_changes_nothing(packed_web, packed_api, file, method, acce
         assert response.headers.get(name) == expected.headers.get(name), name
     if expected.status == 200:
         assert response.headers["content-length"] == expected.headers["content-length"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=10-99"}, {"If-None-Match": "*"}], ids=str)
+def test_a_link_gets_the_same_variant(packed_web, file, method, headers):
+    status = packed_web.status(file[2]["task_id"]).json()
+    headers = {**GZIP, **headers}
+    expected = packed_web.download(status["file_id"], method=method, headers=headers)
+    response = packed_web.client.request(method, status["download_url"], headers)
+    assert response.status == expected.status and response.body == expected.body
+    names = ("etag", "content-encoding", "content-range", "content-length", "vary", "cache-control")
+    assert [response.headers.get(name) for name in names] == [expected.headers.get(name) for name in names]
 
 
 def test_it_goes_with_its_file(packed_api):

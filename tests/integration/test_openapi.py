@@ -38,7 +38,8 @@ def source(path):
 
 @pytest.fixture(scope="module")
 def service(start):
-    return start("openapi", options={"limits.unfinished_tasks": 1000000, "server.wait_ms": 0})
+    return start("openapi", options={"limits.unfinished_tasks": 1000000, "server.wait_ms": 0},
+                 prepare=lambda site: site.make_keys())
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,18 @@ def test_operations_that_need_a_token(api):
     for operation in OPERATIONS.values():
         status = call(api, operation, headers={"X-Auth-Token": None}).status
         assert (status != 401) == operation.open, f"{operation.method} {operation.path}: {status}"
+
+
+def test_operations_that_take_links(api):
+    """A link that is invalid is refused as such."""
+    scheme = DESCRIPTION.document["components"]["securitySchemes"]["link"]
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "query", "signature")
+    for operation in OPERATIONS.values():
+        takes = operation.security == [{"token": []}, {"link": []}]
+        assert takes or operation.security in (None, []), f"{operation.security}"
+        assert takes == ({"expires", "signature"} <= set(operation.query()))
+        status = call(api, operation, query="?expires=1&signature=x", headers={"X-Auth-Token": None}).status
+        assert (status == 403) == takes, f"{operation.method} {operation.path}: {status}"
 
 
 def test_the_query_parameters_of_the_source():
@@ -357,6 +370,8 @@ def test_parameters(api, name, parameter):
         # Every text is allowed here except the empty one, which makes another path.
         assert all(accepts(value) == (value != "") for value in values)
         assert schema == {"type": "string", "minLength": 1}
+    elif parameter["name"] in ("expires", "signature"):
+        assert all(accepts(value) for value in values)  # they have no effect beside a token; see test_links.py
     else:
         check_values(values, schema, accepts)
 
@@ -516,10 +531,11 @@ def test_every_field_of_a_task(start, api):
 def test_the_schema_of_a_task_is_strict(api):
     """Required fields must be there, and additional ones are refused."""
     task, schema = api.finished(), DESCRIPTION.schema("Task")
-    for field in set(task) - {"expire_time"}:  # the files of schedules have none
+    for field in set(task) - {"expire_time", "download_url"}:  # kept files do not expire, and links may be off
         assert not DESCRIPTION.allows(schema, {key: value for key, value in task.items() if key != field}), field
     for change in ({"error_code": "HSS.0041"}, {"error_msg": "x"}, {"task_status": "running"},
-                   {"task_status": "failure"}, {"x": 1}):
+                   {"task_status": "failure"}, {"x": 1}, {"download_url": task["download_url"] + "&x=1"},
+                   {"download_url": "https://example.org" + task["download_url"]}):
         assert not DESCRIPTION.allows(schema, {**task, **change}), f"{change}"
 
 
@@ -536,7 +552,8 @@ def test_containers(hostile):
 def test_the_fields_of_a_notification():
     """test_schedule_notify.py compares notifications with their schema."""
     fields = set(DESCRIPTION.schema("Notification")["properties"])
-    assert fields == {*DESCRIPTION.schema("Task")["properties"], "schedule_id", "occurrence_time"}
+    of_task = set(DESCRIPTION.schema("Task")["properties"]) - {"download_url"}
+    assert fields == {*of_task, "schedule_id", "occurrence_time"}
 
 
 def test_a_compressed_file(start):

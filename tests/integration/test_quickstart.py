@@ -98,6 +98,24 @@ def test_the_example_is_shown(quickstart):
     assert f"http://127.0.0.1:{quickstart.port}" in quickstart.first
 
 
+def test_the_example_downloads_by_a_link(quickstart):
+    """The command that is shown needs no token, and works again."""
+    link, = re.findall(r"^\$ DOWNLOAD_URL='(/v5/demo/download/[^']*)'$", quickstart.first, re.M)
+    assert f'"download_url":"{link}"' in quickstart.first
+    command, = re.findall(r'^\$ (curl .*DOWNLOAD_URL".*)$', quickstart.first, re.M)
+    assert "TOKEN" not in command
+    assert quickstart.shell(f"DOWNLOAD_URL='{link}'; TOKEN=; {command}") == ""
+    assert quickstart.shell(f'curl -s "$BASE_URL{link}" | cmp - {quickstart.home}/containers.csv') == ""
+
+
+def test_the_key_file(quickstart):
+    """Only the user of the service can read it."""
+    status = os.stat(os.path.join(quickstart.home, "access.key"))
+    assert stat.S_IMODE(status.st_mode) == 0o640 and not os.path.exists("/etc/waybill")
+    files = os.stat(os.path.join(quickstart.home, "files"))
+    assert (status.st_uid, status.st_gid) == (files.st_uid, files.st_gid)
+
+
 def test_the_csv_has_the_containers_of_the_demo(quickstart):
     header, *rows = rows_of(quickstart)
     assert header == BODY_HEADERS
@@ -179,11 +197,15 @@ def test_nobody_else_is_let_in(quickstart):
 
 def test_a_second_run_reuses_what_is_there(quickstart):
     running, token = quickstart.processes(), quickstart.shell("echo $TOKEN")
+    with open(os.path.join(quickstart.home, "access.key"), encoding="ascii") as file:
+        key = file.read()
     with OwnClock() as clock:
         began = clock.now()
         quickstart.start()
         assert clock.now() - began < 20
     assert quickstart.shell("echo $TOKEN") == token
+    with open(os.path.join(quickstart.home, "access.key"), encoding="ascii") as file:
+        assert file.read() == key
     assert set(running) <= set(quickstart.processes())
 
 
@@ -227,8 +249,8 @@ def test_an_edited_configuration_is_used_and_kept(quickstart):
     with open(path, encoding="utf-8") as file:
         original = file.read()
     with open(path, "a", encoding="utf-8") as file:
-        file.write("[csv]\nbom = on\n")
-    quickstart.start()
+        file.write("[csv]\nbom = on\n[access]\nlink_minutes = 0\n")
+    assert "download_url" not in quickstart.start()
     assert rows_of(quickstart)[0][0].startswith("\ufeff")
     with open(path, "w", encoding="utf-8") as file:
         file.write(original)

@@ -28,6 +28,7 @@ class Site:
         self.made = made
         self.sql = made.site.sql
         self.secrets = []
+        made.site.make_keys()
         self.begin()
 
     def begin(self):
@@ -86,6 +87,9 @@ def site(fleet, request):  # noqa: F811
 
 
 def body_of(status, schedule, occurrence_time):
+    """A notification has no link, which would expire while it waits."""
+    assert ("download_url" in status) == (status["task_status"] == "success")
+    status = {name: value for name, value in status.items() if name != "download_url"}
     return {**status, "schedule_id": schedule["schedule_id"], "occurrence_time": occurrence_time}
 
 

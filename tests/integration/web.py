@@ -44,10 +44,13 @@ def without_comment(text, first, last):
 
 
 def share_files(site):
-    """Lets Apache's user read the files of others and make its own."""
+    """Lets Apache's user read the files of others and make its own, and read the keys."""
     if os.geteuid() == 0:
-        os.chown(site.files, -1, pwd.getpwnam(APACHE_USER).pw_gid)
+        group = pwd.getpwnam(APACHE_USER).pw_gid
+        os.chown(site.files, -1, group)
         os.chmod(site.files, 0o2770)
+        if os.path.exists(site.key_file):
+            os.chown(site.key_file, -1, group)
 
 
 class Web(Process):

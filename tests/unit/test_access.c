@@ -1,4 +1,4 @@
-/* access/access.c and access/token.c: what they check without a database. */
+/* access/access.c and access/token.c: what they check without a database, and which credentials count. */
 #include "access/access.h"
 
 #include <stdio.h>
@@ -240,6 +240,43 @@ static void a_wrong_hash_is_a_failure(void)
     end(&setting);
 }
 
+/* A link counts only if there is no token. An empty token is none: some web servers pass it on, others do not. */
+static void a_token_precedes_a_link(void)
+{
+    static const struct link well_formed = {
+        "p", "01234567-89ab-4cde-8f01-23456789abcd", "1764471600",
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    };
+    static const struct link malformed = {"p", "f", NULL, NULL};
+    static const struct precedence_case {
+        struct credentials credentials;
+        bool good;
+    } cases[] = {
+        {{.token = "T", .link = &malformed}, true},
+        {{.token = NULL, .link = &well_formed}, true},
+        {{.token = "", .link = &well_formed}, true},
+        {{.token = NULL, .link = &malformed}, false},
+        {{.token = "", .link = &malformed}, false},
+    };
+    struct setting setting;
+    struct error err;
+
+    begin(&setting, 2, true);
+    (void) count_failures("link");
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        if (cases[i].good) {
+            check_good(access_check(setting.access, &cases[i].credentials, &err), &err);
+        } else {
+            assert_false(access_check(setting.access, &cases[i].credentials, &err));
+            check_refusal(&err, ERROR_PERMISSION, "the link must be");
+        }
+    }
+    assert_true(count_failures("link") == 2);
+    assert_false(access_check(setting.access, &cases[1].credentials, &err)); /* failed links are limited too */
+    check_refusal(&err, ERROR_TOO_MANY, "failed sign-ins");
+    end(&setting);
+}
+
 int main(void)
 {
     CHECK(token_lengths);
@@ -248,5 +285,6 @@ int main(void)
     CHECK(failures_are_logged);
     CHECK(failures_are_limited);
     CHECK(a_wrong_hash_is_a_failure);
+    CHECK(a_token_precedes_a_link);
     return check_run("access/access, access/token");
 }

@@ -51,6 +51,19 @@ static void prints(void)
     buffer_free(&buffer);
 }
 
+/* Everything but the unreserved characters. */
+static void encodes(void)
+{
+    struct buffer buffer = {0};
+
+    buffer_append_encoded(&buffer, "");
+    buffer_append_encoded(&buffer, "AZaz09-._~");
+    assert_string_equal(buffer_text(&buffer), "AZaz09-._~");
+    buffer_append_encoded(&buffer, "/?#%&=+ \n\"\x7F\xC3\xA9");
+    assert_string_equal(buffer_text(&buffer), "AZaz09-._~%2F%3F%23%25%26%3D%2B%20%0A%22%7F%C3%A9");
+    buffer_free(&buffer);
+}
+
 /* Every length, to find off-by-one errors in growth. */
 static void grows_by_bytes(void)
 {
@@ -131,6 +144,7 @@ int main(void)
     CHECK(appends);
     CHECK(keeps_nul_bytes);
     CHECK(prints);
+    CHECK(encodes);
     CHECK(grows_by_bytes);
     CHECK(prints_what_is_longer_than_its_room);
     CHECK(reserves);

@@ -28,6 +28,7 @@
 /* What no response may contain: the place of the database, and the token. */
 #define PLACE "/no/such/directory"
 #define SECRET "S3CRET"
+#define LINK "?expires=4102444800&signature=" SECRET "3456789abcdef0123456789abcdef0123456789abcdef0123456789abc"
 #define EARLIER 4711 /* rows that the process has counted before the request */
 
 static char too_long[TOKEN_MAX_LENGTH + 2];
@@ -85,11 +86,24 @@ static const struct answer_case {
     {SCHEDULES "?limit=0", "GET", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "schedule_list"},
     {SCHEDULE, "PUT", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "schedule_replace"},
     {SCHEDULE "/run", "POST", "", "401", "APIGW.0301", "X-Auth-Token", NULL, "schedule_run"},
+    /* without a token, a download is refused for its link, if it has one; the other operations take no links */
+    {FILE_PATH "?expires=1", "GET", NULL, "403", "HSS.0013", "link", NULL, "download"},
+    {FILE_PATH "?signature=" SECRET, "GET", NULL, "403", "HSS.0013", "link", NULL, "download"},
+    {FILE_PATH LINK, "GET", NULL, "403", "HSS.0013", "link", NULL, "download"},
+    {FILE_PATH LINK "&enterprise_project_id=0", "GET", "", "403", "HSS.0013", "link", NULL, "download"},
+    {FILE_PATH LINK "&expires=1", "GET", NULL, "403", "HSS.0013", "link", NULL, "download"},
+    {FILE_PATH LINK "&%zz", "GET", NULL, "403", "HSS.0013", "link", NULL, "download"},
+    {"/v5/%zz/download/x" LINK, "GET", NULL, "403", "HSS.0013", "link", NULL, "download"},
+    {FILE_PATH "?x=1", "GET", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "download"},
+    {FILE_PATH LINK, "GET", too_long, "401", "APIGW.0301", "X-Auth-Token", NULL, "download"},
+    {TASK LINK, "GET", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "status"},
+    {SCHEDULE "/latest" LINK, "GET", NULL, "401", "APIGW.0301", "X-Auth-Token", NULL, "schedule_latest"},
     /* only PostgreSQL knows whose token it is */
     {CREATE, "POST", SECRET, "503", "APIGW.0201", "", NULL, "create"},
     {CREATE "?export_size=0", "POST", SECRET, "503", "APIGW.0201", "", NULL, "create"},
     {TASK, "GET", SECRET, "503", "APIGW.0201", "", NULL, "status"},
     {FILE_PATH, "GET", SECRET, "503", "APIGW.0201", "", NULL, "download"},
+    {FILE_PATH LINK, "GET", SECRET, "503", "APIGW.0201", "", NULL, "download"},
     {TASK, "DELETE", SECRET, "503", "APIGW.0201", "", NULL, "remove"},
     {LIST, "GET", SECRET, "503", "APIGW.0201", "", NULL, "list"},
     {LIST "?limit=0", "GET", SECRET, "503", "APIGW.0201", "", NULL, "list"},
@@ -125,7 +139,7 @@ static struct config *read_config(const char *directory)
     struct error err;
     char *path;
 
-    path = scratch_write("access.key", BYTES(""));
+    path = scratch_write("access.key", BYTES("0123456789abcdef 1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"));
     buffer_printf(&text, "[database]\nconninfo = host=" PLACE " dbname=x\n[files]\ndirectory = %s\n"
                          "[access]\nkey_file = %s\n", directory, path);
     free(path);

@@ -21,6 +21,7 @@
 #include "scratch.h"
 
 #define TRANSFERS 256
+#define COMMON_THREADS 2 /* of a server, besides those that serve: http/intake.c and http/deadlines.c have one each */
 #define CALM 1000000 /* ns */
 
 int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
@@ -53,6 +54,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 struct setting {
     char *path;
     int listener;
+    int others;  /* threads of the process that are not the server's */
     int threads; /* of the process, when the server is idle */
     struct fastcgi_server *server;
     pthread_mutex_t gate; /* closed while it is locked */
@@ -149,11 +151,17 @@ static void begin(struct setting *setting, int threads, int waits)
     setting->server = fastcgi_start(setting->listener, threads, waits, &whole, handle, setting, &err);
     check_good(setting->server != NULL, &err);
     setting->threads = peer_threads();
+    setting->others = setting->threads - threads - COMMON_THREADS;
 }
 
+/*
+ * Waits for the ended threads. The kernel may list a thread for a moment after pthread_join has returned, and the next
+ * begin() would count it.
+ */
 static void end(struct setting *setting)
 {
     assert_true(fastcgi_stop(setting->server, PEER_AT_MOST_MS));
+    peer_await_threads(setting->others);
     fastcgi_unlisten(setting->listener, setting->path);
     pthread_mutex_destroy(&setting->gate);
     free(setting->path);

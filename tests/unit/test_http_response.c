@@ -106,6 +106,28 @@ static void json(void)
     buffer_free(&head);
 }
 
+static void make_secret(struct http_response *response, const struct http_request *request, const void *is_secret)
+{
+    make_json(response, request, &(const int) {200});
+    response->is_secret = *(const bool *) is_secret;
+}
+
+/* No cache stores a response that contains a secret. */
+static void secrets(void)
+{
+    struct making making = {.make = make_secret, .argument = &(const bool) {true}};
+    struct buffer secret = {0}, other = {0};
+
+    answer(&making, "GET", &secret);
+    check_answer(&making, &secret, "200", json_body, strlen(json_body));
+    check_header(&secret, "Cache-Control", "no-store");
+    buffer_free(&secret);
+    making.argument = &(const bool) {false};
+    answer(&making, "GET", &other);
+    check_header(&other, "Cache-Control", NULL);
+    buffer_free(&other);
+}
+
 static const struct code_case {
     const char *name;
     enum error_code code;
@@ -536,6 +558,7 @@ static void error_replaces_a_file(void)
 int main(void)
 {
     CHECK(json);
+    CHECK(secrets);
     CHECK_EACH(errors, code_cases, name);
     CHECK(error_with_its_own_time_to_retry);
     CHECK_EACH(errors_with_more, code_cases, name);

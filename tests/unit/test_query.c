@@ -33,16 +33,18 @@ static const struct query_case {
     {"a=1&b=2&a=1", NULL, "\"a\" must not occur more than once"},
     {"a&a", NULL, "\"a\" must not occur more than once"},
     {"a=1&%61=2", NULL, "\"a\" must not occur more than once"},
-    {"a=%", NULL, "got \"a=%\""},
-    {"a=%4", NULL, "got \"a=%4\""},
-    {"a=%zz", NULL, "got \"a=%zz\""},
+    {"a=%", NULL, "got \"%\""},
+    {"a=%4", NULL, "got \"%4\""},
+    {"a=%zz", NULL, "got \"%zz\""},
     {"%zz=1", NULL, "got \"%zz=1\""},
-    {"a=1&b=%FF", NULL, "got \"b=%FF\""},
-    {"a=%00", NULL, "got \"a=%00\""},
-    {"a%00=1", NULL, "got \"a%00=1\""},
-    {"a=%C0%AF", NULL, "got \"a=%C0%AF\""},
-    {"a=%ED%A0%80", NULL, "got \"a=%ED%A0%80\""},
-    {"a=\xFF", NULL, "got \"a=\\xff\""},
+    {"a=1&b=%FF", NULL, "got \"%FF\""},
+    {"a=%00", NULL, "got \"%00\""},
+    {"a%00=1", NULL, "got \"%00=1\""},
+    {"a=%C0%AF", NULL, "got \"%C0%AF\""},
+    {"a=%ED%A0%80", NULL, "got \"%ED%A0%80\""},
+    {"a=\xFF", NULL, "got \"\\xff\""},
+    {"a=secret%zz", NULL, "got \"%zz\""},
+    {"a=secret\xFFx", NULL, "got \"\\xffx\""},
 };
 
 static void parses(const void *row)
@@ -107,6 +109,24 @@ static void pairs_are_bounded(void)
     }
 }
 
+static const struct mention_case {
+    const char *text;
+    bool mentions; /* expires */
+} mention_cases[] = {
+    {"", false}, {"expires", true}, {"expires=", true}, {"expires=1", true}, {"a=1&expires=1&expires=2", true},
+    {"%65xpire%73=1", true}, {"a=%zz&expires=%zz", true}, {"%zz&expires", true}, {"&&expires&&", true},
+    {"a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&expires", true}, {"Expires=1", false}, {"expires_=1", false},
+    {"_expires=1", false}, {"expire=s", false}, {"a=expires", false}, {"a=expires=1", false}, {"expires%00=1", false},
+    {"expires%=1", false}, {"expires;a=1", false},
+};
+
+static void mentions(const void *row)
+{
+    const struct mention_case *c = row;
+
+    assert_int_equal(http_query_mentions(c->text, "expires"), c->mentions);
+}
+
 static void leaves_its_argument_alone(void)
 {
     char text[] = "a=%41&b=+";
@@ -125,6 +145,7 @@ int main(void)
     CHECK_EACH(parses, query_cases, text);
     CHECK(finds);
     CHECK(pairs_are_bounded);
+    CHECK_EACH(mentions, mention_cases, text);
     CHECK(leaves_its_argument_alone);
     return check_run("http/query");
 }
