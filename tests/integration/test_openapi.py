@@ -449,6 +449,9 @@ def try_everything(service, detour):
                      api.project, json.dumps(MINIMAL))
     one("createContainerExportTask", api)
     one("runExportSchedule", api, names=new_schedule(one, api))
+    service.site.sql("INSERT INTO waybill.idempotency_key (project_id, key, request_sha256, task_id)"
+                     " VALUES (%s, 'k', sha256('x'), gen_random_uuid())", api.project)
+    one("createContainerExportTask", api, headers={"Idempotency-Key": "k"})
 
     # An internal error, a missing directory, and no database.
     os.rename(service.site.files, service.site.files + ".away")
