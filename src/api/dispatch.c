@@ -67,6 +67,8 @@ static bool check_query(struct api_call *call, const struct api_route *route, st
 
         if (value == NULL)
             value = parameters[k]->default_value;
+        if (value == api_required)
+            return error_set(err, ERROR_PARAMETER, "%s is required in the query, got none", parameters[k]->name);
         if (value != NULL && !parameters[k]->parse(call, parameters[k]->name, value, err))
             return false;
     }
