@@ -35,4 +35,11 @@ MUST_CHECK bool access_check(const struct credentials *credentials, struct error
 MUST_CHECK bool access_identify(struct access *access, const struct credentials *credentials,
                                 struct identity *ret_identity, struct error *err);
 
+/*
+ * Checks again that the credentials of an identified caller are valid, for a request that takes long. Fails with
+ * ERROR_IDENTITY if they have expired or were revoked meanwhile. CREDENTIAL_CHANNEL announces when to check tokens and
+ * access keys.
+ */
+MUST_CHECK bool access_recheck(struct access *access, const struct identity *identity, struct error *err);
+
 #endif

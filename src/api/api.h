@@ -143,8 +143,9 @@ struct api_wait {
 
 /*
  * Waits until the task has ended, and returns it. Returns the unfinished task, as it was last read, if the wait
- * expires, the client disconnects, the process stops, or too many requests wait already. Other requests are served
- * meanwhile. A CGI program runs the task itself, regardless of the wait.
+ * expires, the client disconnects, the process stops, or too many requests wait already. Fails with ERROR_IDENTITY when
+ * the credentials of the caller have expired or were revoked meanwhile. Other requests are served meanwhile. A CGI
+ * program runs the task itself, regardless of the wait.
  */
 MUST_CHECK bool api_await_task(struct api_call *call, const char *task_id, struct api_wait wait, struct task *ret_task,
                                struct error *err);

@@ -40,9 +40,20 @@ static void some_credentials_are_required(void)
     check_refusal(&err, ERROR_IDENTITY, "X-Auth-Token is required");
 }
 
+/* There is no stored credential to look at, so no connection is needed. */
+static void callers_without_a_stored_credential(void)
+{
+    struct access *access = access_new(NULL, NULL);
+    struct error err;
+
+    check_good(access_recheck(access, &(const struct identity) {.credential_id = 0}, &err), &err);
+    access_free(access);
+}
+
 int main(void)
 {
     CHECK(token_lengths);
     CHECK(some_credentials_are_required);
+    CHECK(callers_without_a_stored_credential);
     return check_run("access/access, access/token");
 }
