@@ -5,8 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "access/credential.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "db/settings.h"
 #include "export/listener.h"
 #include "metrics/totals.h"
@@ -59,9 +61,20 @@ static bool check_files_directory(const struct config *config, struct error *err
     return error_set(err, ERROR_CONFIG, "[files] directory %s: %s", config->directory, strerror(errno));
 }
 
-static void wake_scheduler(void *context)
+/* The hooks of the listener. */
+static void wake_scheduler(void *context, const char *payload)
 {
+    (void) payload;
     scheduler_wake(context);
+}
+
+/* The payload is the ID of a credential that was revoked. If it is NULL, the listener has woken all watches. */
+static void wake_watches_of_caller(void *context, const char *payload)
+{
+    int64_t credential_id;
+
+    if (payload != NULL && text_parse_digits(payload, 18, &credential_id))
+        watches_notify_caller(context, credential_id);
 }
 
 /* Starts the threads other than those of exports. Returns false if one cannot start. */
@@ -71,7 +84,10 @@ static bool start_threads(struct engine *engine, const struct config *config)
         .policy = {.hosts = config->notify_hosts, .allow_http = config->notify_allow_http},
         .timeout_ms = WEBHOOK_TIMEOUT_MS,
     };
-    struct listener_hook hook = {.channel = SCHEDULE_CHANNEL, .wake = wake_scheduler};
+    struct listener_hook hooks[] = {
+        {.channel = SCHEDULE_CHANNEL, .wake = wake_scheduler},
+        {.channel = CREDENTIAL_CHANNEL, .wake = wake_watches_of_caller, .context = engine->watches},
+    };
 
     if (!contract_monitor_start(engine->contract))
         return false;
@@ -83,8 +99,8 @@ static bool start_threads(struct engine *engine, const struct config *config)
     engine->scheduler = scheduler_start(engine->schedules, engine->workers, engine->notifier, config->history_hours);
     if (engine->scheduler == NULL)
         return false;
-    hook.context = engine->scheduler;
-    engine->listener = listener_start(&engine->listening, engine->workers, engine->watches, &hook);
+    hooks[0].context = engine->scheduler;
+    engine->listener = listener_start(&engine->listening, engine->workers, engine->watches, hooks, ARRAY_SIZE(hooks));
     return engine->listener != NULL;
 }
 

@@ -206,3 +206,30 @@ bool access_make_link(struct access *access, const char *project_id, const char 
     *ret_link = link;
     return true;
 }
+
+/* Whether the stored credential of the caller is still valid. */
+static bool recheck_credential(struct access *access, const struct identity *identity, bool *ret_valid,
+                               struct error *err)
+{
+    struct credential credential = {0};
+    struct db *db = db_pool_acquire(access->pool, err);
+    bool done;
+
+    if (db == NULL)
+        return false;
+    done = credential_find_by_id(db, identity->credential_id, ret_valid, &credential, err);
+    db_pool_release(access->pool, db);
+    credential_clear(&credential);
+    return done;
+}
+
+bool access_recheck(struct access *access, const struct identity *identity, struct error *err)
+{
+    bool valid = true;
+
+    if (identity->credential_id != 0 && !recheck_credential(access, identity, &valid, err))
+        return false;
+    return valid ? true : error_set(err, ERROR_IDENTITY, "%s must be valid until the response, got one that has expired"
+                                    " or was revoked meanwhile",
+                                    identity->access_key == NULL ? "X-Auth-Token" : "the access key");
+}

@@ -65,4 +65,11 @@ struct access_link {
 MUST_CHECK bool access_make_link(struct access *access, const char *project_id, const char *file_id,
                                  struct access_link *ret_link);
 
+/*
+ * Checks again that the credentials of an identified caller are valid, for a request that takes long. Fails with
+ * ERROR_IDENTITY if they have expired or were revoked meanwhile. CREDENTIAL_CHANNEL announces when to check tokens and
+ * access keys.
+ */
+MUST_CHECK bool access_recheck(struct access *access, const struct identity *identity, struct error *err);
+
 #endif

@@ -87,11 +87,16 @@ bool credential_find_by_id(struct db *db, int64_t credential_id, bool *ret_found
 
 void credential_record_use(struct db *db, const struct credential *credential)
 {
-    /* Skips a row that another request is updating, so that requests do not wait for each other. */
+    /*
+     * Skips a row that another request is updating, so that requests do not wait for each other. The commit does not
+     * wait for the disk or a standby: a request that only reads must not depend on them.
+     */
     static const char sql[] =
         "UPDATE waybill.credential SET last_use_time = date_trunc('hour', now())"
         " WHERE credential_id = (SELECT credential_id FROM waybill.credential"
-        "                        WHERE credential_id = $1::bigint FOR NO KEY UPDATE SKIP LOCKED)";
+        "                        WHERE credential_id = $1::bigint"
+        "                        AND set_config('synchronous_commit', 'off', true) = 'off'"
+        "                        FOR NO KEY UPDATE SKIP LOCKED)";
     char id[24];
     const char *const values[] = {id};
     struct error ignored;

@@ -47,7 +47,7 @@ struct api_call {
     struct identity identity;          /* empty if the route needs no credentials */
     struct http_query query;
     const char *project_id;            /* likewise NULL */
-    const char *id;                    /* of the task, file or schedule in the path; NULL if the path has none */
+    const char *id;                    /* of the task, file or schedule in the path or query; NULL if there is none */
     const char *enterprise_project_id; /* from the query, or the default of the route; NULL if neither */
     struct selection *selection;       /* all columns, and the filters of the query; NULL if the route has no filters */
     int export_size;
@@ -76,6 +76,9 @@ bool api_schedule_latest(struct api_call *call, struct error *err);
 bool api_live(struct api_call *call, struct error *err);
 bool api_ready(struct api_call *call, struct error *err);
 bool api_metrics(struct api_call *call, struct error *err);
+
+/* As the default of a parameter: there is none, and the request must have the parameter. */
+extern const char api_required[];
 
 /* A query parameter of a route. */
 struct api_parameter {
@@ -168,8 +171,9 @@ struct api_wait {
 
 /*
  * Waits until the task has ended, and returns it. Returns the unfinished task, as it was last read, if the wait
- * expires, the client disconnects, the process stops, or too many requests wait already. Other requests are served
- * meanwhile. A CGI program runs the task itself, regardless of the wait.
+ * expires, the client disconnects, the process stops, or too many requests wait already. Fails with ERROR_IDENTITY when
+ * the credentials of the caller have expired or were revoked meanwhile. Other requests are served meanwhile. A CGI
+ * program runs the task itself, regardless of the wait.
  */
 MUST_CHECK bool api_await_task(struct api_call *call, const char *task_id, struct api_wait wait, struct task *ret_task,
                                struct error *err);

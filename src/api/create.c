@@ -3,12 +3,16 @@
 
 #include "api/api.h"
 #include "base/json.h"
+#include "export/idempotency.h"
+#include "http/idempotency_key.h"
 #include "http/prefer.h"
 #include "inventory/selection.h"
 
-static bool create_task(struct api_call *call, const struct selection *selection, const char *scope,
+/* Creates the task, or finds the task of an equal request with the same key. `key` is "" without Idempotency-Key. */
+static bool create_task(struct api_call *call, const char *key, const struct selection *selection, const char *scope,
                         struct error *err)
 {
+    int limit = call->api->config->unfinished_tasks;
     const struct task_spec spec = {
         .project_id = call->project_id,
         .enterprise_project_id = call->enterprise_project_id,
@@ -22,9 +26,20 @@ static bool create_task(struct api_call *call, const struct selection *selection
 
     if (db == NULL)
         return false;
-    created = task_create(db, &spec, call->api->config->unfinished_tasks, call->task_id, err);
+    created = *key == '\0' ? task_create(db, &spec, limit, call->task_id, err)
+                           : idempotency_create_task(db, key, &spec, limit, call->task_id, err);
     api_release_db(call, db);
     return created;
+}
+
+/* Reads the header, or "" if it is absent. */
+static bool read_idempotency_key(const struct api_call *call, char ret_key[HTTP_IDEMPOTENCY_KEY_SIZE],
+                                 struct error *err)
+{
+    const char *value = http_request_header(call->request, "Idempotency-Key");
+
+    ret_key[0] = '\0';
+    return value == NULL || http_idempotency_key_parse(value, ret_key, err);
 }
 
 /* Returns how long to delay the response: as Prefer requests, or as configured while a thread can run the task. */
@@ -57,15 +72,19 @@ void api_respond_created(struct api_call *call, struct api_wait wait)
 bool api_create(struct api_call *call, struct error *err)
 {
     const struct buffer *body = &call->request->body;
-    struct selection *selection = selection_parse(body->data, body->length, err);
+    char key[HTTP_IDEMPOTENCY_KEY_SIZE];
+    struct selection *selection;
     char *scope;
     bool created;
 
+    if (!read_idempotency_key(call, key, err))
+        return false;
+    selection = selection_parse(body->data, body->length, err);
     http_request_discard_body(call->request); /* frees the memory before the wait */
     if (selection == NULL)
         return false;
     scope = identity_scope(&call->identity, api_enterprise_project(call));
-    created = create_task(call, selection, scope, err);
+    created = create_task(call, key, selection, scope, err);
     free(scope);
     selection_free(selection);
     if (!created)

@@ -115,6 +115,8 @@ static bool check_query(struct api_call *call, const struct api_route *route, st
 
         if (value == NULL)
             value = parameters[k]->default_value;
+        if (value == api_required)
+            return error_set(err, ERROR_PARAMETER, "%s is required in the query, got none", parameters[k]->name);
         if (value != NULL && !parameters[k]->parse(call, parameters[k]->name, value, err))
             return false;
     }
@@ -123,15 +125,16 @@ static bool check_query(struct api_call *call, const struct api_route *route, st
 
 static bool check_permissions(const struct api_call *call, const struct api_route *route, struct error *err)
 {
-    char needed[PERMISSIONS_SIZE], given[PERMISSIONS_SIZE];
+    char needed[PERMISSIONS_SIZE], alternative[PERMISSIONS_SIZE], given[PERMISSIONS_SIZE];
 
     if (identity_has_permissions(&call->identity, route->permissions)
         || (route->alternative != 0 && identity_has_permissions(&call->identity, route->alternative)))
         return true;
     permissions_format(route->permissions, needed);
+    permissions_format(route->alternative, alternative);
     permissions_format(call->identity.permissions, given);
-    return error_set(err, ERROR_PERMISSION, "the caller's credentials must have the permissions for this operation, %s,"
-                     " got %s", needed, given);
+    return error_set(err, ERROR_PERMISSION, "the caller's credentials must have the permissions for this operation,"
+                     " %s%s%s, got %s", needed, *alternative == '\0' ? "" : " or ", alternative, given);
 }
 
 static bool check_grants(struct api_call *call, const struct api_route *route, struct error *err)

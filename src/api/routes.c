@@ -7,15 +7,36 @@
 
 #define MAX_NAME_FILTER 128 /* characters, as in the original API */
 
-/* The original API allows 1 to 256 characters. */
-static bool parse_enterprise_project_id(struct api_call *call, const char *name, const char *value, struct error *err)
+const char api_required[] = "";
+
+static bool check_text_length(const char *name, const char *value, size_t max, struct error *err)
 {
     size_t count = 0;
 
-    if (!text_utf8_count(value, strlen(value), &count) || count < 1 || count > 256)
-        return error_set(err, ERROR_PARAMETER, "%s must be 1 to 256 characters long, got %zu", name, count);
+    if (text_utf8_count(value, strlen(value), &count) && count >= 1 && count <= max)
+        return true;
+    return error_set(err, ERROR_PARAMETER, "%s must be 1 to %zu characters long, got %zu", name, max, count);
+}
+
+/* The original API allows 1 to 256 characters. */
+static bool parse_enterprise_project_id(struct api_call *call, const char *name, const char *value, struct error *err)
+{
     call->enterprise_project_id = value;
-    return true;
+    return check_text_length(name, value, 256, err);
+}
+
+/* An invalid ID within the length needs no check, as in the path: it finds no task. */
+static bool parse_task_id(struct api_call *call, const char *name, const char *value, struct error *err)
+{
+    call->id = value;
+    return check_text_length(name, value, 64, err);
+}
+
+/* The type of a task is in the original API. All tasks here have the same type, so the value has no effect. */
+static bool parse_export_task_type(struct api_call *call, const char *name, const char *value, struct error *err)
+{
+    (void) call;
+    return check_text_length(name, value, 256, err);
 }
 
 static bool parse_export_size(struct api_call *call, const char *name, const char *value, struct error *err)
@@ -80,6 +101,8 @@ static bool ignore_link_part(struct api_call *call, const char *name, const char
 static const struct api_parameter enterprise_project_id = {"enterprise_project_id", "0", parse_enterprise_project_id};
 static const struct api_parameter optional_enterprise_project_id = {"enterprise_project_id", NULL,
                                                                     parse_enterprise_project_id};
+static const struct api_parameter task_id = {"task_id", api_required, parse_task_id};
+static const struct api_parameter export_task_type = {"export_task_type", NULL, parse_export_task_type};
 static const struct api_parameter export_size = {"export_size", "100000", parse_export_size};
 static const struct api_parameter limit = {"limit", "10", parse_limit};
 static const struct api_parameter container_limit = {"limit", "10", parse_container_limit};
@@ -104,6 +127,8 @@ const struct api_route api_routes[] = {
      api_create, CREATE, API_MAX_BODY, {&enterprise_project_id, &export_size}},
     {{HTTP_GET, "/v5/{project_id}/export-task/{task_id}"}, "status",
      api_status, READ, 0, {&optional_enterprise_project_id}},
+    {{HTTP_GET, "/v5/{project_id}/export-task"}, "status",
+     api_status, READ, 0, {&task_id, &export_task_type, &optional_enterprise_project_id}},
     {{HTTP_DELETE, "/v5/{project_id}/export-task/{task_id}"}, "remove",
      api_remove, CREATE, 0, {&optional_enterprise_project_id}},
     {{HTTP_GET, "/v5/{project_id}/export-tasks"}, "list",

@@ -1,4 +1,7 @@
-/* GET /v5/{project_id}/export-task/{task_id}: returns the status of a task. */
+/*
+ * GET /v5/{project_id}/export-task/{task_id}, and GET /v5/{project_id}/export-task?task_id= (ShowLatestExportTaskByType
+ * of HSS v5): returns the status of a task.
+ */
 #include <string.h>
 
 #include "api/api.h"

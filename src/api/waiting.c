@@ -1,10 +1,13 @@
-/* Waits for the end of a task, on behalf of the operations that create one or report its status. */
+/*
+ * Waits for the end of a task, on behalf of the operations that create one or report its status. The wait also ends
+ * when the credentials of the caller have expired or were revoked.
+ */
 #include <time.h>
 
 #include "api/api.h"
 #include "base/clock.h"
 
-#define RECHECK_MS 10000           /* interval between reads of a task, in case a notification was lost */
+#define RECHECK_MS 10000           /* interval between checks of task and caller, in case a notification was lost */
 #define UNNOTIFIED_RECHECK_MS 1000 /* the same interval while this process cannot receive notifications */
 #define CLIENT_CHECK_MS 250        /* interval between checks whether the client is still connected */
 
@@ -20,7 +23,13 @@ static bool find_awaited(struct api_call *call, const char *task_id, struct task
     return found;
 }
 
-/* Waits until the task should be read again, or until the deadline. Returns false if the wait must end now. */
+/* Finds the task if the credentials of the caller are still valid. */
+static bool recheck(struct api_call *call, const char *task_id, struct task *ret_task, struct error *err)
+{
+    return access_recheck(call->api->access, &call->identity, err) && find_awaited(call, task_id, ret_task, err);
+}
+
+/* Waits until the next recheck, or until the deadline. Returns false if the wait must end now. */
 static bool wait_for_change(struct api_call *call, struct watch *watch, int64_t deadline)
 {
     int64_t began = clock_monotonic_ms();
@@ -52,8 +61,9 @@ static bool await_threads(struct api_call *call, const char *task_id, struct api
     bool found;
 
     watch_begin(call->api->watches, &watch, task_id, wait.until_busy);
+    watch_caller(&watch, call->identity.credential_id);
     for (;;) {
-        found = find_awaited(call, task_id, ret_task, err);
+        found = recheck(call, task_id, ret_task, err);
         if (!found || task_has_ended(ret_task) || clock_remaining_ms(deadline) == 0)
             break;
         if (!paused || !wait_for_change(call, &watch, deadline))
@@ -72,7 +82,9 @@ static bool run_and_await(struct api_call *call, const char *task_id, int64_t de
     struct workers *workers = call->api->workers;
     const struct timespec pause = {.tv_nsec = CLIENT_CHECK_MS * 1000000L};
 
-    while (find_awaited(call, task_id, ret_task, err)) {
+    do {
+        if (!find_awaited(call, task_id, ret_task, err))
+            return false;
         if (task_has_ended(ret_task))
             return true;
         if (workers_run(workers, task_id))
@@ -80,7 +92,7 @@ static bool run_and_await(struct api_call *call, const char *task_id, int64_t de
         if (clock_remaining_ms(deadline) == 0)
             return true;
         nanosleep(&pause, NULL);
-    }
+    } while (access_recheck(call->api->access, &call->identity, err));
     return false;
 }
 

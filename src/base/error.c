@@ -19,6 +19,7 @@ static const struct error_info table[] = {
     [ERROR_TOO_LARGE]   = {"too_large",   "HSS.0002",   413, 0, 1},
     [ERROR_MEDIA_TYPE]  = {"media_type",  "HSS.0002",   415, 0, 1},
     [ERROR_RANGE]       = {"range",       "HSS.0001",   416, 0, 1},
+    [ERROR_KEY_REUSED]  = {"key_reused",  "HSS.0001",   422, 0, 1},
     [ERROR_TOO_MANY]    = {"too_many",    "APIGW.0308", 429, 5, 1},
     [ERROR_HEADERS]     = {"headers",     "HSS.0001",   431, 0, 1},
     [ERROR_INTERNAL]    = {"internal",    "HSS.0041",   500, 0, 1},

@@ -22,6 +22,7 @@ enum error_code {
     ERROR_TOO_LARGE,    /* the body exceeds its size limit */
     ERROR_MEDIA_TYPE,   /* the body is not application/json */
     ERROR_RANGE,        /* the requested range cannot be satisfied */
+    ERROR_KEY_REUSED,   /* the Idempotency-Key came with another request before */
     ERROR_TOO_MANY,     /* too many unfinished tasks of the project, or failed sign-ins of the address */
     ERROR_HEADERS,      /* the headers exceed their limits */
     ERROR_INTERNAL,     /* an error of the service itself */

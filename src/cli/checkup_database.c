@@ -67,6 +67,7 @@ static void check_privileges(struct checkup *checkup, struct db *db)
         "        ('credential', '{SELECT}'::text[]),"
         "        ('export_task', '{SELECT,INSERT,UPDATE,DELETE}'),"
         "        ('discarded_file', '{SELECT,INSERT,DELETE}'),"
+        "        ('idempotency_key', '{SELECT,INSERT,UPDATE,DELETE}'),"
         "        ('counter', '{SELECT,INSERT,UPDATE}'),"
         "        ('task_tally', '{SELECT,INSERT,UPDATE,DELETE}'),"
         "        ('ended_tally', '{SELECT,INSERT,UPDATE,DELETE}'),"

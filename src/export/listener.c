@@ -1,5 +1,6 @@
 #include "export/listener.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -22,7 +23,8 @@ struct listener {
     const struct db_settings *settings;
     struct workers *workers;
     struct watches *watches;
-    struct listener_hook hook; /* without a channel if there is none */
+    struct listener_hook hooks[LISTENER_MAX_HOOKS];
+    size_t hook_count;
     int stop_event; /* readable once the thread must end */
     atomic_bool stopping;
     pthread_t thread;
@@ -31,8 +33,13 @@ struct listener {
 /* Subscribes the connection to the channels. */
 static bool listen_on_channels(const struct listener *listener, struct db *db, struct error *err)
 {
-    return db_listen(db, TASK_CHANNEL, err)
-           && (listener->hook.channel == NULL || db_listen(db, listener->hook.channel, err));
+    if (!db_listen(db, TASK_CHANNEL, err))
+        return false;
+    for (size_t i = 0; i < listener->hook_count; i++) {
+        if (!db_listen(db, listener->hooks[i].channel, err))
+            return false;
+    }
+    return true;
 }
 
 /* Notifications are received from now on. Earlier ones may have been missed. */
@@ -40,15 +47,21 @@ static void begin_receiving(struct listener *listener)
 {
     watches_set_receiving(listener->watches, true);
     workers_wake_all(listener->workers);
-    if (listener->hook.channel != NULL)
-        listener->hook.wake(listener->hook.context);
+    for (size_t i = 0; i < listener->hook_count; i++)
+        listener->hooks[i].wake(listener->hooks[i].context, NULL);
 }
 
 static void forward_notification(struct listener *listener, const struct db_notification *notification)
 {
-    if (listener->hook.channel != NULL && strcmp(notification->channel, listener->hook.channel) == 0)
-        listener->hook.wake(listener->hook.context);
-    else if (*notification->payload == '\0')
+    for (size_t i = 0; i < listener->hook_count; i++) {
+        const struct listener_hook *hook = &listener->hooks[i];
+
+        if (strcmp(notification->channel, hook->channel) == 0) {
+            hook->wake(hook->context, notification->payload);
+            return;
+        }
+    }
+    if (*notification->payload == '\0')
         workers_wake(listener->workers);
     else
         watches_notify(listener->watches, notification->payload);
@@ -105,15 +118,16 @@ static void *listener_main(void *argument)
 }
 
 struct listener *listener_start(const struct db_settings *settings, struct workers *workers, struct watches *watches,
-                                const struct listener_hook *hook)
+                                const struct listener_hook *hooks, size_t count)
 {
     struct listener *listener = memory_zeroed(1, sizeof(*listener));
 
     listener->settings = settings;
     listener->workers = workers;
     listener->watches = watches;
-    if (hook != NULL)
-        listener->hook = *hook;
+    assert(count <= LISTENER_MAX_HOOKS);
+    for (; listener->hook_count < count; listener->hook_count++)
+        listener->hooks[listener->hook_count] = hooks[listener->hook_count];
     atomic_init(&listener->stopping, false);
     listener->stop_event = eventfd(0, EFD_CLOEXEC);
     if (listener->stop_event >= 0 && pthread_create(&listener->thread, NULL, listener_main, listener) == 0)

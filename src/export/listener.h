@@ -2,10 +2,12 @@
  * Receives the notifications of other processes. A thread with its own connection listens on TASK_CHANNEL. It wakes an
  * export thread when a task was queued, and notifies the watches of a task that has changed. While there is no
  * connection, waiting requests read their tasks more often, and export threads find the tasks of other processes only
- * by polling the queue. A hook adds another channel.
+ * by polling the queue. Hooks add other channels.
  */
 #ifndef WAYBILL_EXPORT_LISTENER_H
 #define WAYBILL_EXPORT_LISTENER_H
+
+#include <stddef.h>
 
 #include "base/compiler.h"
 #include "db/connection.h"
@@ -16,21 +18,23 @@ struct listener;
 
 /* Another part of the process that is woken by notifications. */
 struct listener_hook {
-    const char *channel; /* an SQL identifier in lower case, other than TASK_CHANNEL */
+    const char *channel; /* an SQL identifier in lower case, other than TASK_CHANNEL and those of other hooks */
     /*
-     * Called in the listener's thread for each notification on the channel, whatever its payload, and whenever
+     * Called in the listener's thread with the payload of each notification on the channel, and with NULL whenever
      * notifications are received (again), because earlier ones may have been missed. It must not block.
      */
-    void (*wake)(void *context);
+    void (*wake)(void *context, const char *payload);
     void *context;
 };
 
+#define LISTENER_MAX_HOOKS 4
+
 /*
- * All arguments must outlive the listener, except `hook`, which is copied. `hook` may be NULL. Returns NULL if the
- * thread cannot start.
+ * All arguments must outlive the listener, except `hooks`, at most LISTENER_MAX_HOOKS, which are copied. Returns NULL
+ * if the thread cannot start.
  */
 MUST_CHECK struct listener *listener_start(const struct db_settings *settings, struct workers *workers,
-                                           struct watches *watches, const struct listener_hook *hook);
+                                           struct watches *watches, const struct listener_hook *hooks, size_t count);
 
 /* Ends the thread and frees the listener. NULL is allowed. */
 void listener_stop(struct listener *listener);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "db/query.h"
 #include "export/export_file.h"
+#include "export/idempotency.h"
 
 #define BATCH 1000
 
@@ -111,6 +112,20 @@ static bool purge(const struct round *round, struct error *err)
 
     snprintf(hours, sizeof(hours), "%d", round->retention->history_hours);
     return run_in_batches(round, sql, ARRAY_SIZE(values), values, &round->result->tasks_purged, err);
+}
+
+static bool forget_keys(const struct round *round, struct error *err)
+{
+    static const char sql[] =
+        "WITH changed AS ("
+        "    DELETE FROM waybill.idempotency_key WHERE ctid = ANY (ARRAY("
+        "        SELECT ctid FROM waybill.idempotency_key key WHERE " IDEMPOTENCY_EXPIRED("key")
+        "        ORDER BY create_time" LOCK_BATCH ")) RETURNING task_id"
+        ")"
+        " SELECT count(*) AS changed FROM changed";
+    int64_t forgotten = 0;
+
+    return run_in_batches(round, sql, 0, NULL, &forgotten, err);
 }
 
 /* Consolidates the rows that were added to the tallies into one row for each group. The sums do not change. */
@@ -232,7 +247,7 @@ bool retention_round(struct db *db, const struct retention *retention, struct re
                      struct error *err)
 {
     static bool (*const steps[])(const struct round *round, struct error *err) = {
-        expire_old, expire_beyond_limit, purge, remove_discarded, consolidate_tallies,
+        expire_old, expire_beyond_limit, purge, remove_discarded, forget_keys, consolidate_tallies,
     };
     const struct round round = {.db = db, .retention = retention, .result = result};
     struct error later;

@@ -1,5 +1,6 @@
 /*
- * Retention: expires files by age and by total size, deletes old tasks, and removes files that no task needs any more.
+ * Retention: expires files by age and by total size, deletes old tasks and idempotency keys, and removes files that no
+ * task needs any more.
  * A round may be interrupted at any time, and several processes may run rounds at once: first the database records that
  * a file is no longer needed, then the file is removed, then the record is deleted.
  */

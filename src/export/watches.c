@@ -47,6 +47,16 @@ void watches_notify(struct watches *watches, const char *task_id)
     pthread_mutex_unlock(&watches->lock);
 }
 
+void watches_notify_caller(struct watches *watches, int64_t caller_id)
+{
+    pthread_mutex_lock(&watches->lock);
+    for (struct watch *watch = watches->first; watch != NULL; watch = watch->next) {
+        if (watch->caller_id == caller_id && caller_id != 0)
+            notify_watch(watch);
+    }
+    pthread_mutex_unlock(&watches->lock);
+}
+
 void watches_notify_busy(struct watches *watches)
 {
     pthread_mutex_lock(&watches->lock);
@@ -96,6 +106,13 @@ void watch_begin(struct watches *watches, struct watch *watch, const char *task_
     watch->next = watches->first;
     watches->first = watch;
     pthread_mutex_unlock(&watches->lock);
+}
+
+void watch_caller(struct watch *watch, int64_t caller_id)
+{
+    pthread_mutex_lock(&watch->watches->lock);
+    watch->caller_id = caller_id;
+    pthread_mutex_unlock(&watch->watches->lock);
 }
 
 /* Returns and clears the event of the watch. Called with the lock held. */

@@ -55,6 +55,9 @@ class Api:
     def status(self, task_id, query="", headers=None):
         return self.request("GET", self.path(f"export-task/{task_id}") + query, headers)
 
+    def status_by_query(self, task_id, query="", headers=None):
+        return self.request("GET", self.path(f"export-task?task_id={quote(task_id, safe='')}") + query, headers)
+
     def wait(self, task_id):
         """Waits until the task has ended and returns its status."""
         def ended():

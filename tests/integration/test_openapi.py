@@ -55,8 +55,11 @@ def schedule(**fields):
 def call(api, operation, names=None, query="", headers=None, body=None):
     """Calls an operation and checks the response against the description. `names` are part of its path."""
     new = {name: str(uuid.uuid4()) for name in ("task_id", "file_id", "schedule_id")}
-    names = {"project_id": api.project, **new, **(names or {})}
+    names = {"project_id": api.project, **new, **(names or {})}  # also of required query parameters
     path = re.sub(r"\{(\w+)\}", lambda match: quote(names[match[1]], safe=""), operation.path)
+    for name, parameter in operation.query().items():
+        if parameter.get("required") and f"{name}=" not in query:
+            query += f"{'&' if query else '?'}{name}={quote(names[name], safe='')}"
     if operation.body and body is None:
         body = json.dumps(MINIMAL if operation is CREATE else schedule()).encode()
     if body is not None:
@@ -119,14 +122,16 @@ def test_the_query_parameters_of_the_source():
     """Names and defaults."""
     text = source("api/routes.c")
     defined = {variable: (name, None if default == "NULL" else default.strip('"')) for variable, name, default in
-               re.findall(r'static const struct api_parameter (\w+) = \{\s*"(\w+)",\s*("[^"]*"|NULL),', text)}
+               re.findall(r'static const struct api_parameter (\w+) = \{\s*"(\w+)",\s*("[^"]*"|NULL|api_required),',
+                          text)}
     rows = re.findall(r'\{\{HTTP_([A-Z]+), "([^"]+)"\},[^{]*\{([^}]*)\}\}', text)
     assert len(rows) == text.count("{{HTTP_") and defined
     for method, path, parameters in rows:
         names = [name.strip(" &\n") for name in parameters.split(",")]
         of_source = dict(defined[name] for name in names if name != "NULL")
         operation = next(one for one in OPERATIONS.values() if (one.method, one.path) == (method, path))
-        described = {name: parameter["schema"].get("default") for name, parameter in operation.query().items()}
+        described = {name: "api_required" if parameter.get("required") else parameter["schema"].get("default")
+                     for name, parameter in operation.query().items()}
         assert {name: value if value is None else str(value) for name, value in described.items()} == of_source, path
 
 
@@ -366,7 +371,7 @@ def test_parameters(api, name, parameter):
         values = texts(schema)
     if OPERATIONS[name].method == "HEAD" and parameter["in"] == "path":
         values = [value for value in values if value]  # without a body all 404 responses are alike
-    if parameter["name"] in ("task_id", "file_id", "schedule_id"):
+    if parameter["in"] == "path" and parameter["name"] != "project_id":
         # Every text is allowed here except the empty one, which makes another path.
         assert all(accepts(value) == (value != "") for value in values)
         assert schema == {"type": "string", "minLength": 1}
@@ -455,6 +460,7 @@ def try_everything(service, detour):
     status = api.finished()
     task, file = {"task_id": status["task_id"]}, {"file_id": status["file_id"]}
     one("showExportTask", api, names=task)
+    one("showLatestExportTaskByType", api, names=task)
     try_file(one, service, task, ("downloadExportFile", "headExportFile"), file)
     one("deleteExportTask", api, names=task)
     try_schedule(one, service)
@@ -464,6 +470,9 @@ def try_everything(service, detour):
                      api.project, json.dumps(MINIMAL))
     one("createContainerExportTask", api)
     one("runExportSchedule", api, names=new_schedule(one, api))
+    service.site.sql("INSERT INTO waybill.idempotency_key (project_id, key, request_sha256, task_id)"
+                     " VALUES (%s, 'k', sha256('x'), gen_random_uuid())", api.project)
+    one("createContainerExportTask", api, headers={"Idempotency-Key": "k"})
 
     # An internal error, a missing directory, and no database.
     os.rename(service.site.files, service.site.files + ".away")

@@ -10,6 +10,7 @@ TABLES = {
     "schema_migration": {"SELECT"},
     "export_task": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "discarded_file": {"SELECT", "INSERT", "DELETE"},
+    "idempotency_key": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "counter": {"SELECT", "INSERT", "UPDATE"},
     "task_tally": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "ended_tally": {"SELECT", "INSERT", "UPDATE", "DELETE"},

@@ -12,9 +12,10 @@ DOWNLOAD = "/v5/demo/download/8a4c2b7e-51d3-4f6a-b0c9-27e1d84f3a65"
 
 
 @pytest.mark.parametrize("path", [
-    each_way("/"), "/v5", "/v5/", "/v5/demo", "/v5/demo/container", "/v5/demo/container/export", "/v5/demo/export-task",
-    "/v5/demo/download", CREATE + "/", CREATE + "/x", CREATE + "x", STATUS + "/x", DOWNLOAD + "/x",
-    "/v4/demo/container/export-task", "/V5/demo/container/export-task", "/v5/demo/Container/export-task",
+    each_way("/"), "/v5", "/v5/", "/v5/demo", "/v5/demo/container", "/v5/demo/container/export",
+    "/v5/demo/export-task/", "/v5/demo/download", CREATE + "/", CREATE + "/x", CREATE + "x", STATUS + "/x",
+    DOWNLOAD + "/x", "/v4/demo/container/export-task", "/V5/demo/container/export-task",
+    "/v5/demo/Container/export-task",
     each_way("/v5/demo/container%2Fexport-task"), "/v5/demo/extra/container/export-task", "/healthz/x",
     each_way("/index.html"), "/favicon.ico",
 ])

@@ -2,9 +2,13 @@
 
 import re
 import uuid
+from urllib.parse import quote
 
+import inventory
 import pytest
 from api import HEADERS, MINIMAL, expect_error
+from deadline import timed
+from faults import ASYNC
 
 HOUR = 3600 * 1000
 ALWAYS = {"task_id", "task_name", "task_status", "progress", "create_time"}
@@ -93,6 +97,66 @@ def test_failure(start):
     service.site.sql("CREATE VIEW waybill.gone AS SELECT * FROM waybill.container")
     service.site.sql("GRANT SELECT ON waybill.gone TO waybill_service")
     api.finished(MINIMAL)
+
+
+@pytest.mark.each_way
+def test_by_query(either):
+    """The same answer as by path, whatever the type."""
+    task_id = either.create_task(MINIMAL)
+    status = either.wait(task_id)
+    for query in ("", "&export_task_type=cluster", "&enterprise_project_id=0",
+                  "&export_task_type=%E5%AE%B9&enterprise_project_id=all_granted_eps"):
+        response = either.status_by_query(task_id, query)
+        assert (response.status, response.json()) == (200, status), f"{query}: {response}"
+        assert set(response.headers) == set(either.status(task_id).headers), f"{response}"
+
+
+@pytest.mark.parametrize("query, mentions", [
+    ("", ("task_id is required in the query, got none",)), ("?export_task_type=x", ("task_id is required",)),
+    ("?task_id=", ("task_id must be 1 to 64 characters long, got 0",)), ("?task_id", ("task_id must be 1 to 64",)),
+    ("?task_id=" + "x" * 65, ("task_id must be 1 to 64 characters long, got 65",)),
+    ("?task_id=x&export_task_type=", ("export_task_type must be 1 to 256 characters long, got 0",)),
+    ("?task_id=x&export_task_type=" + "x" * 257, ("export_task_type must be 1 to 256 characters long, got 257",)),
+    ("?task_id=x&enterprise_project_id=", ("enterprise_project_id must be",)),
+    ("?task_id=x&task_id=x", ("task_id",)), ("?task_id=x&limit=1", ("limit",)),
+])
+def test_by_invalid_query(api, query, mentions):
+    expect_error(api.request("GET", api.path("export-task") + query), 400, "HSS.0001", *mentions)
+
+
+@pytest.mark.parametrize("task_id", [str(uuid.uuid4()), "x", "x" * 64, "長" * 64, "'; --", "a/b"],
+                         ids=["unknown", "x", "long", "wide", "quote", "path"])
+def test_by_query_of_no_task(api, task_id):
+    known, other = (expect_error(response, 404, "HSS.0011", "task_id: no such task")
+                    for response in (api.status_by_query(task_id), api.status(quote(task_id, safe=""))))
+    assert known["error_msg"] == other["error_msg"]
+
+
+def test_by_query_what_the_caller_may_not_see(hostile):
+    api, stranger, some = hostile.api(), hostile.api(inventory.NEIGHBOUR), hostile.api(enterprise_projects=("ep-a",))
+    task_id = api.create_task(MINIMAL)
+    for caller in (stranger, some):
+        expect_error(caller.status_by_query(task_id), 404, "HSS.0011", task_id)
+    expect_error(some.status_by_query(task_id, "&enterprise_project_id=0"), 403, "HSS.0013", "enterprise_project_id")
+    expect_error(api.status_by_query(task_id, "&enterprise_project_id=ep-a"), 404, "HSS.0011", task_id)
+    stranger.project = api.project
+    expect_error(stranger.status_by_query(task_id), 403, "HSS.0013", "project_id")
+
+
+def test_by_query_waits(stalled, api):
+    task_id = stalled.api().create_task(MINIMAL)
+    response, took, _ = timed(lambda: stalled.api().status_by_query(task_id, headers={"Prefer": "wait=1"}))
+    assert response.json()["task_status"] == "running" and took >= 1 - 0.05, f"{response} took {took} seconds"
+    task_id = api.create_task(MINIMAL, headers=ASYNC)
+    assert api.status_by_query(task_id, headers={"Prefer": "wait=60"}).json()["task_status"] == "success"
+
+
+def test_by_query_is_logged_as_status(start):
+    service = start("by_query")
+    task_id = service.api().create_task(MINIMAL)
+    assert service.api().status_by_query(task_id).status == 200
+    log = service.process.log_text()
+    assert f"operation=status project_id=demo task_id={task_id} status=200" in log, log
 
 
 @pytest.mark.each_way

@@ -277,6 +277,17 @@ static void a_token_precedes_a_link(void)
     end(&setting);
 }
 
+/* There is no stored credential to look at, so no connection is needed. */
+static void callers_without_a_stored_credential(void)
+{
+    struct setting setting;
+    struct error err;
+
+    begin(&setting, 0, false);
+    check_good(access_recheck(setting.access, &(const struct identity) {.credential_id = 0}, &err), &err);
+    end(&setting);
+}
+
 int main(void)
 {
     CHECK(token_lengths);
@@ -286,5 +297,6 @@ int main(void)
     CHECK(failures_are_limited);
     CHECK(a_wrong_hash_is_a_failure);
     CHECK(a_token_precedes_a_link);
+    CHECK(callers_without_a_stored_credential);
     return check_run("access/access, access/token");
 }

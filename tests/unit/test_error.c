@@ -25,6 +25,7 @@ static const struct error_case {
     {"too_large", ERROR_TOO_LARGE, 413, "HSS.0002", 1},
     {"media_type", ERROR_MEDIA_TYPE, 415, "HSS.0002", 1},
     {"range", ERROR_RANGE, 416, "HSS.0001", 1},
+    {"key_reused", ERROR_KEY_REUSED, 422, "HSS.0001", 1},
     {"too_many", ERROR_TOO_MANY, 429, "APIGW.0308", 1},
     {"headers", ERROR_HEADERS, 431, "HSS.0001", 1},
     {"internal", ERROR_INTERNAL, 500, "HSS.0041", 1},

@@ -12,11 +12,12 @@
 
 #define TASK "01234567-89ab-4cde-8f01-23456789abcd"
 #define HOOK_CHANNEL "waybill_other"
+#define THIRD_CHANNEL "waybill_third"
 
 /*
- * The waits for a notification, in order: q a task was queued, t TASK changed, h and i the channel of the hook, without
- * and with a payload, n nothing, x nothing, and then no response to the ping, f the connection fails. After the last,
- * nothing more arrives.
+ * The waits for a notification, in order: q a task was queued, t TASK changed, h and i the channel of the first hook,
+ * without and with a payload, j that of the second, with a payload, n nothing, x nothing, and then no response to the
+ * ping, f the connection fails. After the last, nothing more arrives.
  */
 static struct {
     pthread_mutex_t lock; /* for all below */
@@ -26,9 +27,10 @@ static struct {
     bool is_heard; /* the watch has been told that the process hears */
     bool ping_fails;
     int failing_opens;
-    int failing_hooks; /* LISTENs on the channel of the hook */
-    /* o open, l LISTEN, m LISTEN of the hook, p ping, c close, w one worker woken, W all, k the hook, H open while
-     * receiving */
+    int failing_hooks; /* LISTENs on the channel of the first hook */
+    /* o open, H open while receiving, l LISTEN, m and M LISTEN of the hooks, p ping, c close, w one worker woken,
+     * W all, k the first hook is woken because notifications are received, 0 by one without and 1 by one with a
+     * payload; s, 2 and 3 the same for the second hook */
     char trace[64];
     struct watches *watches;
     struct watch watch; /* of TASK */
@@ -79,6 +81,10 @@ void __wrap_db_close(struct db *db)
 bool __wrap_db_listen(struct db *db, const char *channel, struct error *err)
 {
     (void) db;
+    if (strcmp(channel, THIRD_CHANNEL) == 0) {
+        trace('M');
+        return true;
+    }
     if (strcmp(channel, HOOK_CHANNEL) == 0) {
         trace('m');
         return server.failing_hooks-- > 0 ? error_set(err, ERROR_UNAVAILABLE, "the connection is lost") : true;
@@ -117,9 +123,10 @@ enum db_notification_result __wrap_db_next_notification(struct db *db, int wake,
     case 't':
     case 'h':
     case 'i':
+    case 'j':
         snprintf(ret_notification->channel, DB_NOTIFICATION_SIZE, "%s",
-                 wait == 'h' || wait == 'i' ? HOOK_CHANNEL : "waybill_task");
-        snprintf(ret_notification->payload, DB_NOTIFICATION_SIZE, "%s", wait == 't' || wait == 'i' ? TASK : "");
+                 wait == 'h' || wait == 'i' ? HOOK_CHANNEL : wait == 'j' ? THIRD_CHANNEL : "waybill_task");
+        snprintf(ret_notification->payload, DB_NOTIFICATION_SIZE, "%s", wait == 'q' || wait == 'h' ? "" : TASK);
         return DB_NOTIFICATION_RECEIVED;
     case 'f':
         error_set(err, ERROR_UNAVAILABLE, "the connection is lost");
@@ -144,10 +151,24 @@ void __wrap_workers_wake_all(struct workers *workers)
     trace('W');
 }
 
-static void wake_hook(void *context)
+/* The context of a hook: what to trace without a payload and when notifications are received. */
+struct hook_trace {
+    char woken;
+    char receiving;
+};
+
+static void wake_hook(void *context, const char *payload)
 {
-    assert_ptr_equal(context, &server);
-    trace(watches_is_receiving(server.watches) ? 'k' : 'K');
+    const struct hook_trace *hook = context;
+
+    assert_true(watches_is_receiving(server.watches));
+    if (payload == NULL) {
+        trace(hook->receiving);
+        return;
+    }
+    if (*payload != '\0')
+        assert_string_equal(payload, TASK);
+    trace(*payload == '\0' ? hook->woken : (char) (hook->woken + 1));
 }
 
 /* The pause between attempts to connect takes no time. */
@@ -161,30 +182,34 @@ static const struct listening_case {
     const char *label;
     const char *waits;
     int failing_opens;
-    bool is_hooked;
+    size_t hooks;
     int failing_hooks;
     const char *trace;
     enum watch_event event; /* of the watch, after the change when the process began to hear */
 } listening_cases[] = {
-    {"nothing arrives", "", 0, false, 0, "olWc", WATCH_TIMEOUT},
-    {"a task is queued", "qq", 0, false, 0, "olWwwc", WATCH_TIMEOUT},
-    {"a task changes", "t", 0, false, 0, "olWc", WATCH_CHANGED},
-    {"a quiet connection is pinged and kept", "nnq", 0, false, 0, "olWppwc", WATCH_TIMEOUT},
-    {"a quiet connection does not respond", "nx", 0, false, 0, "olWppcolWc", WATCH_CHANGED},
-    {"the connection fails", "qf", 0, false, 0, "olWwcolWc", WATCH_CHANGED},
-    {"the server is not there at first", "", 2, false, 0, "ooolWc", WATCH_TIMEOUT},
-    {"a hook", "", 0, true, 0, "olmWkc", WATCH_TIMEOUT},
-    {"a hook is woken, with and without a payload", "hqi", 0, true, 0, "olmWkkwkc", WATCH_TIMEOUT},
-    {"a task changes beside a hook", "ht", 0, true, 0, "olmWkkc", WATCH_CHANGED},
-    {"the connection with a hook fails", "hf", 0, true, 0, "olmWkkcolmWkc", WATCH_CHANGED},
-    {"the channel of the hook fails at first", "h", 0, true, 1, "olmcolmWkkc", WATCH_TIMEOUT},
+    {"nothing arrives", "", 0, 0, 0, "olWc", WATCH_TIMEOUT},
+    {"a task is queued", "qq", 0, 0, 0, "olWwwc", WATCH_TIMEOUT},
+    {"a task changes", "t", 0, 0, 0, "olWc", WATCH_CHANGED},
+    {"a quiet connection is pinged and kept", "nnq", 0, 0, 0, "olWppwc", WATCH_TIMEOUT},
+    {"a quiet connection does not respond", "nx", 0, 0, 0, "olWppcolWc", WATCH_CHANGED},
+    {"the connection fails", "qf", 0, 0, 0, "olWwcolWc", WATCH_CHANGED},
+    {"the server is not there at first", "", 2, 0, 0, "ooolWc", WATCH_TIMEOUT},
+    {"a hook", "", 0, 1, 0, "olmWkc", WATCH_TIMEOUT},
+    {"a hook is woken, with and without a payload", "hqi", 0, 1, 0, "olmWk0w1c", WATCH_TIMEOUT},
+    {"a task changes beside a hook", "ht", 0, 1, 0, "olmWk0c", WATCH_CHANGED},
+    {"the connection with a hook fails", "hf", 0, 1, 0, "olmWk0colmWkc", WATCH_CHANGED},
+    {"the channel of the hook fails at first", "h", 0, 1, 1, "olmcolmWk0c", WATCH_TIMEOUT},
+    {"two hooks", "", 0, 2, 0, "olmMWksc", WATCH_TIMEOUT},
+    {"each of two hooks is woken by its channel", "hjqi", 0, 2, 0, "olmMWks03w1c", WATCH_TIMEOUT},
+    {"the connection with two hooks fails", "jf", 0, 2, 0, "olmMWks3colmMWksc", WATCH_CHANGED},
 };
 
 static void listens(const void *row)
 {
     static const struct db_settings settings;
     const struct listening_case *c = row;
-    struct listener_hook hook = {HOOK_CHANNEL, wake_hook, &server};
+    static struct hook_trace traces[] = {{'0', 'k'}, {'2', 's'}};
+    struct listener_hook hooks[] = {{HOOK_CHANNEL, wake_hook, &traces[0]}, {THIRD_CHANNEL, wake_hook, &traces[1]}};
     struct listener *listener;
 
     server.waits = c->waits;
@@ -195,8 +220,8 @@ static void listens(const void *row)
     server.watches = watches_new();
     watch_begin(server.watches, &server.watch, TASK, false);
     pthread_mutex_lock(&server.lock);
-    listener = listener_start(&settings, NULL, server.watches, c->is_hooked ? &hook : NULL);
-    memset(&hook, 0, sizeof(hook));
+    listener = listener_start(&settings, NULL, server.watches, hooks, c->hooks);
+    memset(hooks, 0, sizeof(hooks));
     assert_non_null(listener);
     while (!server.is_done)
         pthread_cond_wait(&server.changed, &server.lock);

@@ -17,6 +17,7 @@ static bool match(struct http_match *match, enum http_method method, const char 
 
 #define CREATE "/v5/{project_id}/container/export-task"
 #define STATUS "/v5/{project_id}/export-task/{task_id}"
+#define QUERY "/v5/{project_id}/export-task"
 #define LIST "/v5/{project_id}/export-tasks"
 #define CONTAINERS "/v5/{project_id}/container/kubernetes"
 #define SCHEDULES "/v5/{project_id}/container/export-schedules"
@@ -31,11 +32,13 @@ static const struct route_case {
     api_operation run;
     const char *permissions; /* "" if no credentials are needed */
     size_t max_body;
-    const char *parameters; /* name=default of each, or name without a default, separated by spaces */
+    const char *parameters; /* name=default, name! if it is required, or name of each, separated by spaces */
 } route_cases[] = {
     {"create", HTTP_POST, CREATE, "create", api_create, "create", 1048576,
      "enterprise_project_id=0 export_size=100000"},
     {"status", HTTP_GET, STATUS, "status", api_status, "read", 0, "enterprise_project_id"},
+    {"status by query", HTTP_GET, QUERY, "status", api_status, "read", 0,
+     "task_id! export_task_type enterprise_project_id"},
     {"remove", HTTP_DELETE, STATUS, "remove", api_remove, "create", 0, "enterprise_project_id"},
     {"list", HTTP_GET, LIST, "list", api_list, "read", 0, "enterprise_project_id limit=10 offset=0"},
     {"containers", HTTP_GET, CONTAINERS, "containers", api_containers, "read", 0,
@@ -95,7 +98,9 @@ static void routes(const void *row)
         const struct api_parameter *parameter = route->parameters[i];
 
         buffer_printf(&parameters, "%s%s", i == 0 ? "" : " ", parameter->name);
-        if (parameter->default_value != NULL)
+        if (parameter->default_value == api_required)
+            buffer_append_text(&parameters, "!");
+        else if (parameter->default_value != NULL)
             buffer_printf(&parameters, "=%s", parameter->default_value);
     }
     assert_string_equal(buffer_text(&parameters), c->parameters);
@@ -170,8 +175,9 @@ static const struct allow_case {
     {"/v5/p/export-tasks/", HTTP_GET, NULL},
     {"/v5/p/export-tasks/t", HTTP_GET, NULL},
     {"/v5//export-tasks", HTTP_GET, NULL},
-    {"/v5/p/export-task", HTTP_GET, NULL},
-    {"/v5/p/export-task", HTTP_DELETE, NULL},
+    {"/v5/p/export-task", HTTP_POST, "GET"},
+    {"/v5/p/export-task", HTTP_DELETE, "GET"},
+    {"/v5/p/export-task", HTTP_HEAD, "GET"},
     {"/v5/p/export-task/", HTTP_DELETE, NULL},
     {"/healthz/", HTTP_GET, NULL},
     {"/healthz/alive", HTTP_GET, NULL},
@@ -207,6 +213,35 @@ static const struct api_parameter *parameter_of(api_operation run, const char *n
 static bool parse(const struct api_parameter *parameter, struct api_call *call, const char *value, struct error *err)
 {
     return parameter->parse(call, parameter->name, value, err);
+}
+
+static const struct text_case {
+    const char *name;
+    size_t max;
+} text_cases[] = {{"task_id", 64}, {"export_task_type", 256}};
+
+/* The texts of the status by query. Only task_id is stored. */
+static void status_texts(const void *row)
+{
+    const struct text_case *c = row;
+    const struct api_parameter *parameter = parameter_of(api_status, c->name);
+    struct buffer value = {0};
+
+    for (size_t length = 0; length <= c->max + 1; length++) {
+        struct api_call call = {0};
+        struct error err;
+        bool good = parse(parameter, &call, buffer_text(&value), &err);
+
+        assert_int_equal(good, length >= 1 && length <= c->max);
+        if (!good)
+            check_refusal(&err, ERROR_PARAMETER, c->name);
+        else if (parameter->default_value == api_required)
+            assert_string_equal(call.id, buffer_text(&value));
+        else
+            assert_null(call.id);
+        buffer_append_text(&value, "\xE5\xAE\xB9");
+    }
+    buffer_free(&value);
 }
 
 static const struct size_case {
@@ -333,7 +368,7 @@ static void defaults_are_good(void)
             struct api_call call = {0};
             struct error err;
 
-            if (parameter->default_value != NULL)
+            if (parameter->default_value != NULL && parameter->default_value != api_required)
                 check_good(parse(parameter, &call, parameter->default_value, &err), &err);
             selection_free(call.selection);
         }
@@ -407,6 +442,7 @@ int main(void)
     CHECK(there_are_no_other_routes);
     CHECK(every_route_needs_credentials);
     CHECK_EACH(no_routes, allow_cases, path);
+    CHECK_EACH(status_texts, text_cases, name);
     CHECK_EACH(export_sizes, size_cases, value);
     CHECK_EACH(pages, page_cases, value);
     CHECK(limits_of_containers);

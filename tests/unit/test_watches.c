@@ -46,6 +46,37 @@ static void hears_of_its_task(void)
     watches_free(watches);
 }
 
+/* A watch of a caller hears of that caller and of its task; other watches do not hear of callers. */
+static void hears_of_its_caller(void)
+{
+    struct watches *watches = watches_new();
+    struct watch a, other, none;
+
+    watch_begin(watches, &a, A, true);
+    watch_begin(watches, &other, A, false);
+    watch_begin(watches, &none, A, false);
+    watches_notify_caller(watches, 7);
+    assert_int_equal(event(&a), WATCH_TIMEOUT); /* not yet */
+    watch_caller(&a, 7);
+    watch_caller(&other, 8);
+    watch_caller(&none, 0);
+    watches_notify_caller(watches, 7);
+    watches_notify_caller(watches, 0);
+    assert_int_equal(event(&a), WATCH_CHANGED);
+    assert_int_equal(event(&a), WATCH_TIMEOUT); /* already returned */
+    assert_int_equal(event(&other), WATCH_TIMEOUT);
+    assert_int_equal(event(&none), WATCH_TIMEOUT);
+    watches_notify_caller(watches, INT64_C(1) << 32 | 8);
+    assert_int_equal(event(&other), WATCH_TIMEOUT);
+    watches_notify(watches, A);
+    assert_int_equal(event(&a), WATCH_CHANGED);
+    assert_int_equal(event(&other), WATCH_CHANGED);
+    watch_end(&a);
+    watch_end(&other);
+    watch_end(&none);
+    watches_free(watches);
+}
+
 /* Notifications may have been missed only if they were interrupted and are received again. */
 static void hears_that_notifications_are_heard_again(void)
 {
@@ -223,6 +254,7 @@ static void freeing_nothing_is_fine(void)
 int main(void)
 {
     CHECK(hears_of_its_task);
+    CHECK(hears_of_its_caller);
     CHECK(hears_that_notifications_are_heard_again);
     CHECK(hears_that_the_process_stops);
     CHECK(hears_that_threads_are_busy);
