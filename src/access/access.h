@@ -7,6 +7,7 @@
 #define WAYBILL_ACCESS_ACCESS_H
 
 #include "access/identity.h"
+#include "access/pause.h"
 #include "base/compiler.h"
 #include "base/config.h"
 #include "base/error.h"
@@ -29,10 +30,11 @@ struct credentials {
 MUST_CHECK bool access_check(const struct credentials *credentials, struct error *err);
 
 /*
- * Identifies the caller by credentials that have passed access_check. Fails with ERROR_IDENTITY if they are not valid.
+ * Identifies the caller by credentials that have passed access_check. Fails with ERROR_IDENTITY if they are not valid,
+ * and with ERROR_UNAVAILABLE if that cannot be decided now. The thread pauses while it waits for an identity service.
  * Free the identity with identity_clear.
  */
 MUST_CHECK bool access_identify(struct access *access, const struct credentials *credentials,
-                                struct identity *ret_identity, struct error *err);
+                                const struct access_pause *pause, struct identity *ret_identity, struct error *err);
 
 #endif

@@ -17,12 +17,23 @@ static struct credentials read_credentials(const struct http_request *request)
     };
 }
 
+static bool begin_pause(void *exchange)
+{
+    return fastcgi_pause(exchange, FASTCGI_WAIT);
+}
+
+static void end_pause(void *exchange)
+{
+    fastcgi_resume(exchange, FASTCGI_WAIT);
+}
+
 static bool check_identity(struct api_call *call, struct error *err)
 {
     const struct credentials credentials = read_credentials(call->request);
+    const struct access_pause pause = {.begin = begin_pause, .end = end_pause, .context = call->request->exchange};
 
     return access_check(&credentials, err)
-           && access_identify(call->api->access, &credentials, &call->identity, err);
+           && access_identify(call->api->access, &credentials, &pause, &call->identity, err);
 }
 
 /* Decodes the segments of the path in place, and checks project_id. An invalid id needs no check: it finds no task. */
@@ -83,7 +94,7 @@ static bool check_permissions(const struct api_call *call, const struct api_rout
     permissions_format(route->permissions, needed);
     permissions_format(call->identity.permissions, given);
     return error_set(err, ERROR_PERMISSION, "the caller's credentials must have the permissions for this operation, %s,"
-                     " got %s", needed, given);
+                     " got %s", needed, given[0] == '\0' ? "none" : given);
 }
 
 static bool check_grants(struct api_call *call, const struct api_route *route, struct error *err)
