@@ -4,7 +4,6 @@ import concurrent.futures
 import hashlib
 import re
 import socket
-import time
 
 import pytest
 from api import Api, expect_error
@@ -77,6 +76,15 @@ def expect_away(response):
     answer = expect_error(response, 503, AWAY, "the identity service cannot validate X-Auth-Token now")
     assert response.headers["retry-after"] == "5", f"{response}"
     assert not re.search("127.0.0.1|keystone|status|timed", answer["error_msg"], re.I), f"{answer}"
+
+
+def expect_cause(site, api, *causes):
+    """Checks that the caller gets 503 and that the log states the cause. On a busy machine, a lookup may exceed its
+    time limit first, so it is repeated."""
+    def logged():
+        expect_away(listing(api))
+        return all(cause in site.log() for cause in ("Keystone: ", *causes))
+    wait_until(logged, f"the log states {causes}")
 
 
 def expect_own_tokens_work(site):
@@ -249,8 +257,7 @@ def test_bad_answers(site, keystone, kind):
     """The caller gets 503, and the cause is in the log. Own tokens still work. Afterwards Keystone is asked again."""
     keystone.answer, cause = BAD_ANSWERS[kind]
     api = site.caller(keystone.issue())
-    expect_away(listing(api))
-    assert "Keystone: " in site.log() and cause in site.log()
+    expect_cause(site, api, cause)
     expect_own_tokens_work(site)
     wait_until(lambda: keystone.open == 0, "the connection is closed")
     keystone.answer = keystone.validate
@@ -261,8 +268,7 @@ def test_bad_answers(site, keystone, kind):
 def test_redirects_are_not_followed(site, keystone, status):
     with Receiver() as target:
         keystone.answer = answer_text(status, b"", Location=target.url)
-        expect_away(listing(site.caller(keystone.issue())))
-        assert "redirects are not followed" in site.log()
+        expect_cause(site, site.caller(keystone.issue()), "redirects are not followed")
         assert target.connections == 0
 
 
@@ -284,8 +290,7 @@ def test_keystone_is_down(begin, keystone):
         reserved.bind(("127.0.0.1", 0))  # and does not listen
         port = reserved.getsockname()[1]
         site = begin(keystone, access__keystone_url=f"http://127.0.0.1:{port}")
-        expect_away(listing(site.caller("gAAAAAB-any")))
-        assert f"cannot connect to 127.0.0.1:{port}: Connection refused" in site.log()
+        expect_cause(site, site.caller("gAAAAAB-any"), f"cannot connect to 127.0.0.1:{port}: Connection refused")
         expect_own_tokens_work(site)
 
 
@@ -297,8 +302,7 @@ def test_a_certificate_that_is_not_valid(begin, tmp_path, subject, trusted, caus
     both, alone = make_certificate(tmp_path, "bad", subject)
     with FakeKeystone(certificate=both) as keystone:
         site = begin(keystone, access__keystone_ca_file=alone if trusted else None)
-        expect_away(listing(site.caller(keystone.issue())))
-        assert "the certificate of " in site.log() and cause in site.log()
+        expect_cause(site, site.caller(keystone.issue()), "the certificate of ", cause)
         assert keystone.requests == []
 
 
@@ -367,10 +371,9 @@ def test_a_revoked_token_ends_after_cache_s(begin, keystone):
     token = keystone.issue()
     api = site.caller(token)
     assert listing(api).status == 200
-    revoked = time.monotonic()
     keystone.revoke(token)
-    wait_until(lambda: listing(api).status == 401, "the token ends")
-    assert time.monotonic() - revoked < 2 + PROMPT
+    _, _, seconds = timed(lambda: wait_until(lambda: listing(api).status == 401, "the token ends"))
+    assert seconds < 2 + PROMPT, f"{seconds} s"
     assert keystone.lookups(token) == 2
 
 

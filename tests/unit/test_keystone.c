@@ -21,15 +21,15 @@
 static const struct keystone keystone = {.url = "https://keystone.example", .create_role = "member",
                                          .read_role = "reader"};
 
-/* Keystone 22.0 answered this, to a user of the project with the role member, which implies reader. */
+/* Keystone 22.0 answered this, except for the time, to a user of the project with the role member. */
 static const char real_answer[] =
     "{\"token\": {\"methods\": [\"password\"], \"user\": {\"domain\": {\"id\": \"default\", \"name\": \"Default\"},"
-    " \"id\": \"c4bdb25cec0a4a2c8b6a4ad4a8a27e1d\", \"name\": \"alice\", \"password_expires_at\": null}, \"audit_ids\":"
-    " [\"mQ0CjI0fQTqVYcLuG8Vr2g\"], \"expires_at\": \"2099-04-03T08:15:00.000000Z\", \"issued_at\":"
-    " \"2026-04-03T08:15:00.000000Z\", \"project\": {\"domain\": {\"id\": \"default\", \"name\": \"Default\"}, \"id\":"
-    " \"5d6bd1d2a3f14a3f8c4e1cb7a2a6f0a1\", \"name\": \"demo\"}, \"is_domain\": false, \"roles\": [{\"id\":"
-    " \"0b5c6d1e2f3a4b5c6d7e8f9a0b1c2d3e\", \"name\": \"member\"}, {\"id\": \"9fe2ff9ee4384b1894a90878d3e92bab\","
-    " \"name\": \"reader\"}]}}";
+    " \"id\": \"34c85e1a271242368be2070a896095f4\", \"name\": \"alice\", \"password_expires_at\": null}, \"audit_ids\":"
+    " [\"eo-QwbXmQ6iKvImXgOFCsQ\"], \"expires_at\": \"2099-04-03T08:15:00.000000Z\", \"issued_at\":"
+    " \"2026-11-30T03:40:10.000000Z\", \"project\": {\"domain\": {\"id\": \"default\", \"name\": \"Default\"}, \"id\":"
+    " \"d6dc14eced54468283960e1ed3e57d22\", \"name\": \"demo\"}, \"is_domain\": false, \"roles\": [{\"id\":"
+    " \"a6fb4b3dfa544c6cbc48937e2eb28831\", \"name\": \"reader\"}, {\"id\": \"1e05dc3cac184efdbb18e2bfc78051c8\","
+    " \"name\": \"member\"}]}}";
 
 static bool read_text(int status, const char *content, struct identity *ret_identity, int64_t *ret_expire_time,
                       struct error *err)
@@ -44,7 +44,7 @@ static const struct good_case {
     unsigned permissions;
     int64_t expire_time;
 } good_cases[] = {
-    {"real", real_answer, "5d6bd1d2a3f14a3f8c4e1cb7a2a6f0a1", PERMISSION_ALL, EXPIRY_MS},
+    {"real", real_answer, "d6dc14eced54468283960e1ed3e57d22", PERMISSION_ALL, EXPIRY_MS},
     {"short", TOKEN(EXPIRY "," PROJECT "," ROLES), "p1", PERMISSION_ALL, EXPIRY_MS},
     {"member", TOKEN(EXPIRY "," PROJECT ",\"roles\":[{\"name\":\"member\"}]"), "p1", MEMBER, EXPIRY_MS},
     {"reader", TOKEN(EXPIRY "," PROJECT ",\"roles\":[{\"name\":\"reader\"}]"), "p1", PERMISSION_READ, EXPIRY_MS},
@@ -89,7 +89,7 @@ static const struct bad_case {
     const char *fragment; /* of the message if the token is refused, else of the detail */
 } bad_cases[] = {
     {"unauthorized", 401, "{\"error\":{\"code\":401,\"message\":\"The request you have made requires authentication.\","
-     "\"title\":\"Unauthorized\"}}", ERROR_IDENTITY, "unknown, expired or revoked"},
+     "\"title\":\"Unauthorized\"}}\n", ERROR_IDENTITY, "unknown, expired or revoked"},
     {"not found", 404, "{\"error\":{\"code\":404,\"message\":\"Could not find token: s3cret.\"}}", ERROR_IDENTITY,
      "unknown, expired or revoked"},
     {"404 of a web server", 404, "<html><title>404 Not Found</title></html>", ERROR_UNAVAILABLE,
