@@ -9,6 +9,7 @@
 #include "access/identity.h"
 #include "access/key_ring.h"
 #include "access/link.h"
+#include "access/pause.h"
 #include "access/signature.h"
 #include "base/compiler.h"
 #include "base/config.h"
@@ -47,10 +48,11 @@ MUST_CHECK bool access_needs_body(const struct credentials *credentials);
 
 /*
  * Identifies the caller by credentials that have passed access_check. Fails with ERROR_IDENTITY if they are not valid,
- * or with ERROR_PERMISSION if they are a link. Free the identity with identity_clear.
+ * or with ERROR_PERMISSION if they are a link, and with ERROR_UNAVAILABLE if that cannot be decided now. The thread
+ * pauses while it waits for an identity service. Free the identity with identity_clear.
  */
 MUST_CHECK bool access_identify(struct access *access, const struct credentials *credentials,
-                                struct identity *ret_identity, struct error *err);
+                                const struct access_pause *pause, struct identity *ret_identity, struct error *err);
 
 /* A new link to a file. */
 struct access_link {

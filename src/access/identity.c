@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "db/query.h"
 
@@ -57,6 +58,20 @@ void identity_clear(struct identity *identity)
         free(identity->enterprise_projects[i]);
     free(identity->enterprise_projects);
     *identity = (struct identity) {0};
+}
+
+struct identity identity_copy(const struct identity *identity)
+{
+    struct identity copy = *identity;
+
+    copy.access_key = identity->access_key == NULL ? NULL : memory_copy_text(identity->access_key);
+    copy.project_id = memory_copy_text(identity->project_id);
+    copy.enterprise_projects = NULL;
+    if (identity->count > 0)
+        copy.enterprise_projects = memory_zeroed(identity->count, sizeof(char *));
+    for (size_t i = 0; i < identity->count; i++)
+        copy.enterprise_projects[i] = memory_copy_text(identity->enterprise_projects[i]);
+    return copy;
 }
 
 bool identity_has_permissions(const struct identity *identity, unsigned needed)

@@ -20,7 +20,7 @@ enum permission {
 #define PERMISSION_ALL (PERMISSION_CREATE | PERMISSION_READ | PERMISSION_SCHEDULE)
 
 struct identity {
-    int64_t credential_id;      /* of the caller's token or access key (access/credential.h); 0: neither */
+    int64_t credential_id;      /* of the caller's token or access key (access/credential.h); 0: not stored */
     char *access_key;           /* the caller's access key; NULL: other credentials */
     unsigned permissions;       /* bits of enum permission */
     char *project_id;
@@ -31,6 +31,9 @@ struct identity {
 
 /* Frees the members and empties the identity. */
 void identity_clear(struct identity *identity);
+
+/* Returns a copy, to be freed with identity_clear. */
+struct identity identity_copy(const struct identity *identity);
 
 /*
  * Parses names of permissions that are separated by commas, such as "create,read". Returns false if a name is unknown,

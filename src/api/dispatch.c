@@ -42,6 +42,16 @@ static struct credentials read_credentials(const struct http_request *request, c
     };
 }
 
+static bool begin_pause(void *exchange)
+{
+    return fastcgi_pause(exchange, FASTCGI_WAIT);
+}
+
+static void end_pause(void *exchange)
+{
+    fastcgi_resume(exchange, FASTCGI_WAIT);
+}
+
 /* Reads the body for a signature that covers it. No thread waits for it, because it has arrived (api_whole). */
 static bool read_signed_body(struct http_request *request, const struct api_route *route,
                              struct credentials *credentials, struct error *err)
@@ -58,6 +68,7 @@ static bool read_signed_body(struct http_request *request, const struct api_rout
 static bool check_identity(struct api_call *call, const struct http_match *match, struct error *err)
 {
     const struct api_route *route = (const struct api_route *) match->route;
+    const struct access_pause pause = {.begin = begin_pause, .end = end_pause, .context = call->request->exchange};
     struct credentials credentials;
     struct api_link link;
     bool known;
@@ -66,7 +77,7 @@ static bool check_identity(struct api_call *call, const struct http_match *match
     credentials = read_credentials(call->request, route, link.link);
     known = access_check(call->api->access, &credentials, err)
             && read_signed_body(call->request, route, &credentials, err)
-            && access_identify(call->api->access, &credentials, &call->identity, err);
+            && access_identify(call->api->access, &credentials, &pause, &call->identity, err);
     api_link_end(&link);
     if (route->max_body == 0)
         http_request_discard_body(call->request);
@@ -134,7 +145,8 @@ static bool check_permissions(const struct api_call *call, const struct api_rout
     permissions_format(route->alternative, alternative);
     permissions_format(call->identity.permissions, given);
     return error_set(err, ERROR_PERMISSION, "the caller's credentials must have the permissions for this operation,"
-                     " %s%s%s, got %s", needed, *alternative == '\0' ? "" : " or ", alternative, given);
+                     " %s%s%s, got %s", needed, *alternative == '\0' ? "" : " or ", alternative,
+                     *given == '\0' ? "none" : given);
 }
 
 static bool check_grants(struct api_call *call, const struct api_route *route, struct error *err)

@@ -14,8 +14,10 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/time_zone.h"
+#include "base/url.h"
 
 #define MAX_REGION 128 /* characters */
+#define MAX_ROLE 255   /* characters, as in Keystone */
 
 enum kind {
     KIND_TEXT,
@@ -37,14 +39,39 @@ struct option {
     const char *(*check)(const char *value);   /* KIND_TEXT: returns the rule that the value breaks, or NULL */
 };
 
-static const char *check_region(const char *value)
+/* Whether the value has at most `max` characters and no control characters. */
+static bool is_line(const char *value, size_t max)
 {
     uint32_t code_point;
     size_t count;
 
-    if (text_utf8_count(value, strlen(value), &count) && count <= MAX_REGION && !text_find_control(value, &code_point))
+    return text_utf8_count(value, strlen(value), &count) && count <= max && !text_find_control(value, &code_point);
+}
+
+static const char *check_region(const char *value)
+{
+    if (is_line(value, MAX_REGION))
         return NULL;
     return "must have at most " TEXT_OF(MAX_REGION) " characters of UTF-8, without control characters";
+}
+
+static const char *check_role(const char *value)
+{
+    if (*value != '\0' && is_line(value, MAX_ROLE))
+        return NULL;
+    return "must be the name of a role: 1 to " TEXT_OF(MAX_ROLE) " characters of UTF-8, without control characters";
+}
+
+/* Accepts "": there is no Keystone. */
+static const char *check_keystone_url(const char *value)
+{
+    size_t length = strlen(value);
+
+    while (length > 0 && value[length - 1] == '/')
+        length--;
+    if (length >= strlen("/v3") && strncmp(value + length - strlen("/v3"), "/v3", strlen("/v3")) == 0)
+        return "must not contain the path of the API version, /v3";
+    return *value == '\0' ? NULL : url_check_service(value);
 }
 
 /* Accepts schema.name or name. Both are SQL identifiers; their case is not folded. */
@@ -73,6 +100,11 @@ static const char *check_relation(const char *value)
 static const char *check_absolute_path(const char *value)
 {
     return value[0] == '/' ? NULL : "must be an absolute path";
+}
+
+static const char *check_optional_path(const char *value)
+{
+    return *value == '\0' ? NULL : check_absolute_path(value);
 }
 
 static const char *check_location(const char *value)
@@ -160,10 +192,10 @@ static const struct option options[] = {
     {"access", "failed_signins", KIND_INTEGER, AT(failed_signins), "100", .min = 0, .max = 1000000},
     {"access", "provider", KIND_CHOICE, AT(provider), "none",
      .choices = {[CONFIG_PROVIDER_NONE] = "none", [CONFIG_PROVIDER_KEYSTONE] = "keystone"}, .store = store_provider},
-    {"access", "keystone_url", KIND_TEXT, AT(keystone_url), "", .check = NULL},
-    {"access", "keystone_ca_file", KIND_TEXT, AT(keystone_ca_file), "", .check = NULL},
-    {"access", "create_role", KIND_TEXT, AT(create_role), "member", .check = NULL},
-    {"access", "read_role", KIND_TEXT, AT(read_role), "reader", .check = NULL},
+    {"access", "keystone_url", KIND_TEXT, AT(keystone_url), "", .check = check_keystone_url},
+    {"access", "keystone_ca_file", KIND_TEXT, AT(keystone_ca_file), "", .check = check_optional_path},
+    {"access", "create_role", KIND_TEXT, AT(create_role), "member", .check = check_role},
+    {"access", "read_role", KIND_TEXT, AT(read_role), "reader", .check = check_role},
     {"access", "cache_s", KIND_INTEGER, AT(cache_s), "60", .min = 0, .max = 3600},
     {"notify", "hosts", KIND_TEXT, AT(notify_hosts), "", .check = check_hosts},
     {"notify", "allow_http", KIND_BOOLEAN, AT(notify_allow_http), "off", .check = NULL},
@@ -353,6 +385,15 @@ static bool set_defaults(struct config *config, struct error *err)
     return true;
 }
 
+/* Checks rules between options. */
+static bool check_combinations(const struct config *config, struct error *err)
+{
+    if (config->provider == CONFIG_PROVIDER_KEYSTONE && config->keystone_url[0] == '\0')
+        return error_set(err, ERROR_CONFIG, "%s: [access] keystone_url is required with provider = keystone",
+                         config->path);
+    return true;
+}
+
 struct config *config_read(const char *path, struct error *err)
 {
     struct reading reading = {0};
@@ -386,6 +427,8 @@ struct config *config_read(const char *path, struct error *err)
         error_set(err, ERROR_CONFIG, "cannot read %s", path);
         goto fail;
     }
+    if (!check_combinations(reading.config, err))
+        goto fail;
     fclose(reading.file);
     return reading.config;
 

@@ -121,6 +121,7 @@ bool cli_check(int argc, char **argv, const struct config *config, struct error 
     checkup_inventory(&checkup);
     checkup_owner(&checkup);
     checkup_schedules(&checkup);
+    checkup_access(&checkup);
     check_files(&checkup);
     check_socket(&checkup);
     if (checkup.failures == 0)

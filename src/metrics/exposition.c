@@ -21,6 +21,7 @@ static const struct family {
     {"waybill_exported_bytes_total", "counter", "Bytes in the files of successful exports."},
     {"waybill_schedule_runs_total", "counter", "Runs of schedules, by outcome."},
     {"waybill_notifications_total", "counter", "Attempts to send a notification, by outcome."},
+    {"waybill_keystone_validations_total", "counter", "Tokens that Keystone was asked to validate, by outcome."},
     {"waybill_database_errors_total", "counter", "Failed statements and connection attempts, by reason."},
     {"waybill_tasks", "gauge", "Tasks in the database, by state."},
     {"waybill_queue_oldest_seconds", "gauge", "Age of the oldest queued task."},

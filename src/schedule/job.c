@@ -35,7 +35,10 @@ struct job job_read(const struct db_result *rows, size_t row)
     };
 }
 
-/* Finds the identity whose grants the job has. The operator has all grants in every project. */
+/*
+ * Finds the identity whose grants the job has. Without stored credentials, it is the operator's, or that of a caller
+ * whom an identity service has identified: both have all grants in the project of the job.
+ */
 static bool find_grants(struct db *db, const struct job *job, struct identity *ret_identity, struct error *err)
 {
     struct credential credential = {0};

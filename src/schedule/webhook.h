@@ -1,7 +1,7 @@
 /*
- * Webhooks: a POST of a JSON text to a URL, signed as Standard Webhooks 1.0.0 require. webhook.c is the only user of
- * libcurl. A URL comes from a caller, so a policy of the operator restricts the hosts. The host that is compared with
- * the policy is the host that is connected to: libcurl parses the URL once, for both.
+ * Webhooks: a POST of a JSON text to a URL, signed as Standard Webhooks 1.0.0 require. A URL comes from a caller, so a
+ * policy of the operator restricts the hosts. The host that is compared with the policy is the host that is connected
+ * to: the URL is parsed once, for both.
  */
 #ifndef WAYBILL_SCHEDULE_WEBHOOK_H
 #define WAYBILL_SCHEDULE_WEBHOOK_H

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import ssl
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -110,3 +111,16 @@ class Receiver:
         self.released.set()
         self.server.shutdown()
         self.server.server_close()
+
+
+def make_certificate(directory, name, subject):
+    """Makes a self-signed certificate for this subjectAltName and returns the paths of it with its key, and alone."""
+    both, alone, key = (str(directory / f"{name}.{kind}") for kind in ("both", "crt", "key"))
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-keyout", key, "-out", alone, "-subj", f"/CN={name}", "-addext", f"subjectAltName={subject}"],
+                   check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with open(both, "w", encoding="ascii") as out:
+        for path in (alone, key):
+            with open(path, encoding="ascii") as part:
+                out.write(part.read())
+    return both, alone

@@ -9,7 +9,7 @@ from faults import fleet  # noqa: F401
 from service import MIGRATIONS, Site
 
 SUBJECTS = ["configuration", "database", "schema", "privileges", "clock", "inventory", "rows", "values", "owner",
-            "schedules", "scheduler", "tzdata", "notifications", "files", "socket"]
+            "schedules", "scheduler", "tzdata", "notifications", "keystone", "files", "socket"]
 LINE = re.compile(r"(ok|warning|failed|skipped) +([a-z]+) +(\S.*)")
 
 
@@ -55,6 +55,7 @@ def test_every_check_succeeds(site):
     assert "waybill_owner" in found["owner"][1]
     assert found["schedules"][1] == "0 enabled" and found["scheduler"][1] == "no schedule is overdue"
     assert found["notifications"][1] == "off: [notify] hosts is empty"
+    assert found["keystone"][1] == "off: [access] provider is none"
     assert site.files in found["files"][1] and "GiB left" in found["files"][1]
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from deadline import DEADLINE, wait_until
-from receiver import Receiver
+from receiver import Receiver, make_certificate
 from service import BUILD, environment
 
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -159,19 +159,6 @@ def test_secret_that_is_not_valid():
     with Receiver() as receiver:
         assert "the secret of the notification is not valid" in send(receiver.url, receiver.host, secret="whsec_?")
         assert receiver.connections == 0
-
-
-def make_certificate(directory, name, subject):
-    """Makes a self-signed certificate for this subjectAltName and returns the paths of it with its key, and alone."""
-    both, alone, key = (str(directory / f"{name}.{kind}") for kind in ("both", "crt", "key"))
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-keyout", key, "-out", alone, "-subj", f"/CN={name}", "-addext", f"subjectAltName={subject}"],
-                   check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    with open(both, "w", encoding="ascii") as out:
-        for path in (alone, key):
-            with open(path, encoding="ascii") as part:
-                out.write(part.read())
-    return both, alone
 
 
 def test_tls(tmp_path):

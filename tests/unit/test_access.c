@@ -229,7 +229,7 @@ static void a_wrong_hash_is_a_failure(void)
 
     begin(&setting, 2, true);
     check_good(access_check(setting.access, &credentials, &err), &err);
-    assert_false(access_identify(setting.access, &credentials, &identity, &err));
+    assert_false(access_identify(setting.access, &credentials, NULL, &identity, &err));
     check_refusal(&err, ERROR_IDENTITY, "the signed path");
     credentials.request.header = header_of_last_year;
     assert_false(access_check(setting.access, &credentials, &err));

@@ -214,6 +214,9 @@ static const struct value_case {
     {"log.format", "JSON", -1},
     {"log.format", "logfmt", -1},
     {"log.format", "1", -1},
+    {"access.provider", "none", CONFIG_PROVIDER_NONE},
+    {"access.provider", "Keystone", -1},
+    {"access.provider", "", -1},
     {"csv.bom", "on", true},
     {"csv.bom", "ON", true},
     {"csv.bom", "true", true},
@@ -307,6 +310,23 @@ static const struct text_case {
     {"a\xC2\x85", "server.region", false},
     {"\xFF", "server.region", false},
     {"a\xC3", "server.region", false},
+    {"", "access.keystone_url", true},
+    {"https://keystone.example.org:5000", "access.keystone_url", true},
+    {"https://keystone.example.org/identity", "access.keystone_url", true},
+    {"https://keystone.example.org/identity/v3", "access.keystone_url", false},
+    {"https://keystone.example.org:5000/v3/", "access.keystone_url", false},
+    {"https://keystone.example.org:5000/v3//", "access.keystone_url", false},
+    {"http://keystone.example.org:5000", "access.keystone_url", false},
+    {"keystone.example.org:5000", "access.keystone_url", false},
+    {"", "access.keystone_ca_file", true},
+    {"/etc/ssl/certs/site.pem", "access.keystone_ca_file", true},
+    {"site.pem", "access.keystone_ca_file", false},
+    {"export writer", "access.create_role", true},
+    {"Lecteur \xC3\xA9" X127, "access.read_role", true},
+    {"", "access.create_role", false},
+    {"", "access.read_role", false},
+    {"a\tb", "access.create_role", false},
+    {"\xFF", "access.read_role", false},
     {"", "notify.hosts", true},
     {"hooks.example.org, relay:8443,[2001:db8::1]", "notify.hosts", true},
     {"hooks.example.org,", "notify.hosts", false},
@@ -398,6 +418,20 @@ static void an_empty_file_gives_the_defaults(void)
     config_free(config);
 }
 
+static void keystone_needs_a_url(void)
+{
+    static const char with_url[] = "[access]\nprovider = keystone\nkeystone_url = https://keystone.example.org\n";
+    static const char without_url[] = "[access]\nprovider = keystone\n";
+    struct error err;
+    struct config *config = read_text(BYTES(with_url), NULL, &err);
+
+    check_good(config != NULL, &err);
+    assert_int_equal(config->provider, CONFIG_PROVIDER_KEYSTONE);
+    config_free(config);
+    assert_null(read_text(BYTES(without_url), NULL, &err));
+    check_refusal(&err, ERROR_CONFIG, "[access] keystone_url is required with provider = keystone");
+}
+
 int main(void)
 {
     for (size_t i = 0; i < ARRAY_SIZE(option_cases); i++) {
@@ -407,6 +441,7 @@ int main(void)
     CHECK_EACH(words, word_cases, value);
     CHECK(names_the_choices);
     CHECK_EACH(texts, text_cases, value);
+    CHECK(keystone_needs_a_url);
     CHECK(an_empty_file_gives_the_defaults);
     CHECK(sample_has_every_option_with_its_default);
     return check_run("base/config");

@@ -139,6 +139,35 @@ static void all_permissions_are_needed(void)
     assert_false(identity_has_permissions(&identity, PERMISSION_ALL));
 }
 
+static void copies(void)
+{
+    static const char *const granted[] = {"0", "e1"};
+    struct identity identity = make(false, ARRAY_SIZE(granted), granted), copy;
+
+    identity.credential_id = 7;
+    identity.permissions = PERMISSION_READ;
+    identity.access_key = memory_copy_text("AK");
+    copy = identity_copy(&identity);
+    identity_clear(&identity);
+    assert_int_equal(copy.credential_id, 7);
+    assert_int_equal(copy.permissions, PERMISSION_READ);
+    assert_string_equal(copy.access_key, "AK");
+    assert_string_equal(copy.project_id, "p1");
+    assert_false(copy.all);
+    assert_int_equal(copy.count, 2);
+    assert_string_equal(copy.enterprise_projects[0], "0");
+    assert_string_equal(copy.enterprise_projects[1], "e1");
+    identity_clear(&copy);
+
+    identity = make(true, 0, NULL);
+    copy = identity_copy(&identity);
+    identity_clear(&identity);
+    assert_true(copy.all);
+    assert_null(copy.access_key);
+    assert_null(copy.enterprise_projects);
+    identity_clear(&copy);
+}
+
 int main(void)
 {
     CHECK_EACH(permission_names, permission_cases, names);
@@ -146,5 +175,6 @@ int main(void)
     CHECK_EACH(uses_its_own_project, project_cases, project_id);
     CHECK_EACH(sees_what_is_granted, grant_cases, label);
     CHECK(is_empty_after_clear);
+    CHECK(copies);
     return check_run("access/identity");
 }
