@@ -147,8 +147,8 @@ static bool check_form(struct access *access, const struct credentials *credenti
 bool access_check(struct access *access, const struct credentials *credentials, struct error *err)
 {
     if (kind_of(credentials) == KIND_NONE)
-        return error_set(err, ERROR_IDENTITY, "X-Auth-Token, or Authorization with a signature, is required, got"
-                         " neither");
+        return error_set(err, ERROR_IDENTITY, "X-Auth-Token of 1 to %d characters, or Authorization with a signature,"
+                         " is required, got neither", TOKEN_MAX_LENGTH);
     return signins_check(access->signins, credentials->address, err)
            && (check_form(access, credentials, err) || fail_signin(access, credentials, err));
 }

@@ -116,7 +116,7 @@ static void append_key(struct buffer *text, const struct key_file_key *key)
 /* Sets the owner, the group and the mode. Only a privileged process can change the owner. */
 static bool set_owner(int fd, const struct stat *like, struct error *err)
 {
-    if (fchmod(fd, MODE) != 0)
+    if (fchmod(fd, like->st_mode & 07777) != 0)
         return new_file_fail(err, "fchmod");
     if (fchown(fd, like->st_uid, like->st_gid) == 0 || errno == EPERM)
         return true;
@@ -173,6 +173,7 @@ bool key_file_create(const char *path, const char *like, struct error *err)
         return error_set(err, ERROR_CONFIG, "%s exists already; `waybill key rotate` changes its key", path);
     if (stat(like, &found) != 0)
         return error_set(err, ERROR_CONFIG, "%s: %s", like, strerror(errno));
+    found.st_mode = MODE;
     make_key(&keys.keys[0]);
     done = write_keys(path, &keys, &found, false, err);
     memory_wipe(&keys, sizeof(keys));

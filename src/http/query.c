@@ -7,25 +7,32 @@
 #include "base/text.h"
 
 /*
- * Returns the part of a pair that may be invalid, for a message. What precedes it is valid, and may be a secret: the
- * signature of a link that has grown at its end.
+ * Rejects a pair that cannot be decoded. `pair` is its place in the query. The message has the name and the part that
+ * may be invalid. What precedes that part is valid, and may be a secret: the signature of a link that has grown at its
+ * end.
  */
-static const char *skip_plain_text(const char *pair)
+static bool reject_pair(const char *pair, struct error *err)
 {
-    while (*pair != '\0' && *pair != '%' && (unsigned char) *pair < 0x80)
-        pair++;
-    return pair;
+    char name[TEXT_EXCERPT_SIZE], rest[TEXT_EXCERPT_SIZE];
+    size_t plain = 0, length = strcspn(pair, "=&"), end = strcspn(pair, "&");
+
+    while (plain < end && pair[plain] != '%' && (unsigned char) pair[plain] < 0x80)
+        plain++;
+    text_excerpt(rest, pair + plain, end - plain);
+    if (plain <= length)
+        return error_set(err, ERROR_PARAMETER, "the query must be percent-encoded UTF-8 without U+0000, got %s", rest);
+    return error_set(err, ERROR_PARAMETER, "query parameter %s must be percent-encoded UTF-8 without U+0000, got %s",
+                     text_excerpt(name, pair, length), rest);
 }
 
-static bool add_pair(struct http_query *query, char *pair, struct error *err)
+/* Decodes and adds a pair. `original` is the same pair in the text of the query. */
+static bool add_pair(struct http_query *query, char *pair, const char *original, struct error *err)
 {
     char excerpt[TEXT_EXCERPT_SIZE];
     char *value;
 
-    text_excerpt(excerpt, skip_plain_text(pair), strlen(skip_plain_text(pair)));
     if (!text_decode_pair(pair, &value))
-        return error_set(err, ERROR_PARAMETER, "the query must be percent-encoded UTF-8 without U+0000, got %s",
-                         excerpt);
+        return reject_pair(original, err);
     if (http_query_find(query, pair) != NULL)
         return error_set(err, ERROR_PARAMETER, "query parameter %s must not occur more than once",
                          text_excerpt(excerpt, pair, strlen(pair)));
@@ -46,7 +53,7 @@ bool http_query_parse(struct http_query *query, const char *text, struct error *
     *query = (struct http_query) {.text = memory_copy_text(text)};
     rest = query->text;
     while ((pair = text_next_pair(&rest)) != NULL) {
-        if (!add_pair(query, pair, err))
+        if (!add_pair(query, pair, text + (pair - query->text), err))
             return false;
     }
     return true;

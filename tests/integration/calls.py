@@ -46,6 +46,11 @@ def listed(api, query=""):
     return answer["total_num"], answer["data_list"]
 
 
+def without_link(task):
+    """Returns a status without its link, which is a new one in each response."""
+    return {name: value for name, value in task.items() if name != "download_url"}
+
+
 def samples(client):
     """Returns the metrics: {name: {labels as a tuple of pairs: value}}."""
     response = client.request("GET", "/metrics")

@@ -54,6 +54,15 @@ def test_a_create_runs_its_export(api, headers):
     assert os.listdir(api.site.files) == []
 
 
+def test_a_repeated_create(api):
+    """It finds the task of the first one, even after the task was removed."""
+    headers = {"Idempotency-Key": "k"}
+    task_id = api.create_task(MINIMAL, headers=headers)
+    assert api.create_task(MINIMAL, headers=headers) == task_id and state(api, task_id) == [("success", 1)]
+    assert api.request("DELETE", api.path(f"export-task/{task_id}")).status == 204
+    assert api.create_task(MINIMAL, headers=headers) == task_id and api.site.tasks() == 0
+
+
 def test_a_request_to_run_a_schedule_runs_its_export(api):
     fields = {"name": "n", "rule": "FREQ=DAILY", "start_time": 4000000000000, "request": MINIMAL}
     path = "/" + api.schedules("POST", "", fields).json()["schedule_id"]

@@ -10,7 +10,7 @@ import pytest
 from api import HEADERS, MINIMAL, expect_error
 from deadline import wait_until
 from faults import ASYNC, BODY, detoured, fleet  # noqa: F401
-from pgproxy import CUT, RESET, SILENCE, Proxy
+from pgproxy import CUT, HOLD, RESET, SILENCE, Proxy
 
 KEY = {"Idempotency-Key": "k", **ASYNC}
 OTHER = {"risky": True, "export_headers": HEADERS}
@@ -187,6 +187,20 @@ def test_the_process_is_killed_before_the_commit(proxied):
             first.result()
         assert second.result().status == 200
     assert made.site.tasks() == 1
+
+
+def test_a_process_that_hangs_before_the_commit(proxied):
+    """PostgreSQL ends its transaction, which is idle, before the request that waits for it reaches its time limit."""
+    made = proxied("idempotency_hang", **{"database.query_timeout_ms": 8000})
+    made.start("two")
+    rule = made.detour.on(INSERT, HOLD)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        first = pool.submit(made.api().create, MINIMAL, headers=KEY)
+        rule.seen.wait()
+        task_id = made.api("two").create_task(MINIMAL, headers=KEY)
+        rule.release()
+        expect_error(first.result(), 503, "APIGW.0201")
+    assert made.api().create_task(MINIMAL, headers=KEY) == task_id and made.site.tasks() == 1
 
 
 def test_the_client_goes_away_after_the_commit(two):

@@ -5,10 +5,12 @@ import uuid
 
 import pytest
 from api import Api, expect_error
+from deadline import timed
 from faults import fleet  # noqa: F401
 from postgres import Standby
 from test_lost_answers import need_standby
 
+AT_ONCE = 5  # seconds: less than any time limit
 HOUR = "SELECT date_trunc('hour', clock_timestamp())"
 
 
@@ -117,8 +119,8 @@ def test_a_locked_row(api, lock):
     with contextlib.closing(api.site.connect()) as holder:
         holder.autocommit = False
         holder.cursor().execute(lock, (api.credential_id,))
-        use(api)
-        assert row(api)[0] is None
+        _, _, own = timed(lambda: use(api))
+        assert own < AT_ONCE and row(api)[0] is None, f"took {own} seconds"
         holder.rollback()
     use(api)
     assert row(api)[0] is not None
@@ -140,8 +142,8 @@ def test_a_slow_synchronous_standby(private_postgres, fleet):  # noqa: F811
     api = new_token(made.site, made.processes["one"].client)
     need_standby(private_postgres, "nobody")
     try:
-        use(api)
-        assert row(api)[0] is not None
+        _, _, own = timed(lambda: use(api))
+        assert own < AT_ONCE and row(api)[0] is not None, f"took {own} seconds"
     finally:
         need_standby(private_postgres, "")
 

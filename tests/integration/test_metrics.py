@@ -22,7 +22,7 @@ OPERATIONS = {"create", "status", "list", "remove", "download", "health", "metri
 LABELS = {
     "operation": "|".join(sorted(OPERATIONS)), "status": r"[1-5]\d\d", "le": r"\d+(\.\d+)?|\+Inf",
     "outcome": "success|failure|requeued|abandoned", "reason": "unavailable|timeout|internal",
-    "state": "queued|running|success|failure", "version": r"[0-9A-Za-z.+~-]+",
+    "credentials": "token|access_key|link", "state": "queued|running|success|failure", "version": r"[0-9A-Za-z.+~-]+",
 }
 
 

@@ -97,10 +97,12 @@ def test_the_methods_of_a_path(api, path):
                 some.judge(response)
 
 
-def test_operations_that_need_a_token(api):
-    scheme = DESCRIPTION.document["components"]["securitySchemes"]["token"]
-    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-Auth-Token")
-    assert DESCRIPTION.document["security"] == [{"token": []}]
+def test_operations_that_need_credentials(api):
+    schemes = DESCRIPTION.document["components"]["securitySchemes"]
+    headers = {name: scheme["name"] for name, scheme in schemes.items()
+               if (scheme["type"], scheme["in"]) == ("apiKey", "header")}
+    assert headers == {"token": "X-Auth-Token", "signature": "Authorization"}
+    assert DESCRIPTION.document["security"] == [{"token": []}, {"signature": []}]
     for operation in OPERATIONS.values():
         status = call(api, operation, headers={"X-Auth-Token": None}).status
         assert (status != 401) == operation.open, f"{operation.method} {operation.path}: {status}"
@@ -111,7 +113,7 @@ def test_operations_that_take_links(api):
     scheme = DESCRIPTION.document["components"]["securitySchemes"]["link"]
     assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "query", "signature")
     for operation in OPERATIONS.values():
-        takes = operation.security == [{"token": []}, {"link": []}]
+        takes = operation.security == [{"token": []}, {"signature": []}, {"link": []}]
         assert takes or operation.security in (None, []), f"{operation.security}"
         assert takes == ({"expires", "signature"} <= set(operation.query()))
         status = call(api, operation, query="?expires=1&signature=x", headers={"X-Auth-Token": None}).status
@@ -426,7 +428,7 @@ def try_schedule(one, service):
     one("deleteExportSchedule", api, names=names)
 
 
-def try_everything(service, detour):
+def try_everything(service, detour, limited):
     """Makes every operation give every response that it can give."""
     tried, api = Tried(), service.api()
 
@@ -483,6 +485,10 @@ def try_everything(service, detour):
     service.site.sql("ALTER TABLE waybill.gone RENAME TO credential")
     with detour.cut():
         each(api)
+
+    # One sign-in may fail: that of the first operation.
+    each(limited.api(), closed, headers={"X-Auth-Token": "x"})
+    each(limited.api(), closed)
     return tried
 
 
@@ -490,7 +496,8 @@ def try_everything(service, detour):
 def tried(start, scratch, postgres):
     detour = Detour(postgres, os.path.join(scratch, "openapi_answers"))
     service = start("openapi_answers", options={**detour.options, "limits.unfinished_tasks": 3, "server.wait_ms": 0})
-    return try_everything(service, detour)
+    limited = start("openapi_limited", options={"access.failed_signins": 1})
+    return try_everything(service, detour, limited)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

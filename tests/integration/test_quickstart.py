@@ -111,7 +111,7 @@ def test_the_example_downloads_by_a_link(quickstart):
 def test_the_key_file(quickstart):
     """Only the user of the service can read it."""
     status = os.stat(os.path.join(quickstart.home, "access.key"))
-    assert stat.S_IMODE(status.st_mode) == 0o640 and not os.path.exists("/etc/waybill")
+    assert stat.S_IMODE(status.st_mode) == 0o640
     files = os.stat(os.path.join(quickstart.home, "files"))
     assert (status.st_uid, status.st_gid) == (files.st_uid, files.st_gid)
 
@@ -248,14 +248,28 @@ def test_an_edited_configuration_is_used_and_kept(quickstart):
     path = quickstart.shell("echo $WAYBILL_CONFIG")
     with open(path, encoding="utf-8") as file:
         original = file.read()
-    with open(path, "a", encoding="utf-8") as file:
-        file.write("[csv]\nbom = on\n[access]\nlink_minutes = 0\n")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(original + "[csv]\nbom = on\n[access]\nlink_minutes = 0\n")
     assert "download_url" not in quickstart.start()
     assert rows_of(quickstart)[0][0].startswith("\ufeff")
     with open(path, "w", encoding="utf-8") as file:
         file.write(original)
     quickstart.start()
     assert rows_of(quickstart)[0] == BODY_HEADERS
+
+
+def test_a_key_file_outside_the_home_is_not_made(quickstart, tmp_path):
+    """The example then does without a link."""
+    path = quickstart.shell("echo $WAYBILL_CONFIG")
+    with open(path, encoding="utf-8") as file:
+        original = file.read()
+    key_file = tmp_path / "access.key"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(re.sub("^key_file = .*", f"key_file = {key_file}", original, flags=re.M))
+    assert "download_url" not in quickstart.start() and not key_file.exists()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(original)
+    assert "download_url" in quickstart.start()
 
 
 def test_a_revoked_token_is_replaced(quickstart):

@@ -9,6 +9,7 @@ import zlib
 
 import pytest
 from api import expect_error
+from calls import without_link
 from deadline import timed, wait_until
 from faults import fleet, soon  # noqa: F401
 from openapi import Description
@@ -89,8 +90,7 @@ def site(fleet, request):  # noqa: F811
 def body_of(status, schedule, occurrence_time):
     """A notification has no link, which would expire while it waits."""
     assert ("download_url" in status) == (status["task_status"] == "success")
-    status = {name: value for name, value in status.items() if name != "download_url"}
-    return {**status, "schedule_id": schedule["schedule_id"], "occurrence_time": occurrence_time}
+    return {**without_link(status), "schedule_id": schedule["schedule_id"], "occurrence_time": occurrence_time}
 
 
 def json_of(request):

@@ -272,7 +272,7 @@ def test_credentials_of_other_kinds(hostile, client, key):
     wrong = signed(Key(key.access_key, "x"), "GET", path)
     expect_error(client.request("GET", path, {**wrong, "X-Auth-Token": api.token}), 401, "APIGW.0301", UNIFORM)
     expect_error(client.request("GET", path, {"Authorization": "Basic dXNlcjpwYXNzd29yZA=="}), 401, "APIGW.0301",
-                 "X-Auth-Token, or Authorization with a signature, is required")
+                 "X-Auth-Token of 1 to 32768 characters, or Authorization with a signature, is required")
 
 
 def test_an_unsigned_payload_where_no_body_matters(direct, key):

@@ -441,6 +441,9 @@ static void takes_a_whole_request(void)
     end(&setting);
 }
 
+#define NAME111 "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn" \
+                "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+
 static const struct whole_case {
     const char *label;
     const char *data;
@@ -456,6 +459,8 @@ static const struct whole_case {
     {"too much", BYTES(WHOLE "\1\5\0\1\0\7\0\0" "abcdefg"), "abcdefg"},
     {"too much in pieces", BYTES(WHOLE "\1\5\0\1\0\6\0\0" "abcdef" "\1\5\0\1\0\1\0\0" "g"), "abcdefg"},
     {"another value", BYTES(PEER_BEGIN "\1\4\0\1\0\4\0\0" "\1\1Ws" PEER_PARAMS_END), ""},
+    {"another value before a name of 111 characters, o",
+     BYTES(PEER_BEGIN "\1\4\0\1\0\165\0\0" "\1\1Ws" "o\0" NAME111 PEER_PARAMS_END), ""},
     {"another variable", BYTES(PEER_BEGIN "\1\4\0\1\0\5\0\0" "\1\2Vso" PEER_PARAMS_END), ""},
     {"a later value", BYTES(PEER_BEGIN "\1\4\0\1\0\11\0\0" "\1\1Wx" "\1\2Wso" PEER_PARAMS_END), ""},
 };
@@ -474,6 +479,27 @@ static void takes_it_as_soon_as_possible(const void *row)
     peer_send(peer, c->data, c->length);
     connection = taken(&setting);
     expect_body(connection, c->body);
+    connection_free(connection);
+    close(peer);
+    end(&setting);
+}
+
+/* A body of the size of the limit may still be too large, as its end or one more byte will show. */
+static void awaits_the_end_of_a_full_body(void)
+{
+    const struct intake_limits limits = with_whole(6);
+    struct connection *connection;
+    struct setting setting;
+    int peer;
+
+    begin(&setting, &limits);
+    peer = peer_connect(setting.path);
+    PEER_SEND(peer, WHOLE "\1\5\0\1\0\6\0\0" "abcdef");
+    await_receipt(peer);
+    expect_service(&setting, "MEANWHILE");
+    PEER_SEND(peer, PEER_STDIN_END);
+    connection = taken(&setting);
+    expect_body(connection, "abcdef");
     connection_free(connection);
     close(peer);
     end(&setting);
@@ -951,6 +977,7 @@ int main(void)
     CHECK(takes_oversized_params);
     CHECK(takes_a_whole_request);
     CHECK_EACH(takes_it_as_soon_as_possible, whole_cases, label);
+    CHECK(awaits_the_end_of_a_full_body);
     CHECK_EACH(drops_what_does_not_become_whole, lost_cases, reason);
     CHECK(bounds_incomplete_bodies);
     CHECK(completes_a_body_while_closing);
