@@ -4,7 +4,7 @@
 --
 -- The script creates the roles and the schema. `waybill migrate` then creates the tables as waybill_owner.
 -- Running the script again changes nothing. Configure how the roles log in (password, peer, certificate) with
--- ALTER ROLE and pg_hba.conf.
+-- ALTER ROLE and pg_hba.conf. waybill_worker does not log in: sessions of waybill_service become it with SET ROLE.
 --
 -- If operating system users log in under their own names (peer), two variables name login roles that become members
 -- of the two roles and have no other privileges. An existing login role keeps its privileges:
@@ -27,6 +27,25 @@ WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'waybill_loade
 
 SELECT 'CREATE ROLE waybill_service LOGIN'
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'waybill_service')
+\gexec
+
+SELECT 'CREATE ROLE waybill_worker NOLOGIN'
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'waybill_worker')
+\gexec
+
+-- waybill_service may become waybill_worker, but has none of its privileges before it does. In PostgreSQL 15, a role
+-- has an attribute for that. Later versions have an option of the membership, whose default is the attribute.
+SELECT 'ALTER ROLE waybill_service NOINHERIT'
+WHERE EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'waybill_service' AND rolinherit)
+\gexec
+
+SELECT 'GRANT waybill_worker TO waybill_service'
+       || CASE WHEN pg_catalog.current_setting('server_version_num')::integer >= 160000
+               THEN ' WITH INHERIT FALSE, SET TRUE' ELSE '' END
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members AS m
+                  WHERE roleid = 'waybill_worker'::regrole AND member = 'waybill_service'::regrole
+                  AND coalesce(pg_catalog.to_jsonb(m) ->> 'inherit_option', 'false') = 'false'
+                  AND coalesce(pg_catalog.to_jsonb(m) ->> 'set_option', 'true') = 'true')
 \gexec
 
 -- The owner needs CREATE on the database, because the migrations create the extension pg_trgm. A load needs TEMPORARY.

@@ -20,6 +20,7 @@
 
 struct engine {
     struct db_settings tasks;
+    struct db_settings background;
     struct db_settings inventory;
     struct db_settings catalog;
     struct db_settings listening;
@@ -27,6 +28,7 @@ struct engine {
     struct db_pool *pool;    /* for requests */
     struct access *access;
     struct db_pool *inventory_pool; /* for requests that read the inventory; may be the same */
+    /* The following serve all projects, as the role waybill_worker. */
     struct db_pool *exports; /* for exports and housekeeping, so that requests cannot delay the renewal of a lease */
     struct db_pool *schedules;     /* for the scheduler; NULL without threads, like the next one */
     struct db_pool *notifications; /* for the senders of notifications, one after the other */
@@ -91,8 +93,8 @@ static bool start_threads(struct engine *engine, const struct config *config)
 
     if (!contract_monitor_start(engine->contract))
         return false;
-    engine->schedules = db_pool_new(&engine->tasks, 1);
-    engine->notifications = db_pool_new(&engine->tasks, 1);
+    engine->schedules = db_pool_new(&engine->background, 1);
+    engine->notifications = db_pool_new(&engine->background, 1);
     engine->notifier = notifier_start(engine->notifications, &terms, NOTIFIER_THREADS);
     if (engine->notifier == NULL)
         return false;
@@ -117,7 +119,8 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     engine->tasks = db_settings_for_service(config);
     engine->inventory = db_settings_for_inventory(config);
     engine->catalog = db_settings_for_catalog(config);
-    engine->listening = engine->tasks;
+    engine->background = db_settings_for_worker(config);
+    engine->listening = engine->background;
     engine->listening.application_name = "waybill listener";
 
     engine->reading = engine->catalog;
@@ -126,11 +129,8 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     engine->pool = db_pool_new(&engine->tasks, config->pool_size);
     engine->inventory_pool = config->inventory_conninfo[0] == '\0' ? engine->pool
                                                                    : db_pool_new(&engine->reading, config->pool_size);
-    /*
-     * Each thread uses one connection at a time. Without threads, exports share the pool of the requests: a request
-     * releases its connection before it runs the export.
-     */
-    engine->exports = threaded ? db_pool_new(&engine->tasks, config->export_threads + 1) : engine->pool;
+    /* Each thread uses one connection at a time. Without threads, the request that runs an export uses one. */
+    engine->exports = db_pool_new(&engine->background, threaded ? config->export_threads + 1 : 1);
     engine->access = access_new(config, engine->pool);
     engine->contract = contract_monitor_new(&engine->catalog, config->relation);
     exporter = make_exporter(config, engine->exports);
@@ -197,19 +197,23 @@ static bool process_has_time(void *context, struct error *err)
 /* Flushes the counts that the housekeeper, if any, has not flushed. No other thread uses the connections any more. */
 static void flush_remaining_counters(struct engine *engine)
 {
+    /* A pool that probably has an open connection. */
+    bool threaded = engine->housekeeper != NULL;
+    struct db_pool *pool = threaded ? engine->exports : engine->pool;
+    struct db_settings *settings = threaded ? &engine->background : &engine->tasks;
     int64_t minimum = clock_monotonic_ms() + LAST_FLUSH_MS;
     struct error ignored;
     struct db *db;
 
     if (engine->deadline < minimum)
         engine->deadline = minimum;
-    if (engine->tasks.connect_timeout_ms > clock_remaining_ms(engine->deadline))
-        engine->tasks.connect_timeout_ms = clock_remaining_ms(engine->deadline);
-    db = db_pool_acquire_watched(engine->exports, process_has_time, engine, &ignored);
+    if (settings->connect_timeout_ms > clock_remaining_ms(engine->deadline))
+        settings->connect_timeout_ms = clock_remaining_ms(engine->deadline);
+    db = db_pool_acquire_watched(pool, process_has_time, engine, &ignored);
     if (db == NULL)
         return;
     (void) !totals_flush(db, &ignored);
-    db_pool_release(engine->exports, db);
+    db_pool_release(pool, db);
 }
 
 bool engine_stop(struct engine *engine, int grace_ms)
@@ -240,8 +244,7 @@ void engine_free(struct engine *engine)
     access_free(engine->access);
     db_pool_free(engine->schedules);
     db_pool_free(engine->notifications);
-    if (engine->exports != engine->pool)
-        db_pool_free(engine->exports);
+    db_pool_free(engine->exports);
     if (engine->inventory_pool != engine->pool)
         db_pool_free(engine->inventory_pool);
     db_pool_free(engine->pool);

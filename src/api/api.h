@@ -148,7 +148,14 @@ void api_link_end(struct api_link *link);
  */
 struct json_object *api_task_json(struct api_call *call, const struct task *task);
 
-/* view.c: acquires a connection from the pool of the process for the calling thread, and releases it. */
+/*
+ * view.c: acquires a connection from a pool for the calling thread. Its statements see only what the credentials of the
+ * caller grant (db/scope.h); if the route needs no credentials, no task and no container. Release it with
+ * db_pool_release.
+ */
+MUST_CHECK struct db *api_acquire_from(struct api_call *call, struct db_pool *pool, struct error *err);
+
+/* view.c: the same, from the pool of the process, and releases it. */
 MUST_CHECK struct db *api_acquire_db(struct api_call *call, struct error *err);
 void api_release_db(struct api_call *call, struct db *db);
 

@@ -69,7 +69,7 @@ static bool read_containers(struct api_call *call, struct inventory_page *ret_pa
         .selection = call->selection,
         .limit = call->limit,
     };
-    struct db *db = db_pool_acquire(call->api->inventory, err);
+    struct db *db = api_acquire_from(call, call->api->inventory, err);
     bool read = db != NULL && inventory_page_read(db, &query, call->offset, config->time_zone, ret_page, err);
 
     if (db != NULL)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "db/scope.h"
 
 const char *api_limit_of(const char *enterprise_project_id)
 {
@@ -29,9 +30,23 @@ bool api_check_enterprise_project(const struct api_call *call, const char *enter
                      text_excerpt(excerpt, limit, strlen(limit)));
 }
 
+/* The scope comes from the credentials, not from the request, so it does not depend on the checks of the request. */
+struct db *api_acquire_from(struct api_call *call, struct db_pool *pool, struct error *err)
+{
+    struct db *db = db_pool_acquire(pool, err);
+    char *enterprise_projects;
+
+    if (db == NULL || call->identity.project_id == NULL)
+        return db;
+    enterprise_projects = identity_scope(&call->identity, NULL);
+    db_set_scope(db, call->identity.project_id, enterprise_projects);
+    free(enterprise_projects);
+    return db;
+}
+
 struct db *api_acquire_db(struct api_call *call, struct error *err)
 {
-    return db_pool_acquire(call->api->pool, err);
+    return api_acquire_from(call, call->api->pool, err);
 }
 
 void api_release_db(struct api_call *call, struct db *db)

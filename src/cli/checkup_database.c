@@ -23,7 +23,7 @@ static struct db *check_connection(struct checkup *checkup)
         "SELECT current_setting('server_version_num')::integer AS number, current_setting('server_version') AS version,"
         " current_user AS role, pg_is_in_recovery() AS is_standby";
     struct error err;
-    struct db *db = cli_open_service(checkup->config, &err);
+    struct db *db = cli_open_service(checkup->config, NULL, &err);
     struct db_result *row = db == NULL ? NULL : query_row(db, sql, &err);
 
     if (row == NULL)
@@ -58,44 +58,92 @@ static void check_schema_version(struct checkup *checkup, struct db *db)
         checkup_add(checkup, FINDING_OK, "schema", "up to date: %s", difference.newest);
 }
 
-/* Checks that the role has the privileges that the service needs. Warns if it has more. */
+/*
+ * Selects the privileges that the role lacks, of a list of tables and functions. It may have a privilege on a table or,
+ * if it is not DELETE, on columns of it.
+ */
+#define MISSING(needs)                                                                                              \
+    "(SELECT string_agg(privilege || ' on ' || name, ', ')"                                                          \
+    " FROM (SELECT 'waybill.' || name, unnest(privileges) FROM (VALUES " needs ") AS listed (name, privileges))"     \
+    "      AS needed (name, privilege)"                                                                              \
+    " WHERE CASE privilege WHEN 'EXECUTE' THEN has_function_privilege(to_regprocedure(name), privilege)"             \
+    "                      WHEN 'DELETE' THEN has_table_privilege(to_regclass(name), privilege)"                     \
+    "                      ELSE has_any_column_privilege(to_regclass(name), privilege) END IS NOT TRUE)"             \
+    " AS missing, current_user AS role"
+
+/* Adds a finding if the role of the connection lacks privileges. Returns whether it has them. */
+static bool has_privileges(struct checkup *checkup, const struct db_result *row)
+{
+    if (db_is_null(row, 0, "missing"))
+        return true;
+    checkup_add(checkup, FINDING_FAILED, "privileges",
+                "%s lacks %s: connect as waybill_service or as a member of it, and run `waybill migrate`",
+                db_text(row, 0, "role"), db_text(row, 0, "missing"));
+    return false;
+}
+
+/* Checks the role that the service becomes for work that serves all projects. */
+static bool check_worker(struct checkup *checkup)
+{
+    static const char sql[] = "SELECT " MISSING(
+        "('credential', '{SELECT}'::text[]),"
+        "('export_task', '{SELECT,INSERT,UPDATE,DELETE}'),"
+        "('discarded_file', '{SELECT,DELETE}'),"
+        "('idempotency_key', '{SELECT,UPDATE,DELETE}'),"
+        "('counter', '{SELECT,INSERT,UPDATE}'),"
+        "('task_tally', '{SELECT,INSERT,UPDATE,DELETE}'),"
+        "('ended_tally', '{SELECT,INSERT,UPDATE,DELETE}'),"
+        "('export_schedule', '{SELECT,UPDATE}'),"
+        "('schedule_run', '{SELECT,INSERT,UPDATE,DELETE}'),"
+        "('notification', '{SELECT,INSERT,UPDATE,DELETE}'),"
+        "('unfinished_tasks()', '{EXECUTE}'),"
+        "('inventory_census()', '{EXECUTE}')");
+    struct error err;
+    struct db *db = cli_open_worker(checkup->config, &err);
+    struct db_result *row = db == NULL ? NULL : query_row(db, sql, &err);
+    bool good = row != NULL && has_privileges(checkup, row);
+
+    if (row == NULL)
+        checkup_add_error(checkup, FINDING_FAILED, "privileges", &err, "connect as waybill_service or as a member of"
+                          " it, run setup.sql again, and then `waybill migrate`");
+    db_result_free(row);
+    db_close(db);
+    return good;
+}
+
+/* Checks that the role has the privileges that requests need. Warns if it has more. */
 static void check_privileges(struct checkup *checkup, struct db *db)
 {
-    static const char sql[] =
-        "WITH needed (name, privilege) AS ("
-        "    SELECT 'waybill.' || name, unnest(privileges) FROM (VALUES"
-        "        ('credential', '{SELECT}'::text[]),"
-        "        ('export_task', '{SELECT,INSERT,UPDATE,DELETE}'),"
-        "        ('discarded_file', '{SELECT,INSERT,DELETE}'),"
-        "        ('idempotency_key', '{SELECT,INSERT,UPDATE,DELETE}'),"
-        "        ('counter', '{SELECT,INSERT,UPDATE}'),"
-        "        ('task_tally', '{SELECT,INSERT,UPDATE,DELETE}'),"
-        "        ('ended_tally', '{SELECT,INSERT,UPDATE,DELETE}'),"
-        "        ('export_schedule', '{SELECT,INSERT,UPDATE,DELETE}'),"
-        "        ('schedule_run', '{SELECT,INSERT,UPDATE,DELETE}'),"
-        "        ('notification', '{SELECT,INSERT,UPDATE,DELETE}')) needs (name, privileges)"
-        ")"
-        " SELECT (SELECT string_agg(privilege || ' on ' || name, ', ') FROM needed"
-        "         WHERE has_table_privilege(to_regclass(name), privilege) IS NOT TRUE) AS missing,"
-        "        (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)"
-        "        OR has_schema_privilege('waybill', 'CREATE')"
-        "        OR has_table_privilege('waybill.credential', 'INSERT, UPDATE, DELETE') AS has_more,"
-        "        current_user AS role";
+    static const char sql[] = "SELECT " MISSING(
+        "('credential', '{SELECT,UPDATE}'::text[]),"
+        "('export_task', '{SELECT,INSERT,UPDATE,DELETE}'),"
+        "('idempotency_key', '{SELECT,INSERT,UPDATE}'),"
+        "('counter', '{SELECT,INSERT,UPDATE}'),"
+        "('task_tally', '{SELECT}'),"
+        "('export_schedule', '{SELECT,INSERT,UPDATE,DELETE}'),"
+        "('schedule_run', '{SELECT,INSERT,UPDATE}'),"
+        "('notification', '{SELECT,UPDATE,DELETE}'),"
+        "('unfinished_tasks()', '{EXECUTE}'),"
+        "('gauges()', '{EXECUTE}')")
+        ", NOT row_security_active('waybill.export_task')"
+        "  OR pg_has_role(current_user, 'waybill_worker', 'USAGE')"
+        "  OR has_schema_privilege('waybill', 'CREATE')"
+        "  OR has_table_privilege('waybill.credential', 'INSERT, UPDATE, DELETE') AS has_more";
     struct error err;
     struct db_result *row = query_row(db, sql, &err);
 
-    if (row == NULL)
-        checkup_add_error(checkup, FINDING_FAILED, "privileges", &err, "run `waybill migrate`");
-    else if (!db_is_null(row, 0, "missing"))
-        checkup_add(checkup, FINDING_FAILED, "privileges",
-                    "%s lacks %s: connect as waybill_service or as a member of it",
-                    db_text(row, 0, "role"), db_text(row, 0, "missing"));
-    else if (db_boolean(row, 0, "has_more"))
-        checkup_add(checkup, FINDING_WARNING, "privileges", "%s has more privileges than the service needs: connect as"
-                    " waybill_service, and run this command as the user of the service", db_text(row, 0, "role"));
-    else
-        checkup_add(checkup, FINDING_OK, "privileges", "%s has exactly the privileges that the service needs",
-                    db_text(row, 0, "role"));
+    if (row == NULL) {
+        checkup_add_error(checkup, FINDING_FAILED, "privileges", &err, "run setup.sql again, and then `waybill"
+                          " migrate`");
+    } else if (has_privileges(checkup, row) && check_worker(checkup)) {
+        if (db_boolean(row, 0, "has_more"))
+            checkup_add(checkup, FINDING_WARNING, "privileges", "%s has more privileges than the service needs, and may"
+                        " see the rows of all projects: connect as waybill_service, and run this command as the user"
+                        " of the service", db_text(row, 0, "role"));
+        else
+            checkup_add(checkup, FINDING_OK, "privileges", "%s has exactly the privileges that the service needs",
+                        db_text(row, 0, "role"));
+    }
     db_result_free(row);
 }
 

@@ -27,7 +27,7 @@ static void check_schedules(struct checkup *checkup)
 {
     struct schedule_health health;
     struct error err;
-    struct db *db = cli_open_service(checkup->config, &err);
+    struct db *db = cli_open_worker(checkup->config, &err);
 
     if (db == NULL) {
         checkup_add(checkup, FINDING_SKIPPED, "schedules", "there is no connection to the database");

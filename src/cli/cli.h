@@ -24,9 +24,14 @@ bool cli_schedule(int argc, char **argv, const struct config *config, struct err
 bool cli_task(int argc, char **argv, const struct config *config, struct error *err);
 bool cli_token(int argc, char **argv, const struct config *config, struct error *err);
 
-/* Open a connection as the owner of the schema, or as the service. Close it with db_close. Return NULL on failure. */
+/* Opens a connection as the owner of the schema. Close it with db_close. Returns NULL on failure, as those below do. */
 MUST_CHECK struct db *cli_open_owner(const struct config *config, struct error *err);
-MUST_CHECK struct db *cli_open_service(const struct config *config, struct error *err);
+
+/* As the service, whose statements see all of the project, or no task and no container if it is NULL. */
+MUST_CHECK struct db *cli_open_service(const struct config *config, const char *project_id, struct error *err);
+
+/* As the part of the service that serves all projects, and may not read the inventory. */
+MUST_CHECK struct db *cli_open_worker(const struct config *config, struct error *err);
 
 /* An action of a subcommand, such as `token create`. The table ends with an empty row. */
 struct cli_action {

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "db/query.h"
+#include "db/scope.h"
 #include "db/settings.h"
 
 #define MAX_NAMES 1000
@@ -19,9 +20,19 @@ struct db *cli_open_owner(const struct config *config, struct error *err)
     return db_open(&settings, err);
 }
 
-struct db *cli_open_service(const struct config *config, struct error *err)
+struct db *cli_open_service(const struct config *config, const char *project_id, struct error *err)
 {
     const struct db_settings settings = db_settings_for_service(config);
+    struct db *db = db_open(&settings, err);
+
+    if (db != NULL)
+        db_set_scope(db, project_id, NULL);
+    return db;
+}
+
+struct db *cli_open_worker(const struct config *config, struct error *err)
+{
+    const struct db_settings settings = db_settings_for_worker(config);
 
     return db_open(&settings, err);
 }

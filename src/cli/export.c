@@ -12,6 +12,7 @@
 #include "cli/output.h"
 #include "cli/selection_options.h"
 #include "db/query.h"
+#include "db/scope.h"
 #include "db/settings.h"
 #include "export/task.h"
 #include "inventory/rows_csv.h"
@@ -97,9 +98,12 @@ static bool write_rows(const struct export_options *export, const struct selecti
     const struct inventory_watcher watcher = {may_go_on, NULL};
     struct db *db = db_open(&settings, err);
     struct inventory_progress progress;
-    bool done = db != NULL && inventory_rows_csv(db, &query, &csv, &sink, &watcher, &progress, err)
-                && cli_output_commit(output, err);
+    bool done = db != NULL;
 
+    if (done) {
+        db_set_scope(db, export->project_id, export->enterprise_projects);
+        done = inventory_rows_csv(db, &query, &csv, &sink, &watcher, &progress, err) && cli_output_commit(output, err);
+    }
     db_close(db);
     if (done)
         report_rows(&progress);

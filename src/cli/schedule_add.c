@@ -204,7 +204,7 @@ static bool add_schedule(const struct add_options *add, struct json_object *requ
                          struct error *err)
 {
     struct schedule_definition *definition = NULL;
-    struct db *db = cli_open_service(config, err);
+    struct db *db = cli_open_service(config, add->project_id, err);
     int64_t now;
     bool added = false;
 

@@ -39,7 +39,7 @@ static bool with_schedule(const char *command, int argc, char **argv, const stru
 
     if (!cli_parse_options(command, argc, argv, options, err))
         return false;
-    call.db = cli_open_service(config, err);
+    call.db = cli_open_service(config, call.viewer.project_id, err);
     if (call.db == NULL)
         return false;
     done = schedule_find_id(call.db, call.viewer.project_id, name, call.schedule_id, err) && act(&call, err);
@@ -102,7 +102,7 @@ bool cli_schedule_list(int argc, char **argv, const struct config *config, struc
 
     if (!cli_parse_options("schedule list", argc, argv, options, err))
         return false;
-    db = cli_open_service(config, err);
+    db = cli_open_service(config, viewer.project_id, err);
     if (db == NULL)
         return false;
     puts("NAME\tSTATE\tNEXT RUN\tLAST RUN\tLAST STATE\tRULE\tTIME ZONE\tID");

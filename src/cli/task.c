@@ -49,7 +49,7 @@ static bool list_tasks(int argc, char **argv, const struct config *config, struc
 
     if (!cli_parse_options("task list", argc, argv, options, err))
         return false;
-    db = cli_open_service(config, err);
+    db = cli_open_worker(config, err);
     if (db == NULL)
         return false;
     puts("TASK\tSTATE\tPROJECT\tATTEMPTS\tROWS\tCREATED\tFINISHED\tERROR");
@@ -74,7 +74,7 @@ static bool with_task(const char *command, int argc, char **argv, const struct c
 
     if (!cli_parse_options(command, argc, argv, options, err))
         return false;
-    db = cli_open_service(config, err);
+    db = cli_open_worker(config, err);
     if (db == NULL)
         return false;
     done = act(db, task_id, err);
@@ -107,7 +107,7 @@ static bool purge_tasks(int argc, char **argv, const struct config *config, stru
 
     if (!cli_parse_options("task purge", argc, argv, options, err))
         return false;
-    db = cli_open_service(config, err);
+    db = cli_open_worker(config, err);
     if (db == NULL)
         return false;
     done = retention_round(db, &retention, &result, err);

@@ -48,6 +48,8 @@ void db_close(struct db *db)
     if (db == NULL)
         return;
     PQfinish(db->connection);
+    free(db->scope_project);
+    free(db->scope_enterprise_projects);
     free(db);
 }
 

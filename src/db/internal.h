@@ -1,7 +1,7 @@
 /*
  * Declarations that the files of src/db share. Only this file includes the header of libpq. connection.c uses connect.c
- * and session.c. session.c and all files that run statements use query.c. query.c and connect.c use wait.c, which uses
- * failure.c.
+ * and session.c. session.c and all files that run statements use query.c. query.c uses scope.c. query.c and connect.c
+ * use wait.c, which uses failure.c.
  */
 #ifndef WAYBILL_DB_INTERNAL_H
 #define WAYBILL_DB_INTERNAL_H
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/compiler.h"
 #include "base/error.h"
 #include "db/connection.h"
@@ -24,6 +25,8 @@ struct db {
     size_t prepared_count;
     db_watcher watcher;
     void *watcher_context;
+    char *scope_project; /* of db/scope.h; NULL: no scope */
+    char *scope_enterprise_projects;
 };
 
 /* failure.c */
@@ -77,6 +80,21 @@ PGresult *db_collect(struct db *db, struct error *err);
  */
 MUST_CHECK bool db_begin_copy(struct db *db, const char *sql, ExecStatusType status, int64_t deadline,
                               struct error *err);
+
+/* scope.c */
+
+/* Appends the statements that set the scope, if there is one, for the rest of the transaction: "; SET LOCAL ...". */
+MUST_CHECK bool db_append_scope(struct db *db, struct buffer *script, struct error *err);
+
+/* Appends the statement that prepares the one that sets the scope, for the script of a new session. */
+void db_append_scope_statement(struct buffer *script);
+
+/*
+ * If there is a scope and no transaction, enters pipeline mode and sends the statement that sets the scope. The next
+ * statement and PQpipelineSync must follow; then db_collect returns its result and leaves pipeline mode. The server
+ * executes a pipeline as one transaction. Returns false on failure; then the connection is lost.
+ */
+MUST_CHECK bool db_begin_pipeline(struct db *db);
 
 /* connect.c */
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "db/scope.h"
 
 /* A thread that waits for a slot. */
 struct waiter {
@@ -133,8 +134,10 @@ void db_pool_release(struct db_pool *pool, struct db *db)
         db_close(db);
         db = NULL;
     }
-    if (db != NULL)
+    if (db != NULL) {
         db_watch(db, NULL, NULL);
+        db_set_scope(db, NULL, NULL);
+    }
     pthread_mutex_lock(&pool->lock);
     if (db != NULL)
         pool->idle[pool->idle_count++] = db;

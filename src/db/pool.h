@@ -20,7 +20,10 @@ MUST_CHECK struct db *db_pool_acquire(struct db_pool *pool, struct error *err);
 MUST_CHECK struct db *db_pool_acquire_watched(struct db_pool *pool, db_watcher watcher, void *context,
                                               struct error *err);
 
-/* Makes the connection available to other threads, without a watcher, or closes it if lost. NULL is not allowed. */
+/*
+ * Makes the connection available to other threads, without a watcher and a scope, or closes it if lost. NULL is not
+ * allowed.
+ */
 void db_pool_release(struct db_pool *pool, struct db *db);
 
 /* All connections must have been released. NULL is allowed. */

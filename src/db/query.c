@@ -32,25 +32,45 @@ static bool is_copy(const PGresult *result)
     return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
 }
 
+/*
+ * Reads the next result into *kept. *ret_more is false after the last one. Returns false if the connection is lost.
+ */
+static bool collect_next(struct db *db, int64_t deadline, PGresult **kept, bool *ret_more, struct error *err)
+{
+    bool is_pipeline = PQpipelineStatus(db->connection) != PQ_PIPELINE_OFF;
+    bool failed;
+    PGresult *result = db_next_result(db, deadline, &failed, err);
+
+    if (failed)
+        return false;
+    *ret_more = result != NULL;
+    if (result == NULL) {
+        *ret_more = is_pipeline; /* this only ends the results of one of its statements */
+        return !is_pipeline || PQstatus(db->connection) == CONNECTION_OK || db_fail(db, *kept, err);
+    }
+    if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+        PQclear(result);
+        *ret_more = false;
+        return PQexitPipelineMode(db->connection) == 1 || db_fail(db, NULL, err);
+    }
+    *kept = keep(*kept, result);
+    if (!is_copy(*kept))
+        return true;
+    db_fail_with(err, ERROR_INTERNAL);
+    return error_detail(err, "COPY to or from the client cannot be used here");
+}
+
 PGresult *db_collect(struct db *db, struct error *err)
 {
     int64_t deadline = db_response_deadline(db);
     PGresult *kept = NULL;
-    PGresult *result;
-    bool failed;
+    bool more = true;
 
-    while ((result = db_next_result(db, deadline, &failed, err)) != NULL) {
-        kept = keep(kept, result);
-        if (is_copy(kept)) {
-            db_fail_with(err, ERROR_INTERNAL);
-            error_detail(err, "COPY to or from the client cannot be used here");
-            failed = true;
-            break;
+    while (more) {
+        if (!collect_next(db, deadline, &kept, &more, err)) {
+            PQclear(kept);
+            return NULL;
         }
-    }
-    if (failed) {
-        PQclear(kept);
-        return NULL;
     }
     if (kept == NULL || PQresultStatus(kept) == PGRES_FATAL_ERROR || PQresultStatus(kept) == PGRES_BAD_RESPONSE) {
         db_fail(db, kept, err);
@@ -77,13 +97,19 @@ static bool as_expected(const PGresult *result, enum db_expect expect)
     return false;
 }
 
-/* Receives the result of a statement; `sent` is the result of libpq's function that sent it. */
-static struct db_result *receive(struct db *db, int sent, enum db_expect expect, struct error *err)
+/*
+ * Receives the result of a statement; `sent` is whether it and what precedes it in its pipeline could be sent. If not,
+ * what the server has received is unknown, and the connection is lost.
+ */
+static struct db_result *receive(struct db *db, bool sent, enum db_expect expect, struct error *err)
 {
     PGresult *result;
 
-    if (sent == 0) {
+    if (sent && PQpipelineStatus(db->connection) != PQ_PIPELINE_OFF)
+        sent = PQpipelineSync(db->connection) == 1;
+    if (!sent) {
         db_fail(db, NULL, err);
+        db->abandoned = true;
         return NULL;
     }
     result = db_collect(db, err);
@@ -99,7 +125,10 @@ static struct db_result *receive(struct db *db, int sent, enum db_expect expect,
 struct db_result *db_query(struct db *db, enum db_expect expect, const char *sql, size_t count,
                            const char *const *values, struct error *err)
 {
-    return receive(db, PQsendQueryParams(db->connection, sql, (int) count, NULL, values, NULL, NULL, 0), expect, err);
+    bool sent = db_begin_pipeline(db)
+                && PQsendQueryParams(db->connection, sql, (int) count, NULL, values, NULL, NULL, 0) == 1;
+
+    return receive(db, sent, expect, err);
 }
 
 struct db_result *db_query_built(struct db *db, enum db_expect expect, struct statement *statement, struct error *err)
@@ -125,7 +154,7 @@ static bool prepare(struct db *db, const char *sql, char name[PREPARED_NAME_SIZE
     if (number < db->prepared_count)
         return true;
     assert(number < DB_MAX_PREPARED);
-    result = receive(db, PQsendPrepare(db->connection, name, sql, 0, NULL), DB_NOTHING, err);
+    result = receive(db, PQsendPrepare(db->connection, name, sql, 0, NULL) == 1, DB_NOTHING, err);
     if (result == NULL)
         return false;
     db_result_free(result);
@@ -137,10 +166,13 @@ struct db_result *db_query_prepared(struct db *db, enum db_expect expect, const 
                                     const char *const *values, struct error *err)
 {
     char name[PREPARED_NAME_SIZE];
+    bool sent;
 
     if (!prepare(db, sql, name, err))
         return NULL;
-    return receive(db, PQsendQueryPrepared(db->connection, name, (int) count, values, NULL, NULL, 0), expect, err);
+    sent = db_begin_pipeline(db)
+           && PQsendQueryPrepared(db->connection, name, (int) count, values, NULL, NULL, 0) == 1;
+    return receive(db, sent, expect, err);
 }
 
 bool db_execute(struct db *db, const char *sql, size_t count, const char *const *values, int64_t *ret_changed,
@@ -201,36 +233,39 @@ bool db_begin_copy(struct db *db, const char *sql, ExecStatusType status, int64_
     return begun;
 }
 
-bool db_begin_locked(struct db *db, int64_t lock, struct error *err)
+/* Begins a transaction with its scope. `after` is the rest of the script, which begins with a semicolon, or "". */
+static bool begin_with(struct db *db, const char *begin, const char *after, struct error *err)
 {
     struct buffer script = {0};
     bool begun;
 
-    /* The lock is acquired in its own statement, so that later statements take their snapshots after it. */
-    buffer_printf(&script, "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(%" PRId64 ")", lock);
-    begun = db_run_script(db, buffer_text(&script), err);
+    buffer_append_text(&script, begin);
+    begun = db_append_scope(db, &script, err);
+    buffer_append_text(&script, after);
+    begun = begun && db_run_script(db, buffer_text(&script), err);
     buffer_free(&script);
     if (!begun)
         db_rollback(db);
     return begun;
 }
 
-static bool begin_with(struct db *db, const char *sql, struct error *err)
-{
-    if (db_run_script(db, sql, err))
-        return true;
-    db_rollback(db);
-    return false;
-}
-
 bool db_begin(struct db *db, struct error *err)
 {
-    return begin_with(db, "BEGIN", err);
+    return begin_with(db, "BEGIN", "", err);
 }
 
 bool db_begin_snapshot(struct db *db, struct error *err)
 {
-    return begin_with(db, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", err);
+    return begin_with(db, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", "", err);
+}
+
+bool db_begin_locked(struct db *db, int64_t lock, struct error *err)
+{
+    char acquire[80];
+
+    /* The lock is acquired in its own statement, so that later statements take their snapshots after it. */
+    snprintf(acquire, sizeof(acquire), "; SELECT pg_catalog.pg_advisory_xact_lock(%" PRId64 ")", lock);
+    return begin_with(db, "BEGIN", acquire, err);
 }
 
 int64_t db_lock_of(const char *subject)

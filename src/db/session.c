@@ -15,7 +15,8 @@
  *   [inventory] relation is a view, the view may use them, with the values that the administrator configured.
  * - default_tablespace, temp_tablespaces, default_table_access_method, default_toast_compression, maintenance_*,
  *   check_function_bodies: they control where and how migrations create tables. The administrator decides that.
- * - role: the administrator may configure the login role to act as another role.
+ * - role: the administrator may configure the login role to act as another role. Only sessions that must be
+ *   waybill_worker set it.
  * - client_encoding, application_name: db_connect sends them, which overrides the role.
  * - restrict_nonsystem_relation_kind: an administrator who sets it to block views disables exports from a view, which
  *   then fail with an error.
@@ -56,8 +57,10 @@ static const struct {
     {"default_transaction_read_only", "off", 0},
     {"default_transaction_deferrable", "off", 0},
 
-    /* The rows that a query returns. */
+    /* The rows that a query returns. Each transaction sets its own scope (db/scope.h). */
     {"row_security", "on", 0},
+    {"waybill.project_id", "", 0},
+    {"waybill.enterprise_projects", "", 0},
     {"gin_fuzzy_search_limit", "0", 0}, /* otherwise trigram indexes omit matching rows at random */
 
     /* What can end a session, a transaction or a wait early. statement_timeout also limits waits for locks. */
@@ -118,6 +121,9 @@ bool db_pin_session(struct db *db, const struct db_settings *settings, struct er
      */
     buffer_append_text(&script, "BEGIN ISOLATION LEVEL READ COMMITTED;");
     append_pins(&script, PQserverVersion(db->connection));
+    if (settings->role != NULL)
+        buffer_printf(&script, "SET ROLE %s;", settings->role);
+    db_append_scope_statement(&script);
     buffer_printf(&script,
                   "SET TimeZone = %s;"
                   "SET statement_timeout = %d;"

@@ -15,6 +15,14 @@ struct db_settings db_settings_for_service(const struct config *config)
     };
 }
 
+struct db_settings db_settings_for_worker(const struct config *config)
+{
+    struct db_settings settings = db_settings_for_service(config);
+
+    settings.role = "waybill_worker";
+    return settings;
+}
+
 struct db_settings db_settings_for_owner(const struct config *config)
 {
     struct db_settings settings = db_settings_for_service(config);

@@ -7,8 +7,17 @@
 
 /* The settings point into `config`, which must outlive them. */
 
-/* Returns the settings to connect to the database of the tasks as the service role. */
+/*
+ * Returns the settings to connect to the database of the tasks as the service role, for requests. Its statements see
+ * only the rows of the connection's scope (db/scope.h).
+ */
 struct db_settings db_settings_for_service(const struct config *config);
+
+/*
+ * Returns the settings for work that serves all projects: the same connection, whose sessions become waybill_worker.
+ * Row level security does not restrict this role. It may not read the inventory.
+ */
+struct db_settings db_settings_for_worker(const struct config *config);
 
 /*
  * Returns the settings to connect as the owner of the schema. A statement may take a day, because building an index of

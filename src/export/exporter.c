@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "db/scope.h"
 #include "export/export_file.h"
 #include "inventory/rows_csv.h"
 #include "inventory/selection.h"
@@ -128,6 +129,7 @@ enum outcome exporter_run(const struct exporter *exporter, struct db *inventory,
     enum outcome outcome;
     struct error err;
 
+    db_set_scope(inventory, claim->project_id, claim->enterprise_projects);
     outcome = outcome_settle(&run.attempt, make_file(&run, inventory, &err) ? NULL : &err);
     export_file_free(run.attempt.file);
     return outcome;

@@ -24,8 +24,8 @@ struct exporter {
 
 /*
  * Runs the claimed task with rows from `inventory`, and ends it (see outcome_settle). The claim's watch must have begun
- * (watch_begin). The connection may be unusable afterwards. If a reused connection is lost before the server responds,
- * it counts as lost while idle: the task is requeued, and the attempt does not count.
+ * (watch_begin). The connection gets the scope of the task, and may be unusable afterwards. If a reused connection is
+ * lost before the server responds, it counts as lost while idle: the task is requeued, and the attempt does not count.
  */
 enum outcome exporter_run(const struct exporter *exporter, struct db *inventory, bool inventory_is_new,
                           struct claim *claim);

@@ -57,8 +57,7 @@ bool task_insert(struct db *db, const struct task_spec *spec, int limit, char re
         " SELECT $1, $2, $3::text[], $4::integer, $5::jsonb, $6, $8::boolean, coalesce($9::uuid, gen_random_uuid()),"
         "        CASE WHEN $10::text IS NULL THEN 'queued' ELSE 'failure' END, $10, $11,"
         "        CASE WHEN $10::text IS NOT NULL THEN now() END"
-        " WHERE $7::bigint = 0 OR (SELECT count(*) FROM waybill.export_task"
-        "                          WHERE project_id = $1 AND state IN ('queued', 'running')) < $7::bigint"
+        " WHERE $7::bigint = 0 OR waybill.unfinished_tasks() < $7::bigint"
         " RETURNING task_id, " TASK_ANNOUNCE_WORK;
     char export_size[16], limit_text[16];
     const struct error *failure = spec->failure;
@@ -153,8 +152,8 @@ static void read_task(const struct db_result *rows, size_t row, struct task *tas
 }
 
 /*
- * Runs a statement for the task with the id ($4), which must be visible to the viewer ($1 to $3). Returns NULL on
- * failure, and with ERROR_NOT_FOUND if there is no such task.
+ * Runs a constant statement for the task with the id ($4), which must be visible to the viewer ($1 to $3). Returns NULL
+ * on failure, and with ERROR_NOT_FOUND if there is no such task. It is prepared, because waiting requests repeat it.
  */
 static struct db_result *query_one(struct db *db, const char *sql, const char *what, const char *id,
                                    const struct task_viewer *viewer, struct error *err)
@@ -166,7 +165,7 @@ static struct db_result *query_one(struct db *db, const char *sql, const char *w
         not_found(what, id, err);
         return NULL;
     }
-    row = db_query(db, DB_ONE_OR_NO_ROW, sql, ARRAY_SIZE(values), values, err);
+    row = db_query_prepared(db, DB_ONE_OR_NO_ROW, sql, ARRAY_SIZE(values), values, err);
     if (row == NULL || db_rows(row) == 1)
         return row;
     db_result_free(row);
@@ -191,13 +190,17 @@ static bool find_one(struct db *db, const char *sql, const char *what, const cha
 bool task_find(struct db *db, const struct task_viewer *viewer, const char *task_id, struct task *ret_task,
                struct error *err)
 {
-    return find_one(db, SELECT_TASK_BY("task_id"), "task", task_id, viewer, ret_task, err);
+    static const char sql[] = SELECT_TASK_BY("task_id");
+
+    return find_one(db, sql, "task", task_id, viewer, ret_task, err);
 }
 
 bool task_find_by_file(struct db *db, const struct task_viewer *viewer, const char *file_id, struct task *ret_task,
                        struct error *err)
 {
-    return find_one(db, SELECT_TASK_BY("file_id"), "file", file_id, viewer, ret_task, err);
+    static const char sql[] = SELECT_TASK_BY("file_id");
+
+    return find_one(db, sql, "file", file_id, viewer, ret_task, err);
 }
 
 bool task_load(struct db *db, const char *task_id, struct task *ret_task, struct error *err)

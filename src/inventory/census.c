@@ -41,10 +41,10 @@ static void append_other_values(struct statement *statement, const struct filter
     free(choices);
 }
 
-/* The rows are read once, in groups of which there are few. */
-static void build_census(struct statement *statement, const char *relation, int limit)
+/* Appends a query that reads the rows once, and counts them in groups of which there are few. */
+static void append_counted(struct statement *statement, const char *relation)
 {
-    statement_append(statement, "WITH counted AS MATERIALIZED (SELECT project_id, enterprise_project_id");
+    statement_append(statement, "SELECT project_id, enterprise_project_id");
     for_each_choice(statement, append_name);
     statement_append(statement, ", count(*) AS rows FROM (SELECT c.project_id::text COLLATE \"C\" AS project_id,"
                      " c.enterprise_project_id::text COLLATE \"C\" AS enterprise_project_id");
@@ -53,6 +53,15 @@ static void build_census(struct statement *statement, const char *relation, int 
     inventory_relation_append(statement, relation);
     statement_append(statement, " AS c) AS bytewise GROUP BY project_id, enterprise_project_id");
     for_each_choice(statement, append_name);
+}
+
+static void build_census(struct statement *statement, const char *relation, int limit)
+{
+    statement_append(statement, "WITH counted AS MATERIALIZED (");
+    if (relation == NULL)
+        statement_append(statement, "SELECT * FROM waybill.inventory_census()");
+    else
+        append_counted(statement, relation);
     statement_append(statement, "), entry (filter, value, enterprise_project_id, rows) AS ("
                      "SELECT NULL, project_id, enterprise_project_id, sum(rows) FROM counted GROUP BY 2, 3");
     for_each_choice(statement, append_other_values);

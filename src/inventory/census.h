@@ -29,7 +29,8 @@ struct census_reader {
 /*
  * Reads all rows once. Calls `take` for at most `limit` enterprise projects of all projects, and then for at most
  * `limit` values of each filter with choices. The largest number of rows comes first, but enterprise projects with NULL
- * come before all others. Texts are valid until `take` returns.
+ * come before all others. Texts are valid until `take` returns. If the relation is NULL, the server counts the rows of
+ * waybill.container for a role that may not read them (waybill.inventory_census).
  */
 MUST_CHECK bool census_take(struct db *db, const char *relation, int limit, const struct census_reader *reader,
                             struct error *err);

@@ -17,13 +17,6 @@ static const char *const profile_filters[] = {"cluster_container", "cluster_type
                                               "cpu_limit", "memory_limit", NULL};
 static const char *const label_filters[] = {"container_name", "image_name", NULL};
 
-/* The expressions of the indexes container_profile and container_label. */
-static const char profile_key[] =
-    "waybill.profile_key(c.project_id, c.enterprise_project_id, c.cluster_container, c.cluster_type, c.cluster_name,"
-    " c.status, c.risky, c.cpu_limit, c.memory_limit, 0)";
-static const char label_key[] =
-    "waybill.label_key(c.project_id, c.container_name, c.image_name, waybill.pod_stem(c.pod_name), 0)";
-
 bool combinations_exist(const char *relation)
 {
     return strcmp(relation, "waybill.container") == 0;
@@ -214,11 +207,11 @@ bool combinations_imply(const struct combinations *combinations, const struct fi
            || (strcmp(filter->name, "pod_name") == 0 && value->text[strlen(value->text) - 1] == '*');
 }
 
-static void append_keys(struct statement *statement, const char *expression, const char *keys)
+static void append_keys(struct statement *statement, const char *column, const char *keys)
 {
     if (keys == NULL)
         return;
-    statement_append(statement, " AND %s = ANY (", expression);
+    statement_append(statement, " AND c.%s = ANY (", column);
     statement_bind(statement, keys);
     statement_append(statement, "::bigint[])");
 }
@@ -227,6 +220,6 @@ void combinations_append(struct statement *statement, const struct combinations 
 {
     if (combinations == NULL)
         return;
-    append_keys(statement, profile_key, combinations->profiles);
-    append_keys(statement, label_key, combinations->labels);
+    append_keys(statement, "profile_key", combinations->profiles);
+    append_keys(statement, "label_key", combinations->labels);
 }

@@ -1,7 +1,8 @@
 /*
  * Finds rows of waybill.container fast. Many containers have the same attributes and the same names, so the database
- * keeps the distinct combinations of each project (sql/migrations/0008_loading.sql). The keys of the combinations that
- * match the filters of a selection lead to its rows. The filters themselves still decide which rows match.
+ * keeps the distinct combinations of each project (sql/migrations/0008_loading.sql), and each row has the keys of its
+ * combinations. The keys of those that match the filters of a selection lead to its rows. The filters themselves still
+ * decide which rows match.
  */
 #ifndef WAYBILL_INVENTORY_COMBINATIONS_H
 #define WAYBILL_INVENTORY_COMBINATIONS_H

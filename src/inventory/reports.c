@@ -76,9 +76,7 @@ bool reports_apply(struct db *db, const char *project_id, int64_t *ret_changed, 
     static const char sql[] =
         "UPDATE waybill.container AS c SET (" REPORTED_COLUMNS ") = ROW(" REPORTED_VALUES ")"
         " FROM waybill.inventory_label AS l JOIN pg_temp.report AS r ON r.image_key = waybill.image_key(l.image_name)"
-        " WHERE l.project_id = $1"
-        " AND waybill.label_key(c.project_id, c.container_name, c.image_name, waybill.pod_stem(c.pod_name), 0) = l.key"
-        " AND c.project_id = $1 AND c.image_name = l.image_name"
+        " WHERE l.project_id = $1 AND c.label_key = l.key AND c.project_id = $1 AND c.image_name = l.image_name"
         " AND (c.risks_reported"
         "  OR num_nonnulls(c.risky, c.low_risk, c.medium_risk, c.high_risk, c.fatal_risk) = 0)"
         " AND (c.risky, c.low_risk, c.medium_risk, c.high_risk, c.fatal_risk, c.risks_reported)"

@@ -86,21 +86,7 @@ bool totals_read(struct db *db, void (*each)(void *context, const char *name, co
 
 bool totals_read_gauges(struct db *db, struct totals_gauges *ret_gauges, struct error *err)
 {
-    static const char sql[] =
-        /*
-         * A scrape must not read the history: ended_tally counts the ended tasks, and small indexes cover the others.
-         */
-        "SELECT queued.tasks AS queued, running.tasks AS running, ended.success, ended.failure, queued.oldest,"
-        "       due.oldest_due, ended.file_bytes"
-        " FROM (SELECT count(*) AS tasks, coalesce(extract(epoch FROM now() - min(create_time)), 0) AS oldest"
-        "       FROM waybill.export_task WHERE state = 'queued') queued,"
-        "      (SELECT count(*) AS tasks FROM waybill.export_task WHERE state = 'running') running,"
-        "      (SELECT greatest(coalesce(extract(epoch FROM now() - min(next_run_time)), 0), 0) AS oldest_due"
-        "       FROM waybill.export_schedule) due,"
-        "      (SELECT coalesce(sum(success), 0) AS success, coalesce(sum(failure), 0) AS failure,"
-        "              coalesce(sum(file_bytes), 0) AS file_bytes"
-        "       FROM waybill.ended_tally) ended";
-    struct db_result *row = db_query(db, DB_ONE_ROW, sql, 0, NULL, err);
+    struct db_result *row = db_query(db, DB_ONE_ROW, "SELECT * FROM waybill.gauges()", 0, NULL, err);
 
     if (row == NULL)
         return false;
@@ -109,7 +95,7 @@ bool totals_read_gauges(struct db *db, struct totals_gauges *ret_gauges, struct 
         .running = db_integer(row, 0, "running"),
         .success = db_integer(row, 0, "success"),
         .failure = db_integer(row, 0, "failure"),
-        .oldest_queued = strtod(db_text(row, 0, "oldest"), NULL),
+        .oldest_queued = strtod(db_text(row, 0, "oldest_queued"), NULL),
         .oldest_due = strtod(db_text(row, 0, "oldest_due"), NULL),
         .files_bytes = db_integer(row, 0, "file_bytes"),
     };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "db/scope.h"
 #include "db/query.h"
 #include "export/kept_task.h"
 #include "schedule/job.h"
@@ -81,6 +82,7 @@ bool schedule_run_now(struct db *db, const struct task_viewer *viewer, const cha
     if (!task_begin(db, viewer->project_id, err))
         return false;
     if (!schedule_lock(db, viewer, schedule_id, err)
+        || !db_widen_scope(db, err) /* the grants of the run are those of the schedule */
         || !run_locked(db, schedule_id, request_id, limit, task_id, err)) {
         db_rollback(db);
         return false;

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "db/query.h"
+#include "db/scope.h"
 #include "export/kept_task.h"
 #include "schedule/notification.h"
 #include "schedule/run.h"
@@ -294,6 +295,7 @@ static bool replace(struct db *db, const struct task_viewer *viewer, const char 
         return false;
     same_url = definition->notify_url != NULL && *ret_secret == '\0';
     return (same_url || notification_redirect(db, schedule_id, definition->notify_url, err))
+           && db_widen_scope(db, err) /* older runs may have exported what the viewer may not see */
            && schedule_run_prune(db, schedule_id, definition->keep, err);
 }
 
@@ -396,6 +398,7 @@ bool schedule_remove(struct db *db, const struct task_viewer *viewer, const char
     if (!db_begin(db, err))
         return false;
     removed = schedule_lock(db, viewer, schedule_id, err)
+              && db_widen_scope(db, err)
               && schedule_run_task_ids(db, schedule_id, &task_ids, err)
               && kept_task_release(db, task_ids, retention_hours, err)
               && delete_row(db, schedule_id, err);

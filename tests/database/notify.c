@@ -55,7 +55,7 @@ static int send_one(char **arguments)
 static struct db_pool *new_pool(void)
 {
     static struct db_settings settings = {
-        .application_name = "notify", .time_zone = "UTC", .connect_timeout_ms = PATIENT_MS,
+        .application_name = "notify", .time_zone = "UTC", .role = "waybill_worker", .connect_timeout_ms = PATIENT_MS,
         .query_timeout_ms = PATIENT_MS,
     };
 

@@ -54,6 +54,7 @@ int main(int argc, char **argv)
         .conninfo = getenv("WAYBILL_TEST_CONNINFO"),
         .application_name = "simulation",
         .time_zone = "UTC",
+        .role = "waybill_worker",
         .connect_timeout_ms = 30000,
         .query_timeout_ms = 30000,
     };

@@ -1,6 +1,6 @@
 /*
  * The scheduler's transactions in simulated time, one process: what is due, what becomes of it, and who may interfere.
- * The scheduler has the privileges of the service. The wrappers of functions interfere from another session, at the
+ * The scheduler has the privileges of waybill_worker. The wrappers of functions interfere from another session, at the
  * moment of the call.
  */
 #include "schedule/scheduler.h"
@@ -12,6 +12,7 @@
 
 #include "../unit/check.h"
 #include "base/buffer.h"
+#include "db/scope.h"
 #include "export/kept_task.h"
 #include "schedule/due.h"
 #include "schedule/recurrence.h"
@@ -85,7 +86,7 @@ static void begin(void)
 {
     db = server_open(SERVER_PATIENT_MS);
     other = server_open(SERVER_PATIENT_MS);
-    server_run(db, "SET ROLE waybill_service");
+    server_run(db, "SET ROLE waybill_worker");
     run("TRUNCATE waybill.export_task, waybill.export_schedule, waybill.credential CASCADE");
     add(1, "FREQ=HOURLY", T0);
 }
@@ -506,6 +507,8 @@ static void a_run_on_request_replaces_a_retry(void)
 
     begin();
     fail_run(T0);
+    server_run(db, "SET ROLE waybill_service");
+    db_set_scope(db, "p", NULL);
     check_good(schedule_run_now(db, &viewer, ID "1", "r", 10, task_id, &err), &err);
     assert_int_equal(count("waybill.schedule_run WHERE retry_time IS NOT NULL"), 0);
     assert_int_equal(count("waybill.schedule_run WHERE requested AND state = 'running' AND task_id = '%s'",

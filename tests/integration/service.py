@@ -109,6 +109,12 @@ class Site:
     def connect(self, user="postgres"):
         return self.postgres.connect(self.database, user)
 
+    def connect_worker(self):
+        """Connects as the parts of the service do that serve all projects."""
+        connection = self.connect("waybill_service")
+        connection.cursor().execute("SET ROLE waybill_worker")
+        return connection
+
     def sql(self, statement, *values):
         """Runs a statement as superuser and returns its rows, if any."""
         cursor = self.superuser.cursor()

@@ -117,6 +117,30 @@ def test_a_missing_privilege(site):
     expect(check(site, status=1), "failed", "privileges", "DELETE on waybill.export_task", "waybill_service")
 
 
+def test_a_missing_privilege_on_columns(site):
+    site.sql("REVOKE UPDATE (kept, expire_time) ON waybill.export_task FROM waybill_service")
+    expect(check(site, status=1), "failed", "privileges", "UPDATE on waybill.export_task", "waybill_service")
+
+
+@pytest.mark.parametrize("privilege", ["DELETE", "EXECUTE"])
+def test_a_missing_privilege_of_the_worker(site, privilege):
+    site.sql("REVOKE DELETE ON waybill.notification FROM waybill_worker" if privilege == "DELETE" else
+             "REVOKE EXECUTE ON FUNCTION waybill.unfinished_tasks FROM waybill_worker")
+    expect(check(site, status=1), "failed", "privileges", f"waybill_worker lacks {privilege} on waybill.")
+
+
+def test_the_rows_of_all_projects_are_counted(site):
+    """The role of the service sees only one project at a time."""
+    site.sql("INSERT INTO waybill.container (project_id, container_id, enterprise_project_id, status)"
+             " SELECT 'p' || i % 2, i, i % 2, 'odd' FROM generate_series(1, 5) AS i")
+    done = site.waybill("check", "--sql-dir", MIGRATIONS)
+    assert "project p1, enterprise project 1: 3" in done.stdout, f"{done}"
+    assert "project p0, enterprise project 0: 2" in done.stdout and '"odd" (5 rows)' in done.stdout, f"{done}"
+    site.sql("REVOKE EXECUTE ON FUNCTION waybill.inventory_census FROM waybill_worker")
+    done = site.waybill("check", "--sql-dir", MIGRATIONS)
+    assert done.returncode == 1 and "the rows cannot be counted" in done.stdout, f"{done}"
+
+
 @pytest.mark.parametrize("table", ["inventory_profile", "inventory_label"])
 def test_combinations_that_cannot_be_read(site, table):
     """An export with filters would fail."""
@@ -126,7 +150,10 @@ def test_combinations_that_cannot_be_read(site, table):
 
 def test_a_role_that_may_do_more(site):
     site.write_config({"database.conninfo": site.postgres.conninfo(site.database, "waybill_owner")})
-    expect(check(site), "warning", "privileges", "waybill_owner", "waybill_service")
+    found = check(site, status=1)
+    assert found["privileges"][0] == "failed" and "permission denied to set role" in found["privileges"][1], f"{found}"
+    site.write_config({"database.conninfo": site.postgres.conninfo(site.database, "postgres")})
+    expect(check(site), "warning", "privileges", "postgres", "all projects", "waybill_service")
 
 
 def test_a_view_that_lacks_a_column(site):

@@ -8,7 +8,7 @@ import string
 import oracle
 import pytest
 from deadline import wait_until
-from plans import Plans, log_plans, scans
+from plans import Plans, log_plans, nodes, scans
 
 STEMS = ("payment-api-7d4b9c-", "db", "mqtt-", "nginx", "a", "", "-", "x2k4p-", "api-0-", "日本-", "web-é")
 CHARACTERS = string.ascii_lowercase + string.digits + "Z."
@@ -239,6 +239,10 @@ def test_the_planner_knows_how_many_rows_match(crowded, filters):
     copy, = [statement for statement in plans.statements() if statement["Query Text"].startswith("COPY")]
     scan, = [node for node in scans(copy["Plan"], ["container"]) if node["Node Type"] != "Bitmap Index Scan"]
     assert count > 20 and scan["Actual Rows"] == count
+    # Row level security applies: the scan has the scope, and the conditions of the export still select from an index.
+    assert "InitPlan" in str(copy["Plan"]), f"{copy['Plan']}"
+    conditions = [node["Index Cond"] for node in nodes(copy["Plan"]) if "Index Cond" in node]
+    assert any("_key = ANY" in condition for condition in conditions), f"{copy['Plan']}"
     assert count / 4 < scan["Plan Rows"] < count * 4, scan
 
 

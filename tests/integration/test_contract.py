@@ -572,7 +572,7 @@ BATCH = ["0b5c5b0f-6a39-4b0e-8e0e-7e0d3b7f4a12", "batch", None, None, None, None
 
 def test_the_example_of_the_manual(start):
     """The displays of the page are statements and a section of the configuration, to be used as they are."""
-    table, view, config = re.findall(r"^\.Bd -literal.*\n((?:.*\n)*?)\.Ed\n", page(), re.M)
+    table, view, config, walled = re.findall(r"^\.Bd -literal.*\n((?:.*\n)*?)\.Ed\n", page(), re.M)
     section, relation = re.fullmatch(r"\[(\w+)\]\nrelation = (\S+)\n", config).groups()
     service = start("manual", options={f"{section}.relation": relation},
                     prepare=lambda made: made.sql("CREATE SCHEMA cmdb;" + table + view + FILL))
@@ -588,6 +588,13 @@ def test_the_example_of_the_manual(start):
     filters = {"risky": True, "cluster_type": "aws", "memory_limit": "1Gi", "cluster_container": True}
     assert api.finished(body("container_id", **filters), "?enterprise_project_id=3")["exported_rows"] == 1
     assert api.finished(body("container_id", **filters))["exported_rows"] == 0
+
+    service.site.sql(walled)
+    for project, enterprise_projects, count in (("7", "all", 2), ("7", "{3}", 1), ("7", "", 0), ("8", "all", 0)):
+        assert service.site.sql("SET ROLE waybill_service; SELECT set_config('waybill.project_id', %s, false);"
+                                "SELECT set_config('waybill.enterprise_projects', %s, false);"
+                                "SELECT count(*) FROM cmdb.walled", project, enterprise_projects) == [(count,)]
+    service.site.sql("RESET ROLE")
 
 
 def test_the_columns_of_the_manual(site):

@@ -152,7 +152,7 @@ def test_files_that_another_process_removes(fleet):  # noqa: F811
     process is removing."""
     made = fleet("history_two", {"files.max_total_mib": 1})
     made.site.sql(SUCCESSES, "t1", "0", None, MIB // 4, None, 7)
-    other = made.site.connect("waybill_service")
+    other = made.site.connect_worker()
     other.autocommit = False
     try:
         other.cursor().execute(

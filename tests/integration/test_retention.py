@@ -233,7 +233,8 @@ def test_what_an_operator_does_with_sql(fleet):  # noqa: F811
     made.start()
     kept = made.api(project="p2").finished(BODY)
     acts = [("postgres", statement) for statement in STATEMENTS]
-    acts += [("waybill_owner", STATEMENTS[0]), ("waybill_service", STATEMENTS[0])]
+    scope = "SET waybill.project_id = 'p1'; SET waybill.enterprise_projects = 'all'; "
+    acts += [("waybill_owner", STATEMENTS[0]), ("waybill_service", scope + STATEMENTS[0])]
     for role, statement in acts:
         for _ in range(2):
             made.api().finished(BODY)

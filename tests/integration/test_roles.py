@@ -1,5 +1,5 @@
-"""The service role can read the inventory and the tokens, and write tasks; nothing else. The loader role can write the
-inventory; nothing else."""
+"""The service role can read the inventory and the tokens, and write tasks; nothing else. The worker role can run tasks
+and schedules, and cannot read the inventory. The loader role can write the inventory; nothing else."""
 
 import psycopg2
 import pytest
@@ -8,18 +8,33 @@ TABLES = {
     "container": {"SELECT"},
     "credential": {"SELECT"},
     "schema_migration": {"SELECT"},
-    "export_task": {"SELECT", "INSERT", "UPDATE", "DELETE"},
-    "discarded_file": {"SELECT", "INSERT", "DELETE"},
-    "idempotency_key": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "export_task": {"SELECT", "INSERT", "DELETE"},
+    "idempotency_key": {"SELECT", "INSERT", "UPDATE"},
     "counter": {"SELECT", "INSERT", "UPDATE"},
-    "task_tally": {"SELECT", "INSERT", "UPDATE", "DELETE"},
-    "ended_tally": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "task_tally": {"SELECT"},
     "inventory_profile": {"SELECT"},
     "inventory_label": {"SELECT"},
     "inventory_load": {"SELECT"},
     "export_schedule": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "schedule_run": {"SELECT", "INSERT", "UPDATE"},
+    "notification": {"DELETE"},
+}
+WORKER_TABLES = {
+    "credential": {"SELECT"},
+    "export_task": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "discarded_file": {"SELECT", "DELETE"},
+    "counter": {"SELECT", "INSERT", "UPDATE"},
+    "task_tally": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "idempotency_key": {"SELECT", "UPDATE", "DELETE"},
+    "ended_tally": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "export_schedule": {"SELECT", "UPDATE"},
     "schedule_run": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "notification": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+}
+COLUMNS = {
+    ("credential", "last_use_time", "UPDATE"), ("export_task", "kept", "UPDATE"),
+    ("export_task", "expire_time", "UPDATE"), ("notification", "schedule_id", "SELECT"),
+    ("notification", "receiver", "UPDATE"),
 }
 LOADER_TABLES = {
     "container": {"SELECT", "INSERT", "UPDATE", "DELETE"},
@@ -30,6 +45,7 @@ LOADER_TABLES = {
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 ROLE = "waybill_service"
 LOADER = "waybill_loader"
+WORKER = "waybill_worker"
 
 
 def held_privileges(site, role):
@@ -44,12 +60,24 @@ def held_privileges(site, role):
     return {name: privileges for name, privileges in held.items() if privileges}
 
 
-@pytest.mark.parametrize("role, tables", [(ROLE, TABLES), (LOADER, LOADER_TABLES)])
+@pytest.mark.parametrize("role, tables", [(ROLE, TABLES), (WORKER, WORKER_TABLES), (LOADER, LOADER_TABLES)])
 def test_tables(hostile, role, tables):
     assert held_privileges(hostile.site, role) == tables
 
 
-@pytest.mark.parametrize("role, functions", [(ROLE, set()), (LOADER, {"inventory_analyze", "inventory_tidy"})])
+@pytest.mark.parametrize("role, columns", [(ROLE, COLUMNS), (WORKER, set()), (LOADER, set())])
+def test_columns(hostile, role, columns):
+    """Privileges on single columns of a table."""
+    found = hostile.site.sql(
+        "SELECT relname, attname, privilege_type FROM pg_attribute JOIN pg_class ON oid = attrelid, aclexplode(attacl)"
+        " WHERE grantee = %s::regrole", role)
+    assert set(found) == columns
+
+
+@pytest.mark.parametrize("role, functions", [
+    (ROLE, {"unfinished_tasks", "gauges"}), (WORKER, {"unfinished_tasks", "inventory_census"}),
+    (LOADER, {"inventory_analyze", "inventory_tidy"}),
+])
 def test_functions_that_run_as_the_owner(hostile, role, functions):
     """A trigger function is one of them: a role that may execute it can call it for a table of its own."""
     found = hostile.site.sql("SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace = 'waybill'::regnamespace"
@@ -80,25 +108,36 @@ def test_sequences(hostile):
     assert held == []
 
 
-@pytest.mark.parametrize("role, temporary", [(ROLE, False), (LOADER, True)])
-def test_database_and_schemas(hostile, role, temporary):
+@pytest.mark.parametrize("role, connect, temporary", [
+    (ROLE, True, False), (WORKER, False, False), (LOADER, True, True),
+])
+def test_database_and_schemas(hostile, role, connect, temporary):
     database = {privilege: hostile.site.sql("SELECT has_database_privilege(%s, current_database(), %s)", role,
                                             privilege)[0][0]
                 for privilege in ("CONNECT", "CREATE", "TEMPORARY")}
-    assert database == {"CONNECT": True, "CREATE": False, "TEMPORARY": temporary}
+    assert database == {"CONNECT": connect, "CREATE": False, "TEMPORARY": temporary}
     schemas = hostile.site.sql("SELECT nspname FROM pg_namespace WHERE has_schema_privilege(%s, oid, 'CREATE')"
                                " AND NOT pg_is_other_temp_schema(oid)", role)
     assert schemas == []
     assert hostile.site.sql("SELECT has_schema_privilege(%s, 'waybill', 'USAGE')", role) == [(True,)]
 
 
-@pytest.mark.parametrize("role", ["waybill_service", "waybill_loader", "waybill_owner"])
-def test_no_role_is_more_than_a_login(hostile, role):
+@pytest.mark.parametrize("role, memberships", [
+    (ROLE, [(WORKER,)]), (WORKER, []), (LOADER, []), ("waybill_owner", []),
+])
+def test_no_role_is_more_than_a_login(hostile, role, memberships):
     attributes = hostile.site.sql(
         "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = %s",
         role)
     assert attributes == [(False,) * 5]
-    assert hostile.site.sql("SELECT count(*) FROM pg_auth_members WHERE member = %s::regrole", role) == [(0,)]
+    assert hostile.site.sql("SELECT roleid::regrole::text FROM pg_auth_members WHERE member = %s::regrole AND NOT"
+                            " admin_option", role) == memberships
+
+
+def test_only_a_session_of_the_service_becomes_the_worker(hostile):
+    assert hostile.site.sql("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", WORKER) == [(False,)]
+    assert hostile.site.sql("SELECT pg_has_role(%s, %s, 'MEMBER'), pg_has_role(%s, %s, 'USAGE')", ROLE, WORKER, ROLE,
+                            WORKER) == [(True, False)]
 
 
 def test_the_service_owns_nothing(hostile):
@@ -112,7 +151,10 @@ def test_the_service_owns_nothing(hostile):
     "DROP TABLE waybill.container", "ALTER TABLE waybill.export_task ADD x int", "TRUNCATE waybill.export_task",
     "UPDATE waybill.credential SET revoke_time = NULL",
     "INSERT INTO waybill.credential (token_sha256, project_id) VALUES (sha256('x'), 'demo')",
-    "DELETE FROM waybill.credential", "CREATE FUNCTION waybill.quantity_key(int) RETURNS int LANGUAGE sql RETURN 1",
+    "DELETE FROM waybill.credential", "UPDATE waybill.export_task SET project_id = 'demo'",
+    "SELECT body FROM waybill.notification", "SELECT waybill.inventory_census()", "SELECT FROM waybill.ended_tally",
+    "INSERT INTO waybill.task_tally VALUES ('demo', '0', NULL, 1)", "DELETE FROM waybill.discarded_file",
+    "CREATE FUNCTION waybill.quantity_key(int) RETURNS int LANGUAGE sql RETURN 1",
     "SET ROLE waybill_owner", "COPY waybill.container TO PROGRAM 'true'",
 ])
 def test_what_the_service_may_not_do(hostile, statement):

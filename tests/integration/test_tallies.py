@@ -50,7 +50,7 @@ def insert_some(cursor, dice):
 def change_tasks(site, seed, rounds):
     """Makes this number of random changes of tasks, some of which are rolled back."""
     dice = random.Random(seed)
-    connection = site.connect("waybill_service")
+    connection = site.connect_worker()
     connection.autocommit = False
     cursor = connection.cursor()
     try:
@@ -224,7 +224,7 @@ def test_a_truncate_empties_them(fleet):  # noqa: F811
     """A truncate empties them even while another process folds them."""
     made = fleet("tallies_truncated")
     made.site.sql(SUCCESSES, "t1", "0", None, 5, 5, 20)
-    other = made.site.connect("waybill_service")
+    other = made.site.connect_worker()
     other.autocommit = False
     cursor = other.cursor()
     cursor.execute("WITH added AS (DELETE FROM waybill.task_tally RETURNING *) INSERT INTO waybill.task_tally"

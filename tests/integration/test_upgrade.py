@@ -7,6 +7,7 @@ import shutil
 import inventory
 import pytest
 from api import MINIMAL, Judge
+from deadline import wait_until
 from service import MIGRATIONS, Service, Site
 from tallies import expect_exact
 
@@ -134,3 +135,67 @@ def test_the_loader_role_comes_after_the_migration(before_0008):
     assert site.sql(privileges) == [(False, False, False)]
     site.migrate()
     assert site.sql(privileges) == [(True, True, True)]
+
+
+@pytest.fixture
+def before_0012(scratch, private_postgres, tmp_path):
+    """A site with an inventory and a task, before the migration that needs the role waybill_worker, and without it."""
+    for name in sorted(os.listdir(MIGRATIONS)):
+        if name < "0012":
+            shutil.copy(os.path.join(MIGRATIONS, name), tmp_path)
+    site = Site(private_postgres, os.path.join(scratch, f"upgrade_{next(numbers)}"), migrations=str(tmp_path))
+    inventory.load(site.superuser, inventory.hostile())
+    site.sql("INSERT INTO waybill.export_task (project_id, enterprise_project_id, export_size, request, request_id)"
+             " VALUES (%s, '0', 100, %s, 'r')", inventory.PROJECT, REQUEST)
+    private_postgres.run("ALTER ROLE waybill_worker RENAME TO waybill_worker_of_the_template")
+    yield site
+    site.close()
+
+
+def test_the_worker_role_is_missing(before_0012):
+    """The migration says what to do, and changes nothing. It succeeds once the setup script has made the role."""
+    site = before_0012
+    site.sql("CREATE VIEW public.mine AS SELECT * FROM waybill.container")
+    rows = inventory.fetch(site.superuser)
+    done = site.waybill("migrate", "--sql-dir", MIGRATIONS)
+    assert done.returncode == 1 and "run setup.sql again, then waybill migrate" in done.stderr, f"{done}"
+    assert site.sql("SELECT count(*) FROM pg_policy") == [(0,)] and inventory.fetch(site.superuser) == rows
+    assert site.sql("SELECT has_table_privilege('waybill_service', 'waybill.export_task', 'UPDATE')") == [(True,)]
+
+    site.sql("CREATE ROLE waybill_worker")  # of which the service is no member
+    assert site.waybill("migrate", "--sql-dir", MIGRATIONS).returncode == 1
+    site.postgres.psql(site.database, os.path.join(os.path.dirname(MIGRATIONS), "setup.sql"))
+    assert site.migrate() == "applied 0012_row_security.sql\n"
+    assert inventory.fetch(site.superuser) == rows
+    assert site.sql("SELECT count(*) FROM public.mine") == [(len(rows),)]
+    for key in ("profile", "label"):
+        assert site.sql(f"SELECT count(*) FROM waybill.container AS c WHERE NOT EXISTS (SELECT FROM"
+                        f" waybill.inventory_{key} AS i WHERE i.project_id = c.project_id AND i.key = c.{key}_key)"
+                        ) == [(0,)]
+    service = Service(site)
+    try:
+        wait_until(lambda: site.unfinished() == 0, "the task from before ends")
+        judge = Judge(inventory.fetch(site.superuser))
+        for filters in ({"container_name": "*nginx*"}, {"status": "Running"}, {"memory_limit": "1Gi"}, {}):
+            assert judge.check(service.api(), {**filters, "export_headers": [["container_id", "Id"]]}, None) > 0
+    finally:
+        service.stop()
+
+
+def test_policies_of_the_site(before_0012):
+    """They still restrict its roles. Those of the service are added to them."""
+    site = before_0012
+    site.postgres.run("CREATE ROLE clerk")
+    site.sql("GRANT USAGE ON SCHEMA waybill TO clerk; GRANT SELECT ON waybill.container TO clerk;"
+             "ALTER TABLE waybill.container ENABLE ROW LEVEL SECURITY;"
+             f"CREATE POLICY one ON waybill.container TO clerk USING (project_id = '{inventory.NEIGHBOUR}');"
+             "CREATE POLICY every ON waybill.container TO waybill_service USING (true)")
+    site.postgres.psql(site.database, os.path.join(os.path.dirname(MIGRATIONS), "setup.sql"))
+    site.migrate()
+    seen = "SELECT DISTINCT project_id FROM waybill.container"
+    site.sql("SET ROLE clerk")
+    assert site.sql(seen) == [(inventory.NEIGHBOUR,)]
+    site.sql(f"SET ROLE waybill_service; SET waybill.project_id = '{inventory.PROJECT}';"
+             " SET waybill.enterprise_projects = 'all'")
+    assert site.sql(seen) == [(inventory.PROJECT,)]
+    site.sql("RESET ROLE")

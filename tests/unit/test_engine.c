@@ -55,6 +55,23 @@ static void database_settings(void)
     config_free(config);
 }
 
+/* The same connection, as another role. No other connection changes its role. */
+static void worker_settings(void)
+{
+    struct config *config = read_config("");
+    struct db_settings settings = db_settings_for_worker(config);
+
+    assert_string_equal(settings.conninfo, "host=/no/such/directory dbname=x");
+    assert_string_equal(settings.role, "waybill_worker");
+    assert_int_equal(settings.query_timeout_ms, 5678);
+    assert_null(db_settings_for_service(config).role);
+    assert_null(db_settings_for_owner(config).role);
+    assert_null(db_settings_for_loader(config).role);
+    assert_null(db_settings_for_inventory(config).role);
+    assert_null(db_settings_for_catalog(config).role);
+    config_free(config);
+}
+
 /* The inventory is in the database of the tasks or in another one; its statements may run as long as an export. */
 static void inventory_settings(void)
 {
@@ -230,6 +247,7 @@ static void starts_and_stops(const void *row)
 int main(void)
 {
     CHECK(database_settings);
+    CHECK(worker_settings);
     CHECK(inventory_settings);
     CHECK_EACH(loader_settings, loader_cases, sections);
     CHECK_EACH(retentions, retention_cases, files);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "check.h"
+#include "db/scope.h"
 #include "inventory/rows_csv.h"
 
 #define START 1000000  /* when each export begins, on a clock that stands still unless the test moves it */
@@ -27,6 +28,7 @@ static struct attempt settled;
 static struct error reason; /* ERROR_NONE for success */
 static bool published;
 static struct inventory_query asked;
+static const char *scope_project, *scope_enterprise_projects; /* of the connection to the inventory */
 static char written[64]; /* to the file */
 
 int64_t __wrap_clock_monotonic_ms(void);
@@ -122,7 +124,17 @@ bool __wrap_inventory_rows_csv(struct db *db, const struct inventory_query *quer
     assert_int_equal(query->selection->header_count, 1);
     assert_string_equal(query->selection->headers[0].name, "R");
     asked = *query;
+    assert_string_equal(scope_project, "p1");
+    assert_string_equal(scope_enterprise_projects, "{\"0\"}");
     return rows(watcher, progress, err);
+}
+
+void __wrap_db_set_scope(struct db *db, const char *project_id, const char *enterprise_projects);
+void __wrap_db_set_scope(struct db *db, const char *project_id, const char *enterprise_projects)
+{
+    assert_ptr_equal(db, &place);
+    scope_project = project_id;
+    scope_enterprise_projects = enterprise_projects;
 }
 
 enum outcome __wrap_outcome_settle(const struct attempt *attempt, const struct error *why);
@@ -168,6 +180,7 @@ static void run_export(bool inventory_is_new,
     published = false;
     atomic_store(&stop, false);
     rows = make_rows;
+    scope_project = scope_enterprise_projects = NULL;
     assert_int_equal(exporter_run(&exporter, (struct db *) &place, inventory_is_new, claim), OUTCOME_ABANDONED);
 }
 

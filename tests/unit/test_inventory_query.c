@@ -372,7 +372,7 @@ static void count_and_page(void)
     static const char conditions[] =
         " FROM \"waybill\".\"container\" AS c" PROJECT " AND CASE WHEN true AND c.enterprise_project_id::text"
         " COLLATE \"C\" = ANY ($2::text[]) AND c.status::text COLLATE \"C\" = $3 THEN true ELSE false END"
-        " AND waybill.profile_key(";
+        " AND c.profile_key = ANY (";
     static const char body[] =
         "{\"status\":\"Running\","
         "\"export_headers\":[[\"container_id\",\"I\"],[\"create_time\",\"T\"],[\"risky\",\"R\"]]}";
@@ -426,7 +426,7 @@ static const struct implied_case {
 static void list_conditions(const char *sql, struct buffer *out)
 {
     static const char *const parts[] = {
-        "CASE WHEN", "ELSE false END", "waybill.profile_key(", "waybill.label_key(", "c.enterprise_project_id::text C",
+        "CASE WHEN", "ELSE false END", "c.profile_key = ANY", "c.label_key = ANY", "c.enterprise_project_id::text C",
         "c.container_name::text C", "c.image_name::text C", "c.pod_name::text C", "c.status::text C",
         "c.risky::boolean =", "quantity_key(c.cpu_limit::", "c.create_time::timestamptz",
     };

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "check.h"
+#include "db/scope.h"
 
 #define THREADS 4
 #define PATIENT_MS 60000 /* reached only if there is a bug */
@@ -16,6 +17,7 @@ struct db {
     bool is_lost;
     db_watcher watcher;
     void *context;
+    const char *project_id; /* of the scope */
 };
 
 static atomic_int opened, closed, waiting;
@@ -25,6 +27,7 @@ struct db *__wrap_db_open(const struct db_settings *settings, struct error *err)
 void __wrap_db_close(struct db *db);
 bool __wrap_db_is_usable(struct db *db);
 void __wrap_db_watch(struct db *db, db_watcher watcher, void *context);
+void __wrap_db_set_scope(struct db *db, const char *project_id, const char *enterprise_projects);
 int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock, const struct timespec *until);
 int __real_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock, const struct timespec *until);
 
@@ -54,6 +57,12 @@ void __wrap_db_watch(struct db *db, db_watcher watcher, void *context)
 {
     db->watcher = watcher;
     db->context = context;
+}
+
+void __wrap_db_set_scope(struct db *db, const char *project_id, const char *enterprise_projects)
+{
+    assert_null(enterprise_projects);
+    db->project_id = project_id;
 }
 
 /*
@@ -168,8 +177,8 @@ static bool gives_up(void *context, struct error *err)
     return error_set(err, ERROR_UNAVAILABLE, "no time");
 }
 
-/* The next user of a connection has no watcher. */
-static void a_watcher_until_the_release(void)
+/* The next user of a connection has no watcher and sees nothing. */
+static void a_watcher_and_a_scope_until_the_release(void)
 {
     struct db_pool *pool = make(1);
     struct error err;
@@ -179,9 +188,11 @@ static void a_watcher_until_the_release(void)
     assert_non_null(db);
     assert_ptr_equal(db->watcher, gives_up);
     assert_ptr_equal(db->context, &context);
+    db_set_scope(db, "demo", NULL);
     db_pool_release(pool, db);
     assert_ptr_equal(take(pool), db);
     assert_null(db->watcher);
+    assert_null(db->project_id);
     db_pool_release(pool, db);
     atomic_store(&can_open, false);
     db = take(pool);
@@ -323,7 +334,7 @@ static void passes_a_failure_on(void)
 
 int main(void)
 {
-    CHECK(a_watcher_until_the_release);
+    CHECK(a_watcher_and_a_scope_until_the_release);
     CHECK(serves_in_the_order_of_asking);
     CHECK(a_newcomer_does_not_overtake);
     CHECK_EACH(a_waiter_that_times_out_leaves_the_queue, place_cases, label);

@@ -48,9 +48,12 @@ bool __wrap_db_fail(struct db *db, const PGresult *result, struct error *err)
     return error_set(err, ERROR_UNAVAILABLE, "no server");
 }
 
+static const char *session_role;
+
 static const char *script_for(int version, int query_timeout_ms)
 {
-    const struct db_settings settings = {.time_zone = "Etc/GMT+5", .query_timeout_ms = query_timeout_ms};
+    const struct db_settings settings = {
+        .time_zone = "Etc/GMT+5", .query_timeout_ms = query_timeout_ms, .role = session_role};
     struct db db = {0};
     struct error err;
 
@@ -67,6 +70,17 @@ static void the_script(void)
     assert_non_null(strstr(script, "SET search_path = '';"));
     assert_non_null(strstr(script, "SET TimeZone = 'Etc/GMT+5';"));
     assert_non_null(strstr(script, "SET statement_timeout = 4000;"));
+    assert_non_null(strstr(script, "SET waybill.project_id = '';"));
+    assert_non_null(strstr(script, "SET waybill.enterprise_projects = '';"));
+}
+
+/* Only sessions for all projects become another role. */
+static void the_role(void)
+{
+    assert_null(strstr(script_for(150004, 4000), "SET ROLE"));
+    session_role = "waybill_worker";
+    assert_non_null(strstr(script_for(150004, 4000), "SET ROLE waybill_worker;"));
+    session_role = NULL;
 }
 
 static const struct version_case {
@@ -107,6 +121,7 @@ int main(void)
     int status;
 
     CHECK(the_script);
+    CHECK(the_role);
     CHECK_EACH(versions, version_cases, label);
     CHECK_EACH(idle_transactions, idle_cases, setting);
     status = check_run("db/session");
