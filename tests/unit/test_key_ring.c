@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "access/key_file.h"
@@ -77,6 +78,7 @@ static const struct file_case {
     {"a negative time", "0123456789abcdef -1 " KEY "\n", 0},
     {"a key that is too short", "0123456789abcdef 1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==\n", 0},
     {"a key that is too long", "0123456789abcdef 1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g\n", 0},
+    {"a key that is much too long", "0123456789abcdef 1 " KEY KEY KEY KEY KEY KEY KEY KEY KEY KEY KEY KEY "\n", 0},
     {"a key that is no base64", "0123456789abcdef 1 ?AECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0},
     {"no key", "0123456789abcdef 1\n", 0},
     {"more after the key", "0123456789abcdef 1 " KEY " x\n", 0},
@@ -263,6 +265,17 @@ static void secrets_are_sealed(void)
     free(path);
 }
 
+/* Replaces the content of a file of the same length. */
+static void rewrite(const char *path, const char *text)
+{
+    const struct timespec tick = {.tv_nsec = 10000000}; /* time stamps of files are as coarse */
+    int fd = open(path, O_WRONLY);
+
+    nanosleep(&tick, NULL);
+    assert_int_equal(pwrite(fd, text, strlen(text), 0), strlen(text));
+    close(fd);
+}
+
 /* A process notices that the file has changed. */
 static void follows_the_file(void)
 {
@@ -289,6 +302,16 @@ static void follows_the_file(void)
     sealed = key_ring_seal(ring, "c", "s", &err);
     assert_int_equal(strncmp(sealed, "0123456789abcdef:", 17), 0);
     free(sealed);
+    for (int i = 0; i < 20; i++) { /* the same inode and size, probably within a second */
+        char id[KEY_FILE_ID_SIZE], line[128];
+
+        snprintf(id, sizeof(id), "%016x", i);
+        snprintf(line, sizeof(line), "%s 1 " KEY "\n", id);
+        rewrite(path, line);
+        sealed = key_ring_seal(ring, "c", "s", &err);
+        assert_int_equal(strncmp(sealed, id, KEY_FILE_ID_SIZE - 1), 0);
+        free(sealed);
+    }
     key_ring_free(ring);
     free(path);
 }
