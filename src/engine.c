@@ -95,7 +95,8 @@ static bool start_threads(struct engine *engine, const struct config *config)
         return false;
     engine->schedules = db_pool_new(&engine->background, 1);
     engine->notifications = db_pool_new(&engine->background, 1);
-    engine->notifier = notifier_start(engine->notifications, &terms, NOTIFIER_THREADS);
+    engine->notifier = notifier_start(engine->notifications, access_key_ring(engine->access), &terms,
+                                      NOTIFIER_THREADS);
     if (engine->notifier == NULL)
         return false;
     engine->scheduler = scheduler_start(engine->schedules, engine->workers, engine->notifier, config->history_hours);

@@ -25,6 +25,10 @@ COMMENT ON COLUMN waybill.export_schedule.credential_id IS
     'The credential that made or last changed the schedule, and whose grants its runs have; NULL means the operator, or'
     ' a caller that an identity service has identified';
 
+COMMENT ON COLUMN waybill.export_schedule.notify_secret IS
+    'The secret of the notifications, encrypted under [access] key_file, or plain if there was no such file'
+    ' (src/schedule/notify_secret.h)';
+
 -- Ends the waiting requests of a revoked credential.
 CREATE FUNCTION waybill.announce_revocation() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN

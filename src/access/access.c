@@ -78,6 +78,11 @@ void access_free(struct access *access)
     free(access);
 }
 
+struct key_ring *access_key_ring(struct access *access)
+{
+    return access->ring;
+}
+
 /* The kinds of credentials, in the order of precedence. An empty token is none: some web servers pass it on. */
 enum kind {
     KIND_NONE,

@@ -24,6 +24,9 @@ struct access *access_new(const struct config *config, struct db_pool *pool);
 /* NULL is allowed. */
 void access_free(struct access *access);
 
+/* The keys of [access] key_file, for other secrets in the database. They live as long as `access`. */
+struct key_ring *access_key_ring(struct access *access);
+
 /* The credentials in a request, and what is needed to check them. The request owns the strings. */
 struct credentials {
     const char *authorization; /* of Authorization; only a signature counts (signature.h); NULL if absent */

@@ -138,23 +138,25 @@ bool credential_add_access_key(struct db *db, const struct credential_spec *spec
     return add(db, spec, NULL, access_key, sealed_secret, err);
 }
 
-static bool reseal_row(struct db *db, const char *access_key, char *sealed_secret, struct error *err)
+static bool reseal_row(struct db *db, struct key_ring *ring, const char *access_key, const char *sealed_secret,
+                       struct error *err)
 {
     static const char sql[] = "UPDATE waybill.credential SET sealed_secret = $2 WHERE access_key = $1";
-    const char *const values[] = {access_key, sealed_secret};
-    bool done = sealed_secret != NULL && db_execute(db, sql, ARRAY_SIZE(values), values, NULL, err);
+    char *secret = key_ring_unseal(ring, access_key, sealed_secret, err);
+    char *sealed = secret == NULL ? NULL : key_ring_seal(ring, access_key, secret, err);
+    const char *const values[] = {access_key, sealed};
+    bool done = sealed != NULL && db_execute(db, sql, ARRAY_SIZE(values), values, NULL, err);
 
-    free(sealed_secret);
+    memory_free_secret(secret);
+    free(sealed);
     return done;
 }
 
-bool credential_reseal(struct db *db, char *(*reseal)(void *context, const char *access_key, const char *sealed_secret,
-                                                     struct error *err),
-                       void *context, struct error *err)
+bool credential_reseal(struct db *db, struct key_ring *ring, struct error *err)
 {
     static const char sql[] =
         "SELECT access_key, sealed_secret FROM waybill.credential WHERE access_key IS NOT NULL"
-        " ORDER BY credential_id FOR UPDATE";
+        " ORDER BY credential_id FOR NO KEY UPDATE";
     struct db_result *rows;
     bool done;
 
@@ -162,11 +164,8 @@ bool credential_reseal(struct db *db, char *(*reseal)(void *context, const char 
         return false;
     rows = db_query(db, DB_ROWS, sql, 0, NULL, err);
     done = rows != NULL;
-    for (size_t i = 0; done && i < db_rows(rows); i++) {
-        const char *access_key = db_text(rows, i, "access_key");
-
-        done = reseal_row(db, access_key, reseal(context, access_key, db_text(rows, i, "sealed_secret"), err), err);
-    }
+    for (size_t i = 0; done && i < db_rows(rows); i++)
+        done = reseal_row(db, ring, db_text(rows, i, "access_key"), db_text(rows, i, "sealed_secret"), err);
     db_result_free(rows);
     if (done)
         return db_commit(db, err);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "access/identity.h"
+#include "access/key_ring.h"
 #include "base/compiler.h"
 #include "base/error.h"
 #include "db/connection.h"
@@ -64,13 +65,8 @@ MUST_CHECK bool credential_add_token(struct db *db, const struct credential_spec
 MUST_CHECK bool credential_add_access_key(struct db *db, const struct credential_spec *spec, const char *access_key,
                                           const char *sealed_secret, struct error *err);
 
-/*
- * Replaces the sealed secret of every access key, in one transaction. `reseal` returns the new sealed secret, which is
- * freed with free(), or NULL with an error.
- */
-MUST_CHECK bool credential_reseal(struct db *db, char *(*reseal)(void *context, const char *access_key,
-                                                                const char *sealed_secret, struct error *err),
-                                  void *context, struct error *err);
+/* Encrypts the secrets of all access keys with the current key, in one transaction. */
+MUST_CHECK bool credential_reseal(struct db *db, struct key_ring *ring, struct error *err);
 
 /*
  * Revokes a token by its ID, or an access key by its name. Fails with ERROR_NOT_FOUND if it does not exist or is

@@ -19,7 +19,7 @@
  */
 #define ROTATION_SECONDS 300
 
-static const char sealing[] = "waybill 1 secrets of access keys";
+static const char sealing[] = "waybill 1 secrets";
 static const char signing[] = "waybill 1 links";
 
 struct key_ring {
@@ -187,7 +187,7 @@ char *key_ring_unseal(struct key_ring *ring, const char *context, const char *se
     if (key != NULL)
         secret = unseal(key, context, sealed + KEY_FILE_ID_SIZE);
     if (secret == NULL) {
-        error_set(err, ERROR_CONFIG, "the secret of an access key cannot be decrypted");
+        error_set(err, ERROR_CONFIG, "a stored secret cannot be decrypted");
         error_detail(err, key == NULL ? "%s does not have the key that encrypted the secret of %s"
                                       : "%s does not decrypt the secret of %s, which has been changed",
                      ring->path, context);

@@ -1,7 +1,7 @@
 /*
- * The keys of [access] key_file (access/key_file.h), as a process uses them: they encrypt the secrets of access keys,
- * and sign links. Each purpose has a key of its own, which is derived from that of the file. A process reads the file
- * when it first needs a key, and again when the file has changed. Any thread may call these functions. They fail with
+ * The keys of [access] key_file (access/key_file.h), as a process uses them: they encrypt secrets in the database, and
+ * sign links. Each purpose has a key of its own, which is derived from that of the file. A process reads the file when
+ * it first needs a key, and again when the file has changed. Any thread may call these functions. They fail with
  * ERROR_CONFIG if the file is missing or unusable; the detail is the reason.
  */
 #ifndef WAYBILL_ACCESS_KEY_RING_H

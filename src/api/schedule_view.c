@@ -48,6 +48,7 @@ bool schedule_draft_begin(struct api_call *call, struct schedule_draft *draft, s
         .project_id = call->project_id,
         .credential_id = call->identity.credential_id,
         .enterprise_projects = draft->scope,
+        .ring = access_key_ring(call->api->access),
     };
     return true;
 }

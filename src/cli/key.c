@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/credential.h"
 #include "cli/options.h"
+#include "schedule/schedule_admin.h"
 
 static const struct cli_option no_options[] = {{0}};
 
@@ -21,13 +22,9 @@ static bool init_key_file(int argc, char **argv, const struct config *config, st
            && key_file_create(config->key_file, config->path, err);
 }
 
-static char *reseal(void *context, const char *access_key, const char *sealed_secret, struct error *err)
+static bool reseal_all(struct db *db, struct key_ring *ring, struct error *err)
 {
-    char *secret = key_ring_unseal(context, access_key, sealed_secret, err);
-    char *sealed = secret == NULL ? NULL : key_ring_seal(context, access_key, secret, err);
-
-    memory_free_secret(secret);
-    return sealed;
+    return credential_reseal(db, ring, err) && schedule_admin_reseal(db, ring, err);
 }
 
 /*
@@ -46,9 +43,7 @@ static bool rotate_key(int argc, char **argv, const struct config *config, struc
     if (db == NULL)
         return false;
     ring = key_ring_new(config->key_file);
-    done = credential_reseal(db, reseal, ring, err)
-           && key_file_rotate(config->key_file, err)
-           && credential_reseal(db, reseal, ring, err);
+    done = reseal_all(db, ring, err) && key_file_rotate(config->key_file, err) && reseal_all(db, ring, err);
     key_ring_free(ring);
     db_close(db);
     return done;

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/rule_options.h"
@@ -182,20 +183,23 @@ static struct schedule_definition *parse_definition(const struct add_options *ad
 
 /* Creates the schedule, and prints its id and the secret of its notifications. */
 static bool create_schedule(struct db *db, const char *project_id, const struct schedule_definition *definition,
-                            struct error *err)
+                            const struct config *config, struct error *err)
 {
     const char *enterprise_project = definition->enterprise_project_id;
     char *scope = strcmp(enterprise_project, ALL_GRANTED) == 0 ? NULL : db_array_literal(&enterprise_project, 1);
-    const struct schedule_owner owner = {.project_id = project_id, .enterprise_projects = scope};
+    struct key_ring *ring = key_ring_new(config->key_file);
+    const struct schedule_owner owner = {.project_id = project_id, .enterprise_projects = scope, .ring = ring};
     char schedule_id[TEXT_UUID_LENGTH + 1], secret[WEBHOOK_SECRET_SIZE];
     bool created = schedule_create(db, &owner, definition, schedule_id, secret, err);
 
     free(scope);
+    key_ring_free(ring);
     if (!created)
         return false;
     printf("schedule_id=%s\n", schedule_id);
     if (secret[0] != '\0')
         printf("notify_secret=%s\n", secret);
+    memory_wipe(secret, sizeof(secret));
     return true;
 }
 
@@ -212,7 +216,7 @@ static bool add_schedule(const struct add_options *add, struct json_object *requ
         json_object_put(request);
     } else {
         definition = parse_definition(add, request, now, config, err);
-        added = definition != NULL && create_schedule(db, add->project_id, definition, err);
+        added = definition != NULL && create_schedule(db, add->project_id, definition, config, err);
     }
     schedule_definition_free(definition);
     db_close(db);

@@ -75,7 +75,8 @@ static struct db_result *claim_candidate(struct db *db, struct error *err)
         "     next_attempt_time = statement_timestamp() + $2::integer * interval '1 second'"
         " FROM claimed, waybill.export_schedule AS s"
         " WHERE n.notification_id = claimed.notification_id AND s.schedule_id = n.schedule_id"
-        " RETURNING n.notification_id, n.schedule_id, n.attempts, n.receiver, n.body, s.notify_url, s.notify_secret";
+        " RETURNING n.notification_id, n.schedule_id, n.attempts, n.receiver, n.body, s.notify_url,"
+        "           s.notify_secret, s.project_id";
     char limit[16], lease[16];
     const char *const values[] = {limit, lease};
 
@@ -102,7 +103,8 @@ static struct notification *read_notification(const struct db_result *row)
     notification->attempt = (int) db_integer(row, 0, "attempts");
     notification->receiver = memory_copy_text(db_text(row, 0, "receiver"));
     notification->url = memory_copy_text(db_text(row, 0, "notify_url"));
-    notification->secret = memory_copy_text(db_text(row, 0, "notify_secret"));
+    notification->project_id = memory_copy_text(db_text(row, 0, "project_id"));
+    notification->stored_secret = memory_copy_text(db_text(row, 0, "notify_secret"));
     notification->body = memory_copy_text(db_text(row, 0, "body"));
     return notification;
 }
@@ -151,7 +153,8 @@ void notification_free(struct notification *notification)
         return;
     free(notification->receiver);
     free(notification->url);
-    free(notification->secret);
+    free(notification->project_id);
+    memory_free_secret(notification->stored_secret);
     free(notification->body);
     free(notification);
 }

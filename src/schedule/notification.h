@@ -23,7 +23,8 @@ struct notification {
     int attempt; /* from 1 */
     char *receiver;
     char *url;    /* that the schedule has now */
-    char *secret;
+    char *project_id;
+    char *stored_secret; /* notify_secret.h */
     char *body;
 };
 

@@ -9,12 +9,14 @@
 #include "base/memory.h"
 #include "metrics/counters.h"
 #include "schedule/notification.h"
+#include "schedule/notify_secret.h"
 
 #define POLL_MS 15000 /* between polls if there is no wake-up: other processes add notifications too */
 #define RETRY_MS 1000 /* the same after a failure */
 
 struct notifier {
     struct db_pool *pool;
+    struct key_ring *ring;
     struct webhook_terms terms;
     atomic_bool stop;
     atomic_bool has_failed; /* the last claim of any thread failed, and this was logged */
@@ -86,17 +88,26 @@ static void record_attempt(struct notifier *notifier, struct background *backgro
         log_notification(LOG_WARNING, "the end of an attempt cannot be recorded", notification, &err);
 }
 
-static void send_notification(struct notifier *notifier, struct background *background,
-                              const struct notification *notification)
+static bool sign_and_send(struct notifier *notifier, const struct notification *notification, struct error *err)
 {
     char id[sizeof("msg_") + TEXT_UUID_LENGTH];
+    char *secret = notify_secret_unseal(notifier->ring, notification->project_id, notification->stored_secret, err);
     const struct webhook_message message = {
-        .url = notification->url, .secret = notification->secret, .id = id, .body = notification->body};
-    struct error reason;
+        .url = notification->url, .secret = secret, .id = id, .body = notification->body};
     bool sent;
 
     snprintf(id, sizeof(id), "msg_%s", notification->notification_id);
-    sent = webhook_send(&message, &notifier->terms, &reason);
+    sent = secret != NULL && webhook_send(&message, &notifier->terms, err);
+    memory_free_secret(secret);
+    return sent;
+}
+
+static void send_notification(struct notifier *notifier, struct background *background,
+                              const struct notification *notification)
+{
+    struct error reason;
+    bool sent = sign_and_send(notifier, notification, &reason);
+
     record_attempt(notifier, background, notification, sent ? NULL : &reason);
 }
 
@@ -153,12 +164,14 @@ static int send_next(struct background *background, void *context)
     return wait_ms;
 }
 
-struct notifier *notifier_start(struct db_pool *pool, const struct webhook_terms *terms, int threads)
+struct notifier *notifier_start(struct db_pool *pool, struct key_ring *ring, const struct webhook_terms *terms,
+                                int threads)
 {
     struct notifier *notifier = memory_zeroed(1, sizeof(*notifier) + (size_t) threads * sizeof(notifier->threads[0]));
     const struct background_job job = {.step = send_next, .context = notifier};
 
     notifier->pool = pool;
+    notifier->ring = ring;
     notifier->terms = *terms;
     notifier->terms.stop = &notifier->stop;
     atomic_init(&notifier->stop, false);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "access/key_ring.h"
 #include "base/compiler.h"
 #include "db/pool.h"
 #include "schedule/webhook.h"
@@ -16,10 +17,11 @@
 struct notifier;
 
 /*
- * Starts the threads. `terms` is copied; its `stop` is ignored. Its texts and `pool` must outlive the notifier. Returns
- * NULL if a thread cannot start.
+ * Starts the threads. `ring` decrypts the secrets of the notifications. `terms` is copied; its `stop` is ignored. Its
+ * texts, `pool` and `ring` must outlive the notifier. Returns NULL if a thread cannot start.
  */
-MUST_CHECK struct notifier *notifier_start(struct db_pool *pool, const struct webhook_terms *terms, int threads);
+MUST_CHECK struct notifier *notifier_start(struct db_pool *pool, struct key_ring *ring,
+                                           const struct webhook_terms *terms, int threads);
 
 /* Reports that a notification was added. Call it after the commit. NULL is allowed, here and below. */
 void notifier_wake(struct notifier *notifier);

@@ -10,6 +10,7 @@
 #include "db/scope.h"
 #include "export/kept_task.h"
 #include "schedule/notification.h"
+#include "schedule/notify_secret.h"
 #include "schedule/run.h"
 
 #define ANNOUNCE_CHANGE "pg_catalog.pg_notify('" SCHEDULE_CHANNEL "', '')"
@@ -137,17 +138,39 @@ struct row_values {
     char pending_from[24];
     char next_run_time[24];
     char secret[WEBHOOK_SECRET_SIZE]; /* for a new URL */
+    char *stored_secret;              /* the same as it is stored; NULL without a URL */
 };
 
 #define ROW_VALUE_COUNT 17
 
-/* Fills in the values of the columns as $1 to $17 of a statement. */
+/* Makes a secret for the notifications, if there are any. */
+static bool make_secret(const struct schedule_owner *owner, const struct schedule_definition *definition,
+                        struct row_values *texts, struct error *err)
+{
+    texts->secret[0] = '\0';
+    texts->stored_secret = NULL;
+    if (definition->notify_url == NULL)
+        return true;
+    webhook_new_secret(texts->secret);
+    texts->stored_secret = notify_secret_seal(owner->ring, owner->project_id, texts->secret, err);
+    return texts->stored_secret != NULL;
+}
+
+/* Wipes the secret and frees what fill_values has allocated. */
+static void end_values(struct row_values *texts)
+{
+    memory_wipe(texts->secret, sizeof(texts->secret));
+    memory_free_secret(texts->stored_secret);
+}
+
+/* Fills in the values of the columns as $1 to $17 of a statement. If it succeeds, call end_values later. */
 static bool fill_values(const struct schedule_owner *owner, const struct schedule_definition *definition, int64_t now,
                         struct row_values *texts, const char *values[ROW_VALUE_COUNT], struct error *err)
 {
     int64_t next = 0;
 
-    if (definition->enabled && !schedule_definition_next(definition, now, &next, err))
+    if ((definition->enabled && !schedule_definition_next(definition, now, &next, err))
+        || !make_secret(owner, definition, texts, err))
         return false;
     snprintf(texts->start_time, sizeof(texts->start_time), "%" PRId64, definition->start_time);
     snprintf(texts->keep, sizeof(texts->keep), "%d", definition->keep);
@@ -155,13 +178,11 @@ static bool fill_values(const struct schedule_owner *owner, const struct schedul
     snprintf(texts->credential_id, sizeof(texts->credential_id), "%" PRId64, owner->credential_id);
     snprintf(texts->pending_from, sizeof(texts->pending_from), "%" PRId64, now);
     snprintf(texts->next_run_time, sizeof(texts->next_run_time), "%" PRId64, next);
-    if (definition->notify_url != NULL)
-        webhook_new_secret(texts->secret);
     memcpy(values, (const char *[ROW_VALUE_COUNT]) {
         owner->project_id, owner->enterprise_projects, definition->name, definition->rule, definition->time_zone,
         texts->start_time, definition->enabled ? "true" : "false", texts->keep, definition->enterprise_project_id,
         texts->export_size, definition->request, definition->notify_url,
-        definition->notify_url == NULL ? NULL : texts->secret, owner->credential_id == 0 ? NULL : texts->credential_id,
+        texts->stored_secret, owner->credential_id == 0 ? NULL : texts->credential_id,
         texts->pending_from, next == 0 ? NULL : texts->next_run_time, NULL,
     }, sizeof(*values) * ROW_VALUE_COUNT);
     return true;
@@ -186,14 +207,13 @@ static bool insert(struct db *db, const struct schedule_owner *owner, const stru
     if (!fill_values(owner, definition, now, &texts, values, err))
         return false;
     row = db_query(db, DB_ONE_OR_NO_ROW, sql, ROW_VALUE_COUNT - 1, values, err);
-    if (row == NULL)
-        return false;
-    created = db_rows(row) == 1 ? true : name_is_taken(definition->name, err);
+    created = row != NULL && (db_rows(row) == 1 || name_is_taken(definition->name, err));
     if (created) {
         snprintf(ret_schedule_id, TEXT_UUID_LENGTH + 1, "%s", db_text(row, 0, "schedule_id"));
-        snprintf(ret_secret, WEBHOOK_SECRET_SIZE, "%s", definition->notify_url == NULL ? "" : texts.secret);
+        memcpy(ret_secret, texts.secret, sizeof(texts.secret));
     }
     db_result_free(row);
+    end_values(&texts);
     return created;
 }
 
@@ -275,12 +295,11 @@ static bool update(struct db *db, const char *schedule_id, const struct schedule
         return false;
     values[ROW_VALUE_COUNT - 1] = schedule_id;
     row = db_query(db, DB_ONE_OR_NO_ROW, sql, ROW_VALUE_COUNT, values, err);
-    if (row == NULL)
-        return false;
-    changed = db_rows(row) == 1 ? true : name_is_taken(definition->name, err);
+    changed = row != NULL && (db_rows(row) == 1 || name_is_taken(definition->name, err));
     if (changed)
         snprintf(ret_secret, WEBHOOK_SECRET_SIZE, "%s", db_boolean(row, 0, "is_new_secret") ? texts.secret : "");
     db_result_free(row);
+    end_values(&texts);
     return changed;
 }
 

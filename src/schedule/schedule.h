@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "access/key_ring.h"
 #include "base/compiler.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -40,6 +41,7 @@ struct schedule_owner {
     const char *project_id;
     int64_t credential_id;                /* 0: the operator, who may see everything in the project */
     const char *enterprise_projects; /* to export now: text[] in its input format; NULL: all */
+    struct key_ring *ring;           /* encrypts the secret of the notifications (notify_secret.h) */
 };
 
 /* Reads the clock of the database, which all processes share. */

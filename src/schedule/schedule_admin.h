@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "access/key_ring.h"
 #include "base/compiler.h"
 #include "base/error.h"
 #include "db/connection.h"
@@ -20,5 +21,8 @@ struct schedule_health {
 
 /* Reads the state of the schedules of all projects. */
 MUST_CHECK bool schedule_admin_health(struct db *db, struct schedule_health *ret_health, struct error *err);
+
+/* Encrypts the secrets of all notifications with the current key, in one transaction, also those that are plain. */
+MUST_CHECK bool schedule_admin_reseal(struct db *db, struct key_ring *ring, struct error *err);
 
 #endif

@@ -90,7 +90,8 @@ static int run(char **arguments)
 {
     const struct webhook_terms terms = read_terms(arguments);
     struct db_pool *pool = new_pool();
-    struct notifier *notifier = notifier_start(pool, &terms, atoi(arguments[3]));
+    struct key_ring *ring = key_ring_new("/no/key/file"); /* the secrets of the tests are plain */
+    struct notifier *notifier = notifier_start(pool, ring, &terms, atoi(arguments[3]));
 
     if (notifier == NULL)
         return EXIT_FAILURE;
@@ -100,6 +101,7 @@ static int run(char **arguments)
         return EXIT_FAILURE;
     notifier_wake(notifier);
     notifier_free(notifier);
+    key_ring_free(ring);
     db_pool_free(pool);
     print_counters();
     return EXIT_SUCCESS;

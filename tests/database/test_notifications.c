@@ -158,7 +158,7 @@ static void claims_a_notification(void)
     assert_string_equal(n->schedule_id, SCHEDULE "1");
     assert_string_equal(n->receiver, "a.example:443");
     assert_string_equal(n->url, URL_A);
-    assert_string_equal(n->secret, "whsec_1");
+    assert_string_equal(n->stored_secret, "whsec_1");
     assert_int_equal(n->attempt, 1);
     assert_true(holds("is_sending AND attempts = 1 AND last_error IS NULL"
                       " AND next_attempt_time BETWEEN now() + interval '10 s' AND now() + interval '30.001 s'"));
@@ -403,7 +403,7 @@ static void the_schedule_changes(void)
         " WHERE schedule_id = '" SCHEDULE "1'");
     n = claim("x");
     assert_string_equal(n->url, "https://c.example/");
-    assert_string_equal(n->secret, "whsec_3");
+    assert_string_equal(n->stored_secret, "whsec_3");
     deliver(n);
     end();
 }

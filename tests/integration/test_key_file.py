@@ -91,7 +91,7 @@ def test_a_secret_that_cannot_be_decrypted_stops_the_rotation(site, path):
     site.sql("INSERT INTO waybill.credential (project_id, access_key, sealed_secret)"
              " VALUES ('p', 'WBAKTEST', '0123456789abcdef:AAAA')")
     bad(site.waybill("key", "rotate"),
-        f"the secret of an access key cannot be decrypted: {path} does not have the key that encrypted the secret of"
+        f"a stored secret cannot be decrypted: {path} does not have the key that encrypted the secret of"
         " WBAKTEST")
     assert keys(path) == before
     assert site.sql("SELECT sealed_secret FROM waybill.credential") == [("0123456789abcdef:AAAA",)]

@@ -4,6 +4,7 @@ and test_webhook.py have the rules of the queue and of a transfer."""
 import http.client
 import json
 import os
+import re
 import socket
 import zlib
 
@@ -65,6 +66,13 @@ class Site:
         wait_until(lambda: self.sql("SELECT attempts FROM waybill.notification WHERE NOT is_sending") == [(attempts,)],
                    f"{attempts} attempts fail")
         assert error in self.sql("SELECT last_error FROM waybill.notification")[0][0]
+
+    def stored_secret(self):
+        return self.sql("SELECT notify_secret FROM waybill.export_schedule")[0][0]
+
+    def rotate(self):
+        done = self.made.site.waybill("key", "rotate")
+        assert done.returncode == 0, f"{done}"
 
     def make_due(self):
         """Ends the pause before the next attempt, without a wait."""
@@ -169,6 +177,62 @@ def test_receiver_that_comes_up_after_a_restart(site):
         assert json_of(request)["task_id"] == status["task_id"]
         assert request.is_signed_with(schedule["notify_secret"])
         wait_until(lambda: site.pending() == 0, "the notification is delivered")
+
+
+def test_the_secret_is_stored_encrypted(site):
+    """Each rotation of the key encrypts it again, and it stays the same for the receiver."""
+    with Receiver() as receiver:
+        schedule = site.add(receiver.url)
+        stored = [site.stored_secret()]
+        for count in (1, 2, 3):
+            site.run(schedule)
+            assert receiver.wait_for(count)[-1].is_signed_with(schedule["notify_secret"])
+            site.rotate()
+            stored.append(site.stored_secret())
+        assert len(set(stored)) == 4
+        assert all(re.fullmatch("[0-9a-f]{16}:[A-Za-z0-9+/]+=*", text) for text in stored), f"{stored}"
+
+
+def test_the_secret_of_an_installation_without_a_key_file(site):
+    """It is stored as it is, until the installation has a key file and `waybill key rotate` encrypts it."""
+    os.unlink(site.made.site.key_file)
+    with Receiver() as receiver:
+        schedule = site.add(receiver.url)
+        assert site.stored_secret() == schedule["notify_secret"]
+        site.made.site.make_keys()
+        site.run(schedule)
+        assert receiver.wait_for(1)[0].is_signed_with(schedule["notify_secret"])
+        site.rotate()
+        assert schedule["notify_secret"][6:] not in site.stored_secret()
+        site.run(schedule)
+        assert receiver.wait_for(2)[1].is_signed_with(schedule["notify_secret"])
+
+
+def test_a_key_file_that_is_missing_for_a_time(site):
+    """A notification waits until it can be signed. Its error does not name the path of the file."""
+    lost = site.made.site.key_file + ".lost"
+    with Receiver() as receiver:
+        schedule = site.add(receiver.url)
+        os.rename(site.made.site.key_file, lost)
+        site.run(schedule)
+        site.wait_for_attempts(1, "[access] key_file cannot be used")
+        assert not receiver.requests
+        os.rename(lost, site.made.site.key_file)
+        site.made.kill("one")
+        site.make_due()
+        site.begin()
+        assert receiver.wait_for(1)[0].is_signed_with(schedule["notify_secret"])
+
+
+def test_a_secret_that_was_moved_to_another_project(site):
+    with Receiver() as receiver:
+        site.add(receiver.url)
+        site.sql("UPDATE waybill.export_schedule SET project_id = 'p2', credential_id = NULL")
+        site.sql("UPDATE waybill.export_schedule SET next_run_time = now(), pending_from = now() - interval '1 day',"
+                 " start_time = date_trunc('milliseconds', now()), rule = 'FREQ=DAILY'")
+        site.sql("NOTIFY waybill_schedule, ''")
+        site.wait_for_attempts(1, "a stored secret cannot be decrypted")
+        assert not receiver.requests
 
 
 def test_kill_during_a_notification(site):

@@ -48,6 +48,8 @@ bool __wrap_notification_claim(struct db *db, struct notification **ret_notifica
     if (state.queued > 0) {
         state.queued--;
         *ret_notification = memory_zeroed(1, sizeof(**ret_notification));
+        (*ret_notification)->project_id = memory_copy_text("p");
+        (*ret_notification)->stored_secret = memory_copy_text("whsec_");
     } else {
         state.idle++;
     }
@@ -92,7 +94,7 @@ static void a_wake_up_wakes_all_threads(void)
     struct timespec until;
 
     clock_init_condition(&state.changed);
-    notifier = notifier_start(NULL, &terms, NOTIFIER_THREADS);
+    notifier = notifier_start(NULL, NULL, &terms, NOTIFIER_THREADS);
     assert_non_null(notifier);
     until = clock_timespec_after(NEVER_MS / 2);
     pthread_mutex_lock(&state.lock);
