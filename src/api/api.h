@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "access/access.h"
 #include "base/compiler.h"
@@ -45,6 +46,7 @@ struct api_call {
     struct http_request *request;
     struct http_response *response;
     struct identity identity;          /* empty if the route needs no credentials */
+    uint64_t revocations;              /* result of watches_revocations before the identity was checked */
     struct http_query query;
     const char *project_id;            /* likewise NULL */
     const char *id;                    /* of the task, file or schedule in the path or query; NULL if there is none */

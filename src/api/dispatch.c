@@ -75,6 +75,7 @@ static bool check_identity(struct api_call *call, const struct http_match *match
 
     api_link_begin(&link, call->request, match);
     credentials = read_credentials(call->request, route, link.link);
+    call->revocations = watches_revocations(call->api->watches);
     known = access_check(call->api->access, &credentials, err)
             && read_signed_body(call->request, route, &credentials, err)
             && access_identify(call->api->access, &credentials, &pause, &call->identity, err);

@@ -23,12 +23,6 @@ static bool find_awaited(struct api_call *call, const char *task_id, struct task
     return found;
 }
 
-/* Finds the task if the credentials of the caller are still valid. */
-static bool recheck(struct api_call *call, const char *task_id, struct task *ret_task, struct error *err)
-{
-    return access_recheck(call->api->access, &call->identity, err) && find_awaited(call, task_id, ret_task, err);
-}
-
 /* Waits until the next recheck, or until the deadline. Returns false if the wait must end now. */
 static bool wait_for_change(struct api_call *call, struct watch *watch, int64_t deadline)
 {
@@ -51,7 +45,10 @@ static bool wait_for_change(struct api_call *call, struct watch *watch, int64_t 
     return event != WATCH_STOPPING;
 }
 
-/* Waits for a task that export threads run. If the wait ends first, *ret_task is the task as it was last read. */
+/*
+ * Waits for a task that export threads run. If the wait ends first, *ret_task is the task as it was last read. The
+ * credentials were checked before this call. If they were revoked before the watch began, it reports a change at once.
+ */
 static bool await_threads(struct api_call *call, const char *task_id, struct api_wait wait, struct task *ret_task,
                           struct error *err)
 {
@@ -61,14 +58,15 @@ static bool await_threads(struct api_call *call, const char *task_id, struct api
     bool found;
 
     watch_begin(call->api->watches, &watch, task_id, wait.until_busy);
-    watch_caller(&watch, call->identity.credential_id);
-    for (;;) {
-        found = recheck(call, task_id, ret_task, err);
+    watch_caller(&watch, call->identity.credential_id, call->revocations);
+    do {
+        found = find_awaited(call, task_id, ret_task, err);
         if (!found || task_has_ended(ret_task) || clock_remaining_ms(deadline) == 0)
             break;
         if (!paused || !wait_for_change(call, &watch, deadline))
             break; /* not paused: the limit of waiting requests is reached */
-    }
+        found = access_recheck(call->api->access, &call->identity, err);
+    } while (found);
     if (paused)
         fastcgi_resume(call->request->exchange, FASTCGI_WAIT);
     watch_end(&watch);

@@ -10,6 +10,7 @@
 struct watches {
     pthread_mutex_t lock; /* for all below, and for the members of each watch */
     struct watch *first;
+    uint64_t revocations; /* counts those that were notified, and the times when some may have been missed */
     bool receiving; /* the process receives the notifications of other processes */
     bool stopping;
 };
@@ -50,11 +51,22 @@ void watches_notify(struct watches *watches, const char *task_id)
 void watches_notify_caller(struct watches *watches, int64_t caller_id)
 {
     pthread_mutex_lock(&watches->lock);
+    watches->revocations++;
     for (struct watch *watch = watches->first; watch != NULL; watch = watch->next) {
         if (watch->caller_id == caller_id && caller_id != 0)
             notify_watch(watch);
     }
     pthread_mutex_unlock(&watches->lock);
+}
+
+uint64_t watches_revocations(struct watches *watches)
+{
+    uint64_t revocations;
+
+    pthread_mutex_lock(&watches->lock);
+    revocations = watches->revocations;
+    pthread_mutex_unlock(&watches->lock);
+    return revocations;
 }
 
 void watches_notify_busy(struct watches *watches)
@@ -73,6 +85,7 @@ void watches_set_receiving(struct watches *watches, bool receiving)
 {
     pthread_mutex_lock(&watches->lock);
     watches->receiving = receiving;
+    watches->revocations++;
     for (struct watch *watch = receiving ? watches->first : NULL; watch != NULL; watch = watch->next)
         notify_watch(watch);
     pthread_mutex_unlock(&watches->lock);
@@ -108,10 +121,12 @@ void watch_begin(struct watches *watches, struct watch *watch, const char *task_
     pthread_mutex_unlock(&watches->lock);
 }
 
-void watch_caller(struct watch *watch, int64_t caller_id)
+void watch_caller(struct watch *watch, int64_t caller_id, uint64_t revocations)
 {
     pthread_mutex_lock(&watch->watches->lock);
     watch->caller_id = caller_id;
+    if (caller_id != 0 && watch->watches->revocations != revocations)
+        watch->changed = true;
     pthread_mutex_unlock(&watch->watches->lock);
 }
 

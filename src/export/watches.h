@@ -25,6 +25,9 @@ void watches_notify(struct watches *watches, const char *task_id);
 /* Reports that the credentials of a caller were revoked. The ID is that of watch_caller. */
 void watches_notify_caller(struct watches *watches, int64_t caller_id);
 
+/* Returns a number that grows with each report of a revocation, and whenever one may have been missed. */
+uint64_t watches_revocations(struct watches *watches);
+
 /*
  * Sets whether the process receives the notifications of other processes; initially it does not. When it starts to,
  * every watch reports WATCH_CHANGED, because earlier notifications may have been missed.
@@ -58,8 +61,13 @@ enum watch_event {
 
 /* `watches` and `watch` must remain valid until watch_end. Only a watch with `until_busy` reports WATCH_BUSY. */
 void watch_begin(struct watches *watches, struct watch *watch, const char *task_id, bool until_busy);
-/* From now on, the watch also reports that the credentials with this ID were revoked. 0 means none. */
-void watch_caller(struct watch *watch, int64_t caller_id);
+
+/*
+ * From now on, the watch also reports that the credentials with this ID were revoked. 0 means none. `revocations` is
+ * what watches_revocations returned before the credentials were found to be valid. If the number has changed since, the
+ * watch reports WATCH_CHANGED.
+ */
+void watch_caller(struct watch *watch, int64_t caller_id, uint64_t revocations);
 
 enum watch_event watch_wait(struct watch *watch, int timeout_ms);
 void watch_end(struct watch *watch);

@@ -10,13 +10,14 @@ from deadline import OwnClock, wait_until
 from faults import ASYNC, BODY, detoured, fleet  # noqa: F401
 from pgproxy import HOLD, Proxy
 from test_cgi import INSERT, LEASE_ID, CgiClient
-from test_wakeups import RECHECK, SOON, WAIT, Waits, cancel, deaf, listeners, log_statements, queries  # noqa: F401
+from test_wakeups import (  # noqa: F401
+    RECHECK, SOON, WAIT, Waits, cancel, deaf, listeners, log_statements, logged, queries
+)
 
 ACCEPT = {"export.threads": 0}
 ENDED = ("X-Auth-Token must be valid until the response", "has expired or was revoked")
-IDENTIFIED = "SET last_use_time"                     # the statement after the token was found, of a new token
-RECHECKED = "expire_time > now()) AND credential_id = "  # the token is looked at again
-FOUND = "task_id = $4::uuid"                         # the task is read
+IDENTIFIED = "SET last_use_time"         # the statement after the token was found, of a new token
+FOUND = "task_id = $4::uuid"             # the task is read
 CREATED = "INSERT INTO waybill.export_task"
 
 
@@ -157,7 +158,7 @@ def test_a_change_without_a_notification(listening, change):
     assert expect_ended(waits) < RECHECK + SOON
 
 
-@pytest.mark.parametrize("moment", [IDENTIFIED, RECHECKED, FOUND], ids=["identified", "rechecked", "found"])
+@pytest.mark.parametrize("moment", [IDENTIFIED, FOUND], ids=["identified", "found"])
 def test_revoked_before_the_wait(detoured, moment):  # noqa: F811
     """At each moment between the check of the token and the wait: no later event ends the wait in time."""
     made = detoured("early_" + str(len(moment)), ACCEPT, kind=Proxy, p1=5)
@@ -173,7 +174,7 @@ def test_revoked_before_the_wait(detoured, moment):  # noqa: F811
     expect_error(request.expect(), 401, "APIGW.0301", *ENDED)
 
 
-@pytest.mark.parametrize("moment", [IDENTIFIED, CREATED, RECHECKED], ids=["identified", "created", "rechecked"])
+@pytest.mark.parametrize("moment", [IDENTIFIED, CREATED, FOUND], ids=["identified", "created", "found"])
 def test_revoked_before_the_wait_of_a_create(detoured, moment):  # noqa: F811
     made = detoured("early_create_" + str(len(moment)), ACCEPT, kind=Proxy, p1=5)
     made.start()
@@ -186,6 +187,24 @@ def test_revoked_before_the_wait_of_a_create(detoured, moment):  # noqa: F811
     rule.release()
     response = request.expect()
     assert response.status == 200 and made.task(response.json()["task_id"], "state") == ("queued",), f"{response}"
+
+
+def test_a_wait_checks_the_token_again_when_it_is_woken(listening):
+    """Not before: the token has just been checked. A response without a wait needs no second check."""
+    made = listening("revoked_checks", "one")
+    mine = Caller(made)
+    task_id = mine.create_task(BODY, headers=ASYNC)
+
+    def checks():
+        return logged(made.site, rf"\] {made.site.database} LOG: .*expire_time > now\(\)\) AND credential_id = ")
+    waits = Waits(mine, task_id, 3)
+    most = waits.most_queries() - 3
+    assert checks() <= most, f"checked {checks()} times"
+    assert waits.expect(*cancel(made, task_id)) < SOON
+    before = checks()
+    assert before >= 3, f"checked {before} times"
+    assert mine.status(task_id, headers=WAIT).status == 200
+    assert checks() == before
 
 
 def test_a_cgi_program(fleet):  # noqa: F811

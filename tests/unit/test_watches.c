@@ -51,15 +51,18 @@ static void hears_of_its_caller(void)
 {
     struct watches *watches = watches_new();
     struct watch a, other, none;
+    uint64_t now;
 
     watch_begin(watches, &a, A, true);
     watch_begin(watches, &other, A, false);
     watch_begin(watches, &none, A, false);
     watches_notify_caller(watches, 7);
     assert_int_equal(event(&a), WATCH_TIMEOUT); /* not yet */
-    watch_caller(&a, 7);
-    watch_caller(&other, 8);
-    watch_caller(&none, 0);
+    now = watches_revocations(watches);
+    watch_caller(&a, 7, now);
+    watch_caller(&other, 8, now);
+    watch_caller(&none, 0, now);
+    assert_int_equal(event(&a), WATCH_TIMEOUT);
     watches_notify_caller(watches, 7);
     watches_notify_caller(watches, 0);
     assert_int_equal(event(&a), WATCH_CHANGED);
@@ -74,6 +77,40 @@ static void hears_of_its_caller(void)
     watch_end(&a);
     watch_end(&other);
     watch_end(&none);
+    watches_free(watches);
+}
+
+/*
+ * A revocation, or an interruption of the notifications, after the credentials were checked and before the watch began
+ * is reported, but not an earlier one, nor to a caller without an ID.
+ */
+static void hears_of_earlier_revocations(void)
+{
+    struct watches *watches = watches_new();
+
+    for (int what = 0; what < 3; what++) {
+        uint64_t before = watches_revocations(watches);
+        struct watch a, none;
+
+        if (what == 0)
+            watches_notify_caller(watches, 7);
+        else
+            watches_set_receiving(watches, what == 1);
+        watch_begin(watches, &a, A, false);
+        watch_begin(watches, &none, A, false);
+        watch_caller(&a, 7, before);
+        watch_caller(&none, 0, before);
+        assert_int_equal(event(&a), WATCH_CHANGED);
+        assert_int_equal(event(&a), WATCH_TIMEOUT);
+        assert_int_equal(event(&none), WATCH_TIMEOUT);
+        watch_caller(&a, 7, watches_revocations(watches));
+        assert_int_equal(event(&a), WATCH_TIMEOUT);
+        watches_notify(watches, A);
+        watch_caller(&a, 7, watches_revocations(watches));
+        assert_int_equal(event(&a), WATCH_CHANGED); /* what it has to report is not lost */
+        watch_end(&a);
+        watch_end(&none);
+    }
     watches_free(watches);
 }
 
@@ -255,6 +292,7 @@ int main(void)
 {
     CHECK(hears_of_its_task);
     CHECK(hears_of_its_caller);
+    CHECK(hears_of_earlier_revocations);
     CHECK(hears_that_notifications_are_heard_again);
     CHECK(hears_that_the_process_stops);
     CHECK(hears_that_threads_are_busy);
