@@ -93,7 +93,7 @@ static bool check_path(struct api_call *call, struct http_match *match, struct e
     for (size_t i = 0; i < HTTP_ROUTE_MAX_CAPTURES && match->captures[i] != NULL; i++) {
         char excerpt[TEXT_EXCERPT_SIZE];
 
-        text_excerpt(excerpt, match->captures[i], strlen(match->captures[i]));
+        (void) http_path_excerpt(excerpt, match->captures[i]);
         if (!text_percent_decode(match->captures[i], false))
             return error_set(err, ERROR_PARAMETER, "%s must be percent-encoded UTF-8 without U+0000, got %s",
                              i == 0 ? "project_id" : "the id in the path", excerpt);

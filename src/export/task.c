@@ -106,13 +106,13 @@ static void fill_text(char *out, size_t size, const char *text)
     snprintf(out, size, "%s", text == NULL ? "" : text);
 }
 
-/* `what` is "task" or "file". */
+/* `what` is "task" or "file". The message ends before a question mark in the id, like http_path_excerpt. */
 static bool not_found(const char *what, const char *id, struct error *err)
 {
     char excerpt[TEXT_EXCERPT_SIZE];
 
     return error_set(err, ERROR_NOT_FOUND, "%s_id: no such %s in this project, or it is not visible to you, got %s",
-                     what, what, text_excerpt(excerpt, id, strlen(id)));
+                     what, what, text_excerpt(excerpt, id, strcspn(id, "?")));
 }
 
 /*

@@ -45,6 +45,13 @@ static void capture(struct http_match *match, const char *pattern, const char *p
     }
 }
 
+const char *http_path_excerpt(char out[TEXT_EXCERPT_SIZE], const char *path)
+{
+    const char *mark = strcasestr(path, "%3F");
+
+    return text_excerpt(out, path, mark == NULL ? strlen(path) : (size_t) (mark - path));
+}
+
 bool http_match(struct http_match *match, const void *rows, size_t count, size_t row_size,
                 const struct http_request *request, struct error *err)
 {
@@ -69,7 +76,7 @@ bool http_match(struct http_match *match, const void *rows, size_t count, size_t
         return error_set(err, ERROR_METHOD, "the method for this path must be one of %s, got %s", match->allow,
                          text_excerpt(excerpt, request->method_name, strlen(request->method_name)));
     return error_set(err, ERROR_NO_API, "there is no API at the path %s",
-                     text_excerpt(excerpt, request->path, strlen(request->path)));
+                     http_path_excerpt(excerpt, request->path));
 }
 
 void http_match_end(struct http_match *match)

@@ -6,6 +6,7 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "http/request.h"
 
 #define HTTP_ROUTE_MAX_CAPTURES 2
@@ -29,5 +30,11 @@ struct http_match {
 MUST_CHECK bool http_match(struct http_match *match, const void *rows, size_t count, size_t row_size,
                            const struct http_request *request, struct error *err);
 void http_match_end(struct http_match *match);
+
+/*
+ * Like text_excerpt, for a path or a captured segment that is not decoded. It ends before an encoded question mark:
+ * what follows may be the query of a URL that was encoded as a whole, with the signature of a link.
+ */
+const char *http_path_excerpt(char out[TEXT_EXCERPT_SIZE], const char *path);
 
 #endif

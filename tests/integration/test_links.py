@@ -417,6 +417,14 @@ def test_no_signature_is_logged(keyed):
         for headers in ({"X-Auth-Token": "unknown"}, {"X-Auth-Token": api.token}):
             follow(api.client, url, headers=headers)
             follow(api.client, url, "PUT", headers=headers)
+    # The ? is encoded, so that the query is a part of the path. Then there is no link, and no file.
+    for url, codes in ((link.path + "%3F" + link.query[1:], (401, 404)),
+                       (link.path + "%3f" + link.query[1:] + "%zz", (401, 400)),
+                       (link.path + "%3F" + link.query[1:] + "/", (404, 404))):
+        responses = [follow(api.client, url, headers=headers) for headers in ({}, {"X-Auth-Token": api.token})]
+        assert tuple(response.status for response in responses) == codes
+        for response in responses:
+            assert link["signature"][:16] not in response.body.decode()
     api.status(status["task_id"])
     log = keyed.process.log_text()
     assert "operation=download" in log and "status=403" in log

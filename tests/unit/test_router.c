@@ -137,6 +137,23 @@ static void quotes_a_hostile_path(void)
     http_match_end(&found);
 }
 
+/* The query of a URL that was encoded as a whole may be a secret. */
+static void quotes_no_encoded_query(void)
+{
+    static const char *const paths[] = {"/a%2F/b", "/a%2F/b%3Fx=SECRET", "/a%2F/b%3fx=SECRET%3F"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        char excerpt[TEXT_EXCERPT_SIZE];
+        struct http_match found;
+        struct error err;
+
+        assert_string_equal(http_path_excerpt(excerpt, paths[i]), "\"/a%2F/b\"");
+        assert_false(match(&found, HTTP_GET, paths[i], &err));
+        check_refusal(&err, ERROR_NO_API, "the path \"/a%2F/b\"");
+        http_match_end(&found);
+    }
+}
+
 /* Such a route is a bug: the process ends before it writes beyond the array. */
 static void refuses_a_route_with_too_many_captures(void)
 {
@@ -168,6 +185,7 @@ int main(void)
     CHECK_EACH(no_such_path, missing_cases, path);
     CHECK_EACH(no_such_method, allow_cases, path);
     CHECK(quotes_a_hostile_path);
+    CHECK(quotes_no_encoded_query);
     CHECK(refuses_a_route_with_too_many_captures);
     return check_run("http/router");
 }
