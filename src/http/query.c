@@ -66,7 +66,7 @@ bool http_query_mentions(const char *text, const char *name)
     bool found = false;
     char *pair;
 
-    while (!found && (pair = strsep(&rest, "&")) != NULL) {
+    while (!found && (pair = text_next_pair(&rest)) != NULL) {
         pair[strcspn(pair, "=")] = '\0';
         found = text_percent_decode(pair, true) && strcmp(pair, name) == 0;
     }
