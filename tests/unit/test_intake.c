@@ -418,6 +418,15 @@ static void expect_body(struct connection *connection, const char *body)
     assert_memory_equal(got, body, length);
 }
 
+/* Takes a request, and checks the body that has been received with it. */
+static void expect_whole(struct setting *setting, const char *body)
+{
+    struct connection *connection = taken(setting);
+
+    expect_body(connection, body);
+    connection_free(connection);
+}
+
 static void takes_a_whole_request(void)
 {
     static const char all[] = WHOLE "\1\5\0\1\0\3\1\0" "abcp" GET_VALUES "\1\5\0\1\0\2\0\0" "de" PEER_STDIN_END;
@@ -470,16 +479,13 @@ static void takes_it_as_soon_as_possible(const void *row)
 {
     const struct whole_case *c = row;
     const struct intake_limits limits = with_whole(6);
-    struct connection *connection;
     struct setting setting;
     int peer;
 
     begin(&setting, &limits);
     peer = peer_connect(setting.path);
     peer_send(peer, c->data, c->length);
-    connection = taken(&setting);
-    expect_body(connection, c->body);
-    connection_free(connection);
+    expect_whole(&setting, c->body);
     close(peer);
     end(&setting);
 }
@@ -488,7 +494,6 @@ static void takes_it_as_soon_as_possible(const void *row)
 static void awaits_the_end_of_a_full_body(void)
 {
     const struct intake_limits limits = with_whole(6);
-    struct connection *connection;
     struct setting setting;
     int peer;
 
@@ -498,9 +503,7 @@ static void awaits_the_end_of_a_full_body(void)
     await_receipt(peer);
     expect_service(&setting, "MEANWHILE");
     PEER_SEND(peer, PEER_STDIN_END);
-    connection = taken(&setting);
-    expect_body(connection, "abcdef");
-    connection_free(connection);
+    expect_whole(&setting, "abcdef");
     close(peer);
     end(&setting);
 }
@@ -595,7 +598,6 @@ static void bounds_incomplete_bodies(void)
 static void completes_a_body_while_closing(void)
 {
     const struct intake_limits limits = with_whole(10);
-    struct connection *connection;
     struct setting setting;
     int peer;
 
@@ -605,9 +607,7 @@ static void completes_a_body_while_closing(void)
     expect_service(&setting, "MEANWHILE");
     intake_close(setting.intake);
     PEER_SEND(peer, "y" PEER_STDIN_END);
-    connection = taken(&setting);
-    expect_body(connection, "xy");
-    connection_free(connection);
+    expect_whole(&setting, "xy");
     assert_null(taken(&setting));
     close(peer);
     end(&setting);
