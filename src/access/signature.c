@@ -210,16 +210,6 @@ bool signature_check(const struct signature *signature, const struct signature_r
     return check_names(signature, request, err) && check_date(request, now, err);
 }
 
-static void append_encoded(struct buffer *out, const char *text)
-{
-    for (size_t plain; *text != '\0'; text += plain) {
-        plain = strspn(text, LOWER_CASE UPPER_CASE DIGITS "-_.~");
-        buffer_append(out, text, plain);
-        if (text[plain] != '\0')
-            buffer_printf(out, "%%%02X", (unsigned char) text[plain++]);
-    }
-}
-
 /* Appends the path with each segment decoded and encoded again, and a slash at its end. */
 static bool append_path(struct buffer *out, const char *path, struct error *err)
 {
@@ -230,7 +220,7 @@ static bool append_path(struct buffer *out, const char *path, struct error *err)
     while (decoded && (segment = strsep(&rest, "/")) != NULL) {
         decoded = text_percent_decode(segment, false);
         if (decoded)
-            append_encoded(out, segment);
+            buffer_append_encoded(out, segment);
         if (decoded && (rest != NULL || out->data[out->length - 1] != '/'))
             buffer_append_text(out, "/");
     }
@@ -259,9 +249,9 @@ static void append_pairs(struct buffer *out, struct pair *pairs, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
             buffer_append_text(out, "&");
-        append_encoded(out, pairs[i].name);
+        buffer_append_encoded(out, pairs[i].name);
         buffer_append_text(out, "=");
-        append_encoded(out, pairs[i].value);
+        buffer_append_encoded(out, pairs[i].value);
     }
 }
 

@@ -37,11 +37,11 @@ void buffer_append_encoded(struct buffer *buffer, const char *text)
 {
     static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 
-    for (; *text != '\0'; text++) {
-        if (strchr(unreserved, *text) != NULL)
-            buffer_append(buffer, text, 1);
-        else
-            buffer_printf(buffer, "%%%02X", (unsigned char) *text);
+    for (size_t plain; *text != '\0'; text += plain) {
+        plain = strspn(text, unreserved);
+        buffer_append(buffer, text, plain);
+        if (text[plain] != '\0')
+            buffer_printf(buffer, "%%%02X", (unsigned char) text[plain++]);
     }
 }
 
