@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 #define RANDOM_SIZE 32
@@ -49,11 +50,16 @@ bool token_identify(struct db *db, const char *token, struct identity *ret_ident
 bool token_create(struct db *db, const struct credential_spec *spec, char ret_token[TOKEN_SIZE], struct error *err)
 {
     unsigned char secret[RANDOM_SIZE];
-    char hash[2 * SHA256_SIZE + 1];
+    char token[TOKEN_SIZE] = PREFIX, hash[2 * SHA256_SIZE + 1];
+    bool added;
 
     random_bytes(secret, sizeof(secret));
-    memcpy(ret_token, PREFIX, strlen(PREFIX));
-    text_hex(ret_token + strlen(PREFIX), secret, sizeof(secret));
-    hash_token(ret_token, hash);
-    return credential_add_token(db, spec, hash, err);
+    text_hex(token + strlen(PREFIX), secret, sizeof(secret));
+    hash_token(token, hash);
+    added = credential_add_token(db, spec, hash, err);
+    if (added)
+        memcpy(ret_token, token, sizeof(token));
+    memory_wipe(secret, sizeof(secret));
+    memory_wipe(token, sizeof(token));
+    return added;
 }

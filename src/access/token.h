@@ -22,7 +22,7 @@ MUST_CHECK bool token_is_own(const char *token);
  */
 MUST_CHECK bool token_identify(struct db *db, const char *token, struct identity *ret_identity, struct error *err);
 
-/* Creates a token. */
+/* Creates a token. Wipe it after use. */
 MUST_CHECK bool token_create(struct db *db, const struct credential_spec *spec, char ret_token[TOKEN_SIZE],
                              struct error *err);
 

@@ -80,7 +80,7 @@ bool base64_decode(unsigned char *out, const char *text, size_t *ret_length)
     again = memory_zeroed(BASE64_SIZE((size_t) decoded), 1);
     base64_encode(again, out, (size_t) decoded - padding);
     same = strcmp(again, text) == 0;
-    free(again);
+    memory_free_secret(again); /* the text may be one */
     if (same)
         *ret_length = (size_t) decoded - padding;
     return same;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "access/token.h"
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/credential.h"
 #include "cli/options.h"
@@ -23,6 +24,7 @@ static bool create_token(int argc, char **argv, const struct config *config, str
     free(enterprise_projects);
     if (created)
         puts(token);
+    memory_wipe(token, sizeof(token));
     return created;
 }
 

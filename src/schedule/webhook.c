@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/hosts.h"
+#include "base/memory.h"
 #include "http/outgoing.h"
 
 #define URL_NAME "notify_url" /* in messages */
@@ -88,6 +89,7 @@ bool webhook_sign(const struct webhook_message *message, int64_t timestamp, char
     buffer_printf(&signed_content, "%s.%" PRId64 ".", message->id, timestamp);
     buffer_append_text(&signed_content, message->body);
     digest_hmac_sha256(key, key_length, signed_content.data, signed_content.length, code);
+    memory_wipe(key, sizeof(key));
     buffer_free(&signed_content);
     strcpy(out, "v1,");
     base64_encode(out + strlen(out), code, sizeof(code));

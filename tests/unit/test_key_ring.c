@@ -1,5 +1,6 @@
 /* The keys of [access] key_file: base/cipher.c, access/key_file.c and access/key_ring.c. */
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,25 @@
 
 #define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=" /* the bytes 0 to 31 */
 #define OTHER_KEY "//////////////////////////////////////////8="
+
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+
+/* While `on` is set, `count` is the number of freed blocks that contain a key of the file or a secret. */
+static struct {
+    bool on;
+    int count;
+} watch;
+
+void __wrap_free(void *memory)
+{
+    static const char bytes[] = "\x08\x09\x0A\x0B\x0C\x0D\x0E\x0F"; /* of KEY */
+    static const char *const secrets[] = {KEY, bytes, "the secret"};
+
+    for (size_t i = 0; memory != NULL && watch.on && i < ARRAY_SIZE(secrets); i++)
+        watch.count += memmem(memory, malloc_usable_size(memory), secrets[i], strlen(secrets[i])) != NULL;
+    __real_free(memory);
+}
 
 static const unsigned char key[CIPHER_KEY_SIZE] = "0123456789abcdef0123456789abcdef";
 
@@ -265,6 +285,31 @@ static void secrets_are_sealed(void)
     free(path);
 }
 
+/* No freed memory has a key of the file, in base64 or decoded, or a secret. */
+static void secrets_are_wiped(void)
+{
+    char *path = scratch_write("wipe.key", BYTES("0123456789abcdef 1 " KEY "\n"));
+    char signature[KEY_RING_SIGNATURE_SIZE], *sealed, *secret;
+    struct key_ring *ring = key_ring_new(path);
+    struct error err;
+
+    watch.count = 0;
+    watch.on = true;
+    sealed = key_ring_seal(ring, "c", "the secret", &err);
+    check_good(sealed != NULL, &err);
+    secret = key_ring_unseal(ring, "c", sealed, &err);
+    check_good(secret != NULL, &err);
+    memory_free_secret(secret);
+    assert_null(key_ring_unseal(ring, "another", sealed, &err));
+    check_good(key_ring_sign(ring, "text", signature, &err), &err);
+    key_ring_free(ring);
+    check_good(key_file_rotate(path, &err), &err);
+    watch.on = false;
+    assert_int_equal(watch.count, 0);
+    free(sealed);
+    free(path);
+}
+
 /* Replaces the content of a file of the same length. */
 static void rewrite(const char *path, const char *text)
 {
@@ -380,6 +425,7 @@ int main(void)
     CHECK(a_rotation_keeps_the_previous_key);
     CHECK(a_ring_needs_the_file);
     CHECK(secrets_are_sealed);
+    CHECK(secrets_are_wiped);
     CHECK(follows_the_file);
     CHECK(texts_are_signed);
     CHECK(the_previous_key_is_limited);
