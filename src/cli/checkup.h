@@ -40,10 +40,10 @@ void checkup_inventory(struct checkup *checkup);
 /* The schedules, the time zone database, and the hosts of notifications. */
 void checkup_schedules(struct checkup *checkup);
 
-/* Keystone, if it is the identity service: its CA file, and whether it answers. */
+/* The key file; and Keystone, if it is the identity service: its CA file, and whether it answers. */
 void checkup_access(struct checkup *checkup);
 
-/* The connection of the owner, which `waybill migrate` and `waybill token` use. */
+/* The connection of the owner, which `waybill migrate`, `waybill token` and `waybill key` use. */
 void checkup_owner(struct checkup *checkup);
 
 #endif

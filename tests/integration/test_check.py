@@ -9,7 +9,7 @@ from faults import fleet  # noqa: F401
 from service import MIGRATIONS, Site
 
 SUBJECTS = ["configuration", "database", "schema", "privileges", "clock", "inventory", "rows", "values", "owner",
-            "schedules", "scheduler", "tzdata", "notifications", "keystone", "files", "socket"]
+            "schedules", "scheduler", "tzdata", "notifications", "keys", "keystone", "files", "socket"]
 LINE = re.compile(r"(ok|warning|failed|skipped) +([a-z]+) +(\S.*)")
 
 
@@ -55,6 +55,7 @@ def test_every_check_succeeds(site):
     assert "waybill_owner" in found["owner"][1]
     assert found["schedules"][1] == "0 enabled" and found["scheduler"][1] == "no schedule is overdue"
     assert found["notifications"][1] == "off: [notify] hosts is empty"
+    assert found["keys"][1].startswith(f"off: {site.key_file} does not exist")
     assert found["keystone"][1] == "off: [access] provider is none"
     assert site.files in found["files"][1] and "GiB left" in found["files"][1]
 
@@ -81,6 +82,31 @@ def test_a_password_that_all_can_read(site):
     assert "Xyzzy42" not in str(found)
     os.chmod(site.config, 0o640)
     expect(check(site), "ok", "configuration")
+
+
+def test_a_key_file(site):
+    site.make_keys()
+    assert check(site)["keys"] == ("ok", site.key_file)
+    site.waybill("key", "rotate")
+    assert check(site)["keys"] == ("ok", site.key_file)
+    os.chmod(site.key_file, 0o644)
+    expect(check(site), "warning", "keys", site.key_file, "chmod o-rwx")
+
+
+def test_a_key_file_that_is_malformed(site):
+    with open(site.key_file, "w", encoding="ascii") as file:
+        file.write("0123456789abcdef 1 Xyzzy42\n")
+    os.chmod(site.key_file, 0o640)
+    found = check(site, status=1)
+    expect(found, "failed", "keys", "the file has not the form", "[access] key_file")
+    assert "Xyzzy42" not in str(found)
+
+
+def test_a_key_file_that_can_not_be_read(site):
+    """Unlike a file that does not exist. Root can read every file, but not a file as a directory."""
+    path = os.path.join(site.config, "access.key")
+    site.write_config({"access.key_file": path})
+    expect(check(site, status=1), "failed", "keys", f"{path}: Not a directory", "[access] key_file")
 
 
 def test_no_database(site):
