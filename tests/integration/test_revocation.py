@@ -9,6 +9,7 @@ from api import Api, expect_error
 from deadline import OwnClock, wait_until
 from faults import ASYNC, BODY, detoured, fleet  # noqa: F401
 from pgproxy import HOLD, Proxy
+from signing import SignedApi, create_key
 from test_cgi import INSERT, LEASE_ID, CgiClient
 from test_wakeups import (  # noqa: F401
     RECHECK, SOON, WAIT, Waits, cancel, deaf, listeners, log_statements, logged, queries
@@ -70,11 +71,21 @@ def listening(fleet):  # noqa: F811
     return begin
 
 
-def expect_ended(waits):
+def expect_ended(waits, mentions=ENDED):
     took = waits.expect(401)
     for answer in waits.answers:
-        expect_error(answer, 401, "APIGW.0301", *ENDED)
+        expect_error(answer, 401, "APIGW.0301", *mentions)
     return took
+
+
+def test_an_access_key(listening):
+    made = listening("revoked_key", "one")
+    api = SignedApi(made.site, made.processes["one"].client, "p1", create_key(made.site, "p1"))
+    waits = Waits(api, api.create_task(BODY, headers=ASYNC), 2)
+    done = made.site.waybill("key", "revoke", api.key.access_key)
+    assert done.returncode == 0, f"{done}"
+    took = expect_ended(waits, ("the access key must be valid until the response", ENDED[1]))
+    assert took < SOON, f"answered after {took} seconds"
 
 
 def test_waits_for_a_status(listening):
