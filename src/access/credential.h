@@ -25,8 +25,8 @@ enum credential_kind {
 /* A valid credential: it has neither expired nor been revoked. */
 struct credential {
     struct identity identity;
-    bool use_is_recorded;         /* its last use was recorded in this hour */
-    char *sealed_secret;          /* of an access key, as key_ring_seal has returned it; NULL for a token */
+    bool use_is_recorded; /* its last use was recorded in this hour */
+    char *sealed_secret;  /* of an access key, as key_ring_seal has returned it; NULL for a token */
 };
 
 /* Frees the members and empties the credential. */

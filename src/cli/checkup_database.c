@@ -198,11 +198,11 @@ void checkup_owner(struct checkup *checkup)
     struct db_result *row = db == NULL ? NULL : query_row(db, sql, &err);
 
     if (row == NULL)
-        checkup_add_error(checkup, FINDING_WARNING, "owner", &err, "`waybill migrate` and `waybill token` need a"
-                          " working [database] owner_conninfo");
+        checkup_add_error(checkup, FINDING_WARNING, "owner", &err, "`waybill migrate`, `waybill token` and `waybill"
+                          " key` need a working [database] owner_conninfo");
     else if (!db_boolean(row, 0, "is_owner"))
-        checkup_add(checkup, FINDING_WARNING, "owner", "%s does not own the schema: `waybill migrate` and `waybill"
-                    " token` need waybill_owner in [database] owner_conninfo", db_text(row, 0, "role"));
+        checkup_add(checkup, FINDING_WARNING, "owner", "%s does not own the schema: `waybill migrate`, `waybill token`"
+                    " and `waybill key` need waybill_owner in [database] owner_conninfo", db_text(row, 0, "role"));
     else
         checkup_add(checkup, FINDING_OK, "owner", "%s", db_text(row, 0, "role"));
     db_result_free(row);

@@ -20,7 +20,7 @@ struct job {
     int export_size;
     const char *request;
     const char *time_zone;
-    int64_t credential_id; /* 0: the operator */
+    int64_t credential_id; /* 0: not stored: the operator, or a caller that an identity service has identified */
 };
 
 /* The columns of waybill.export_schedule, under the alias `schedule`, that job_read reads. */

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "db/scope.h"
 #include "db/query.h"
+#include "db/scope.h"
 #include "export/kept_task.h"
 #include "schedule/job.h"
 #include "schedule/schedule.h"

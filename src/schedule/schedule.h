@@ -39,7 +39,7 @@ void schedule_clear(struct schedule *schedule);
 /* Who makes or changes a schedule. Its runs have the grants of the credential. */
 struct schedule_owner {
     const char *project_id;
-    int64_t credential_id;                /* 0: the operator, who may see everything in the project */
+    int64_t credential_id;           /* 0: none is stored; the runs then have all grants in the project */
     const char *enterprise_projects; /* to export now: text[] in its input format; NULL: all */
     struct key_ring *ring;           /* encrypts the secret of the notifications (notify_secret.h) */
 };
