@@ -2,8 +2,6 @@
 
 #include <assert.h>
 #include <openssl/evp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/digest.h"
@@ -14,17 +12,15 @@
 
 _Static_assert(NONCE_SIZE + TAG_SIZE == CIPHER_OVERHEAD, "cipher.h must state the size of the nonce and the tag");
 
-/* Returns a context after a call that fails only if libcrypto cannot get memory. */
+/* Returns a context that has authenticated the text `context`. */
 static EVP_CIPHER_CTX *begin(const unsigned char *key, const unsigned char *nonce, const char *context, int encrypt)
 {
     EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
     int ignored;
 
-    if (cipher == NULL || EVP_CipherInit_ex(cipher, EVP_aes_256_gcm(), NULL, key, nonce, encrypt) != 1
-        || EVP_CipherUpdate(cipher, NULL, &ignored, (const unsigned char *) context, (int) strlen(context)) != 1) {
-        fputs("waybill: libcrypto failed\n", stderr);
-        abort();
-    }
+    check_libcrypto(cipher != NULL);
+    check_libcrypto(EVP_CipherInit_ex(cipher, EVP_aes_256_gcm(), NULL, key, nonce, encrypt));
+    check_libcrypto(EVP_CipherUpdate(cipher, NULL, &ignored, (const unsigned char *) context, (int) strlen(context)));
     return cipher;
 }
 
@@ -33,16 +29,13 @@ void cipher_encrypt(const unsigned char key[CIPHER_KEY_SIZE], const char *contex
 {
     EVP_CIPHER_CTX *cipher;
     int written, last;
-    bool good;
 
     assert(length <= MAX_LENGTH);
     random_bytes(out, NONCE_SIZE);
     cipher = begin(key, out, context, 1);
-    good = EVP_CipherUpdate(cipher, out + NONCE_SIZE, &written, data, (int) length) == 1
-           && EVP_CipherFinal_ex(cipher, out + NONCE_SIZE + written, &last) == 1
-           && EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, TAG_SIZE, out + NONCE_SIZE + length) == 1;
-    assert(good && (size_t) written + (size_t) last == length);
-    (void) good;
+    check_libcrypto(EVP_CipherUpdate(cipher, out + NONCE_SIZE, &written, data, (int) length));
+    check_libcrypto(EVP_CipherFinal_ex(cipher, out + NONCE_SIZE + written, &last));
+    check_libcrypto(EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, TAG_SIZE, out + NONCE_SIZE + length));
     EVP_CIPHER_CTX_free(cipher); /* wipes the key */
 }
 

@@ -10,8 +10,7 @@
 
 #include "base/memory.h"
 
-/* libcrypto fails here only if it cannot get memory, or random numbers from the kernel. */
-static void check_libcrypto(int good)
+void check_libcrypto(int good)
 {
     if (good != 1) {
         fputs("waybill: libcrypto failed\n", stderr);

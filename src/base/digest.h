@@ -10,6 +10,12 @@
 
 #define SHA256_SIZE 32
 
+/*
+ * Ends the process if `good` is not 1, the result of a call of libcrypto that fails only if it cannot get memory, or
+ * random numbers from the kernel. base/cipher.c uses it too.
+ */
+void check_libcrypto(int good);
+
 /* An incremental SHA-256. */
 struct digest;
 
