@@ -41,6 +41,7 @@ enum db_notification_result db_next_notification(struct db *db, int wake, int ti
     }
     snprintf(ret_notification->channel, DB_NOTIFICATION_SIZE, "%s", notification->relname);
     snprintf(ret_notification->payload, DB_NOTIFICATION_SIZE, "%s", notification->extra);
+    ret_notification->is_own = notification->be_pid == PQbackendPID(db->connection);
     PQfreemem(notification);
     return DB_NOTIFICATION_RECEIVED;
 }

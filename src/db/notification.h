@@ -13,6 +13,7 @@
 struct db_notification {
     char channel[DB_NOTIFICATION_SIZE];
     char payload[DB_NOTIFICATION_SIZE]; /* cut if it is too long */
+    bool is_own;                        /* the same connection has sent it */
 };
 
 /* Subscribes the connection to a channel, in addition to others. `channel` is an SQL identifier. */

@@ -175,6 +175,22 @@ struct db_result *db_query_prepared(struct db *db, enum db_expect expect, const 
     return receive(db, sent, expect, err);
 }
 
+struct db_result *db_query_after(struct db *db, const char *before, enum db_expect expect, const char *sql,
+                                 size_t count, const char *const *values, struct error *err)
+{
+    char first[PREPARED_NAME_SIZE], second[PREPARED_NAME_SIZE];
+    bool sent;
+
+    assert(PQtransactionStatus(db->connection) != PQTRANS_INTRANS);
+    if (!prepare(db, before, first, err) || !prepare(db, sql, second, err))
+        return NULL;
+    sent = db_begin_pipeline(db)
+           && (PQpipelineStatus(db->connection) == PQ_PIPELINE_ON || PQenterPipelineMode(db->connection) == 1)
+           && PQsendQueryPrepared(db->connection, first, 0, NULL, NULL, NULL, 0) == 1
+           && PQsendQueryPrepared(db->connection, second, (int) count, values, NULL, NULL, 0) == 1;
+    return receive(db, sent, expect, err);
+}
+
 bool db_execute(struct db *db, const char *sql, size_t count, const char *const *values, int64_t *ret_changed,
                 struct error *err)
 {

@@ -45,6 +45,13 @@ MUST_CHECK struct db_result *db_query_built(struct db *db, enum db_expect expect
 MUST_CHECK struct db_result *db_query_prepared(struct db *db, enum db_expect expect, const char *sql, size_t count,
                                                const char *const *values, struct error *err);
 
+/*
+ * Like db_query_prepared, in one transaction and one round trip with the statement `before`, which runs first. `before`
+ * is a constant like `sql`, has no parameters, and its rows are discarded. Must not be called in a transaction.
+ */
+MUST_CHECK struct db_result *db_query_after(struct db *db, const char *before, enum db_expect expect, const char *sql,
+                                            size_t count, const char *const *values, struct error *err);
+
 /* Like db_query with DB_NOTHING. *ret_changed is the number of changed rows; the pointer may be NULL. */
 MUST_CHECK bool db_execute(struct db *db, const char *sql, size_t count, const char *const *values,
                            int64_t *ret_changed, struct error *err);

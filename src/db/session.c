@@ -5,7 +5,8 @@
  * can end a session early. Other settings stay as they are, for these reasons:
  *
  * - enable_*, *_cost, geqo*, *_collapse_limit, work_mem, max_parallel_*, plan_cache_mode, constraint_exclusion and the
- *   like: they select among equivalent plans. The administrator tunes them.
+ *   like: they select among equivalent plans. The administrator tunes them. The exception are sessions that keep plans
+ *   (prefers_indexes).
  * - synchronize_seqscans: no statement relies on the order of rows without an ORDER BY.
  * - array_nulls: db_array_literal quotes each element. backslash_quote, escape_string_warning: no text of this program
  *   and no literal of libpq has a quote after a backslash.
@@ -121,6 +122,8 @@ bool db_pin_session(struct db *db, const struct db_settings *settings, struct er
      */
     buffer_append_text(&script, "BEGIN ISOLATION LEVEL READ COMMITTED;");
     append_pins(&script, PQserverVersion(db->connection));
+    if (settings->prefers_indexes)
+        buffer_append_text(&script, "SET enable_seqscan = off;");
     if (settings->role != NULL)
         buffer_printf(&script, "SET ROLE %s;", settings->role);
     db_append_scope_statement(&script);

@@ -10,6 +10,7 @@ struct db_settings db_settings_for_service(const struct config *config)
         .conninfo = config->conninfo,
         .application_name = "waybill",
         .time_zone = "UTC",
+        .prefers_indexes = true,
         .connect_timeout_ms = config->connect_timeout_ms,
         .query_timeout_ms = config->query_timeout_ms,
     };
@@ -27,6 +28,7 @@ struct db_settings db_settings_for_owner(const struct config *config)
 {
     struct db_settings settings = db_settings_for_service(config);
 
+    settings.prefers_indexes = false;
     if (config->owner_conninfo[0] != '\0')
         settings.conninfo = config->owner_conninfo;
     settings.query_timeout_ms = OWNER_TIMEOUT_MS;
@@ -48,6 +50,7 @@ struct db_settings db_settings_for_inventory(const struct config *config)
 {
     struct db_settings settings = db_settings_for_service(config);
 
+    settings.prefers_indexes = false;
     if (config->inventory_conninfo[0] != '\0')
         settings.conninfo = config->inventory_conninfo;
     settings.application_name = "waybill export";

@@ -5,11 +5,11 @@
 #include "inventory/contract.h"
 #include "inventory/load_time.h"
 
-/* Sets the time zone until the end of the transaction. */
-static bool set_time_zone(struct db *db, const char *time_zone, struct error *err)
+/* Sets the time zone until the end of the transaction, and lets the planner read a table without an index. */
+static bool set_environment(struct db *db, const char *time_zone, struct error *err)
 {
-    struct db_result *row = db_query_prepared(db, DB_ONE_ROW, "SELECT set_config('TimeZone', $1, true)", 1, &time_zone,
-                                              err);
+    static const char sql[] = "SELECT set_config('TimeZone', $1, true), set_config('enable_seqscan', 'on', true)";
+    struct db_result *row = db_query_prepared(db, DB_ONE_ROW, sql, 1, &time_zone, err);
     bool set = row != NULL;
 
     db_result_free(row);
@@ -68,7 +68,7 @@ bool inventory_page_read(struct db *db, const struct inventory_query *query, int
     struct inventory_page page = {0};
 
     if (db_begin_snapshot(db, err)
-        && set_time_zone(db, time_zone, err)
+        && set_environment(db, time_zone, err)
         && contract_check_query(db, query, err)
         && read_page(db, query, offset, &page, err)
         && db_commit(db, err)) {

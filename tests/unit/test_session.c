@@ -49,11 +49,13 @@ bool __wrap_db_fail(struct db *db, const PGresult *result, struct error *err)
 }
 
 static const char *session_role;
+static bool session_prefers_indexes;
 
 static const char *script_for(int version, int query_timeout_ms)
 {
     const struct db_settings settings = {
-        .time_zone = "Etc/GMT+5", .query_timeout_ms = query_timeout_ms, .role = session_role};
+        .time_zone = "Etc/GMT+5", .query_timeout_ms = query_timeout_ms, .role = session_role,
+        .prefers_indexes = session_prefers_indexes};
     struct db db = {0};
     struct error err;
 
@@ -81,6 +83,15 @@ static void the_role(void)
     session_role = "waybill_worker";
     assert_non_null(strstr(script_for(150004, 4000), "SET ROLE waybill_worker;"));
     session_role = NULL;
+}
+
+/* Only sessions whose plans are kept. */
+static void plans_that_are_kept(void)
+{
+    assert_null(strstr(script_for(150004, 4000), "enable_seqscan"));
+    session_prefers_indexes = true;
+    assert_non_null(strstr(script_for(150004, 4000), "SET enable_seqscan = off;"));
+    session_prefers_indexes = false;
 }
 
 static const struct version_case {
@@ -122,6 +133,7 @@ int main(void)
 
     CHECK(the_script);
     CHECK(the_role);
+    CHECK(plans_that_are_kept);
     CHECK_EACH(versions, version_cases, label);
     CHECK_EACH(idle_transactions, idle_cases, setting);
     status = check_run("db/session");
