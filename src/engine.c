@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "db/settings.h"
+#include "export/announcements.h"
 #include "export/listener.h"
 #include "metrics/totals.h"
 #include "schedule/notifier.h"
@@ -34,6 +35,7 @@ struct engine {
     struct db_pool *notifications; /* for the senders of notifications, one after the other */
     struct housekeeper *housekeeper;
     struct watches *watches;
+    struct announcements *announcements;
     struct workers *workers;
     struct contract_monitor *contract;
     struct notifier *notifier;
@@ -103,14 +105,15 @@ static bool start_threads(struct engine *engine, const struct config *config)
     if (engine->scheduler == NULL)
         return false;
     hooks[0].context = engine->scheduler;
-    engine->listener = listener_start(&engine->listening, engine->workers, engine->watches, hooks, ARRAY_SIZE(hooks));
+    engine->listener = listener_start(&engine->listening, engine->announcements, engine->workers, engine->watches,
+                                      hooks, ARRAY_SIZE(hooks));
     return engine->listener != NULL;
 }
 
 struct engine *engine_start(const struct config *config, enum engine_kind kind, struct error *err)
 {
     bool threaded = kind == ENGINE_WITH_THREADS;
-    struct exporter exporter;
+    struct workers_terms terms;
     const struct retention retention = retention_configured(config);
     struct engine *engine;
 
@@ -134,12 +137,19 @@ struct engine *engine_start(const struct config *config, enum engine_kind kind, 
     engine->exports = db_pool_new(&engine->background, threaded ? config->export_threads + 1 : 1);
     engine->access = access_new(config, engine->pool);
     engine->contract = contract_monitor_new(&engine->catalog, config->relation);
-    exporter = make_exporter(config, engine->exports);
     if (threaded)
         engine->housekeeper = housekeeper_start(engine->exports, &retention);
     engine->watches = watches_new();
-    engine->workers = workers_start(&exporter, &engine->inventory, engine->watches, engine->housekeeper,
-                                    threaded ? config->export_threads : 0);
+    engine->announcements = announcements_new();
+    terms = (struct workers_terms) {
+        .exporter = make_exporter(config, engine->exports),
+        .inventory = &engine->inventory,
+        .watches = engine->watches,
+        .announcements = engine->announcements,
+        .housekeeper = engine->housekeeper,
+    };
+    if (engine->announcements != NULL)
+        engine->workers = workers_start(&terms, threaded ? config->export_threads : 0);
     if (engine->workers != NULL
         && (!threaded || (engine->housekeeper != NULL && start_threads(engine, config))))
         return engine;
@@ -240,6 +250,7 @@ void engine_free(struct engine *engine)
     notifier_free(engine->notifier);
     workers_free(engine->workers);
     contract_monitor_free(engine->contract);
+    announcements_free(engine->announcements);
     watches_free(engine->watches);
     housekeeper_free(engine->housekeeper);
     access_free(engine->access);

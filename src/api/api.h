@@ -188,6 +188,12 @@ MUST_CHECK bool api_await_task(struct api_call *call, const char *task_id, struc
                                struct error *err);
 
 /*
+ * Waits like api_await_task for a task that this request has created, in a process with export threads. `watch` must
+ * have begun before the task was created. What the wait has seen does not matter.
+ */
+void api_await_new_task(struct api_call *call, struct watch *watch, struct api_wait wait);
+
+/*
  * create.c: runs the new task call->task_id or waits for it, as api_await_task, and responds with its id. Errors do not
  * matter, because the task is committed.
  */

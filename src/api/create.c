@@ -1,17 +1,23 @@
 /* POST /v5/{project_id}/container/export-task: creates a task, and may wait until it has ended. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "base/digest.h"
 #include "base/json.h"
-#include "export/idempotency.h"
+#include "export/submission.h"
 #include "http/idempotency_key.h"
 #include "http/prefer.h"
 #include "inventory/selection.h"
 
-/* Creates the task, or finds the task of an equal request with the same key. `key` is "" without Idempotency-Key. */
-static bool create_task(struct api_call *call, const char *key, const struct selection *selection, const char *scope,
-                        struct error *err)
+/*
+ * Creates the task with the id `task_id`, or finds the task of an equal request with the same key. `key` is "" without
+ * Idempotency-Key.
+ */
+static bool create_task(struct api_call *call, const char *key, const struct selection *selection, const char *task_id,
+                        struct new_task *ret_task, struct error *err)
 {
+    char *scope = identity_scope(&call->identity, api_enterprise_project(call));
     int limit = call->api->config->unfinished_tasks;
     const struct task_spec spec = {
         .project_id = call->project_id,
@@ -20,15 +26,14 @@ static bool create_task(struct api_call *call, const char *key, const struct sel
         .export_size = call->export_size,
         .request = selection->json,
         .request_id = call->request->id,
+        .task_id = task_id,
     };
     struct db *db = api_acquire_db(call, err);
-    bool created;
+    bool created = db != NULL && submit_task(db, call->api->workers, key, &spec, limit, ret_task, err);
 
-    if (db == NULL)
-        return false;
-    created = *key == '\0' ? task_create(db, &spec, limit, call->task_id, err)
-                           : idempotency_create_task(db, key, &spec, limit, call->task_id, err);
-    api_release_db(call, db);
+    if (db != NULL)
+        api_release_db(call, db);
+    free(scope);
     return created;
 }
 
@@ -51,30 +56,50 @@ static struct api_wait choose_wait(const struct api_call *call)
         return (struct api_wait) {.ms = prefer.wait * 1000};
     if (prefer.respond_async)
         return (struct api_wait) {0};
-    if (!call->api->runs_exports_itself && !workers_may_run(call->api->workers, call->task_id))
-        return (struct api_wait) {0};
     return (struct api_wait) {.ms = call->api->config->wait_ms, .until_busy = true};
+}
+
+static void respond_with_id(struct api_call *call)
+{
+    struct json_object *result = json_object_new_object();
+
+    json_add_text(result, "task_id", call->task_id);
+    http_response_json(call->response, 200, result);
 }
 
 void api_respond_created(struct api_call *call, struct api_wait wait)
 {
-    struct json_object *result;
     struct error ignored;
     struct task task;
 
     if (wait.ms > 0 || call->api->runs_exports_itself)
         (void) !api_await_task(call, call->task_id, wait, &task, &ignored);
-    result = json_object_new_object();
-    json_add_text(result, "task_id", call->task_id);
-    http_response_json(call->response, 200, result);
+    respond_with_id(call);
+}
+
+/* Waits for the created task as requested, and responds with its id. `watch` has begun before the task was created. */
+static void wait_and_respond(struct api_call *call, const struct new_task *task, struct watch *watch,
+                             struct api_wait wait)
+{
+    snprintf(call->task_id, sizeof(call->task_id), "%s", task->task_id);
+    if (call->api->runs_exports_itself || !task->is_new) {
+        api_respond_created(call, wait);
+        return;
+    }
+    if (wait.ms > 0)
+        api_await_new_task(call, watch, wait);
+    respond_with_id(call);
 }
 
 bool api_create(struct api_call *call, struct error *err)
 {
     const struct buffer *body = &call->request->body;
+    const struct api_wait wait = choose_wait(call);
     char key[HTTP_IDEMPOTENCY_KEY_SIZE];
+    char task_id[TEXT_UUID_LENGTH + 1];
     struct selection *selection;
-    char *scope;
+    struct new_task task;
+    struct watch watch;
     bool created;
 
     if (!read_idempotency_key(call, key, err))
@@ -83,14 +108,12 @@ bool api_create(struct api_call *call, struct error *err)
     http_request_discard_body(call->request); /* frees the memory before the wait */
     if (selection == NULL)
         return false;
-    scope = identity_scope(&call->identity, api_enterprise_project(call));
-    created = create_task(call, key, selection, scope, err);
-    free(scope);
+    random_uuid(task_id);
+    watch_begin(call->api->watches, &watch, task_id, wait.until_busy);
+    created = create_task(call, key, selection, task_id, &task, err);
     selection_free(selection);
-    if (!created)
-        return false;
-
-    workers_wake(call->api->workers);
-    api_respond_created(call, choose_wait(call));
-    return true;
+    if (created)
+        wait_and_respond(call, &task, &watch, wait);
+    watch_end(&watch);
+    return created;
 }

@@ -22,7 +22,7 @@ bool api_schedule_run(struct api_call *call, struct error *err)
 
     if (!create_run(call, err))
         return false;
-    workers_wake(call->api->workers);
+    workers_wake(call->api->workers, 1);
     api_respond_created(call, (struct api_wait) {.ms = prefer.wait > 0 ? prefer.wait * 1000 : 0});
     return true;
 }

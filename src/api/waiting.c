@@ -23,8 +23,11 @@ static bool find_awaited(struct api_call *call, const char *task_id, struct task
     return found;
 }
 
-/* Waits until the next recheck, or until the deadline. Returns false if the wait must end now. */
-static bool wait_for_change(struct api_call *call, struct watch *watch, int64_t deadline)
+/*
+ * Waits until the next recheck, or until the deadline. Returns false if the wait must end now. *ret_event is what has
+ * happened otherwise.
+ */
+static bool wait_for_change(struct api_call *call, struct watch *watch, int64_t deadline, enum watch_event *ret_event)
 {
     int64_t began = clock_monotonic_ms();
     enum watch_event event;
@@ -42,6 +45,7 @@ static bool wait_for_change(struct api_call *call, struct watch *watch, int64_t 
         left = clock_remaining_ms(next_recheck);
         event = watch_wait(watch, left < CLIENT_CHECK_MS ? left : CLIENT_CHECK_MS);
     } while (event == WATCH_BUSY || (event == WATCH_TIMEOUT && left > 0));
+    *ret_event = event;
     return event != WATCH_STOPPING;
 }
 
@@ -55,6 +59,7 @@ static bool await_threads(struct api_call *call, const char *task_id, struct api
     int64_t deadline = clock_monotonic_ms() + wait.ms;
     struct watch watch;
     bool paused = fastcgi_pause(call->request->exchange, FASTCGI_WAIT);
+    enum watch_event event;
     bool found;
 
     watch_begin(call->api->watches, &watch, task_id, wait.until_busy);
@@ -63,7 +68,7 @@ static bool await_threads(struct api_call *call, const char *task_id, struct api
         found = find_awaited(call, task_id, ret_task, err);
         if (!found || task_has_ended(ret_task) || clock_remaining_ms(deadline) == 0)
             break;
-        if (!paused || !wait_for_change(call, &watch, deadline))
+        if (!paused || !wait_for_change(call, &watch, deadline, &event))
             break; /* not paused: the limit of waiting requests is reached */
         found = access_recheck(call->api->access, &call->identity, err);
     } while (found);
@@ -71,6 +76,25 @@ static bool await_threads(struct api_call *call, const char *task_id, struct api
         fastcgi_resume(call->request->exchange, FASTCGI_WAIT);
     watch_end(&watch);
     return found;
+}
+
+void api_await_new_task(struct api_call *call, struct watch *watch, struct api_wait wait)
+{
+    int64_t deadline = clock_monotonic_ms() + wait.ms;
+    enum watch_event event;
+    struct error ignored;
+    struct task task;
+
+    if (!fastcgi_pause(call->request->exchange, FASTCGI_WAIT))
+        return; /* the limit of waiting requests is reached */
+    watch_caller(watch, call->identity.credential_id, call->revocations);
+    do {
+        if (!wait_for_change(call, watch, deadline, &event) || event == WATCH_ENDED
+            || clock_remaining_ms(deadline) == 0)
+            break;
+    } while (access_recheck(call->api->access, &call->identity, &ignored)
+             && find_awaited(call, watch->task_id, &task, &ignored) && !task_has_ended(&task));
+    fastcgi_resume(call->request->exchange, FASTCGI_WAIT);
 }
 
 /* Runs the task in a process without export threads, or waits for it while another process runs it. */

@@ -185,7 +185,7 @@ static const struct option options[] = {
     {"csv", "time_zone", KIND_TEXT, AT(time_zone), "UTC", .check = check_time_zone},
     {"csv", "bom", KIND_BOOLEAN, AT(bom), "off", .check = NULL},
     {"csv", "formula_guard", KIND_BOOLEAN, AT(formula_guard), "on", .check = NULL},
-    {"limits", "unfinished_tasks", KIND_INTEGER, AT(unfinished_tasks), "200", .min = 1, .max = 1000000},
+    {"limits", "unfinished_tasks", KIND_INTEGER, AT(unfinished_tasks), "200", .min = 0, .max = 1000000},
     {"limits", "running_exports", KIND_INTEGER, AT(running_exports), "16", .min = 0, .max = 100000},
     {"access", "key_file", KIND_TEXT, AT(key_file), "/etc/waybill/access.key", .check = check_absolute_path},
     {"access", "link_minutes", KIND_INTEGER, AT(link_minutes), "15", .min = 0, .max = 10080},

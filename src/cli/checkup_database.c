@@ -96,7 +96,8 @@ static bool check_worker(struct checkup *checkup)
         "('export_schedule', '{SELECT,UPDATE}'),"
         "('schedule_run', '{SELECT,INSERT,UPDATE,DELETE}'),"
         "('notification', '{SELECT,INSERT,UPDATE,DELETE}'),"
-        "('unfinished_tasks()', '{EXECUTE}'),"
+        "('unfinished_tasks(bigint)', '{EXECUTE}'),"
+        "('running_exports(bigint)', '{EXECUTE}'),"
         "('inventory_census()', '{EXECUTE}')");
     struct error err;
     struct db *db = cli_open_worker(checkup->config, &err);
@@ -123,7 +124,8 @@ static void check_privileges(struct checkup *checkup, struct db *db)
         "('export_schedule', '{SELECT,INSERT,UPDATE,DELETE}'),"
         "('schedule_run', '{SELECT,INSERT,UPDATE}'),"
         "('notification', '{SELECT,UPDATE,DELETE}'),"
-        "('unfinished_tasks()', '{EXECUTE}'),"
+        "('unfinished_tasks(bigint)', '{EXECUTE}'),"
+        "('running_exports(bigint)', '{EXECUTE}'),"
         "('gauges()', '{EXECUTE}')")
         ", NOT row_security_active('waybill.export_task')"
         "  OR pg_has_role(current_user, 'waybill_worker', 'USAGE')"

@@ -16,16 +16,29 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "db/connection.h"
+#include "export/task.h"
 #include "export/watches.h"
 
 #define CLAIM_MAX_ATTEMPTS 3
+
+struct claim_terms {
+    int lease;           /* seconds */
+    /*
+     * The maximum in all processes together; 0: no limit. Claims from the queue keep it. Tasks are created as claimed
+     * only while fewer than half of it run, so only many of them at the same moment can exceed it, by one export each.
+     */
+    int running_exports;
+};
 
 /* A task that this process runs. */
 struct claim {
     char task_id[TEXT_UUID_LENGTH + 1];
     char lease[TEXT_UUID_LENGTH + 1]; /* also the id of the file */
+    struct claim_terms terms;
     int64_t lease_end; /* monotonic; in the database the lease ends no earlier */
+    int64_t confirmed; /* monotonic: when the server confirmed the claim; 0: the claim is on its disk */
     int attempt;       /* from 1 */
+    bool more_are_queued; /* when the task was claimed, others were queued */
     int export_size;
     char *project_id;
     char *enterprise_projects; /* text[] in its input format; NULL: all */
@@ -35,19 +48,29 @@ struct claim {
     atomic_bool ending;  /* the last transaction of the export has begun, so its thread counts as free */
 };
 
-struct claim_terms {
-    int lease;           /* seconds */
-    int running_exports; /* maximum in all processes together; 0: no limit */
-};
-
 /*
  * Claims a task that is queued or whose lease has expired: the oldest task of the project with the fewest running
  * exports. Among such projects, it selects the one that has waited longest since an export started. If `task_id` is not
  * NULL, claims only that task. *ret_claim is NULL if there is no such task or the limit of running exports is reached;
  * free it with claim_free. Also marks as failed the tasks that have no attempts left and whose lease has expired.
+ *
+ * The claim does not wait for the disk of the server. If the server crashes soon afterwards, the task is queued again,
+ * and the lease is lost. So the exporter publishes no file before claim_is_durable: the database must know its name.
  */
 MUST_CHECK bool claim_next(struct db *db, const char *task_id, const struct claim_terms *terms,
                            struct claim **ret_claim, struct error *err);
+
+/*
+ * Returns a claim for a task that is to be created with it (task_spec.claim), with the id spec->task_id or a new one.
+ * Free it with claim_free.
+ */
+struct claim *claim_new(const struct task_spec *spec, const struct claim_terms *terms);
+
+/*
+ * Whether the claim is on the disk of the server: this process knows of a later change that is. claim_renew makes a
+ * claim durable, and so does a commit of the transaction that has created the task: set `confirmed` to 0 after it.
+ */
+bool claim_is_durable(const struct claim *claim);
 
 /* NULL is allowed. */
 void claim_free(struct claim *claim);
@@ -58,11 +81,10 @@ void claim_free(struct claim *claim);
  */
 
 /*
- * Extends the lease by terms->lease seconds and sets claim->lease_end. Records the progress, 0 to 99 percent, and the
+ * Extends the lease by its duration and sets claim->lease_end. Records the progress, 0 to 99 percent, and the
  * number of rows.
  */
-MUST_CHECK bool claim_renew(struct db *db, struct claim *claim, const struct claim_terms *terms, int progress,
-                            int64_t exported_rows, struct error *err);
+MUST_CHECK bool claim_renew(struct db *db, struct claim *claim, int progress, int64_t exported_rows, struct error *err);
 
 struct claim_outcome {
     int64_t exported_rows;

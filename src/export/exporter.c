@@ -1,6 +1,7 @@
 #include "export/exporter.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "db/scope.h"
@@ -29,7 +30,7 @@ static bool try_to_renew(struct run *run, const struct inventory_progress *progr
 
     if (db == NULL)
         return false;
-    held = claim_renew(db, run->attempt.claim, &exporter->terms, percent, progress->rows, err);
+    held = claim_renew(db, run->attempt.claim, percent, progress->rows, err);
     db_pool_release(exporter->tasks, db);
     return held;
 }
@@ -50,6 +51,14 @@ static bool renew_lease(struct run *run, const struct inventory_progress *progre
     return true;
 }
 
+/* Whether the task of the claim has changed since the last call. */
+static bool has_changed(struct claim *claim)
+{
+    enum watch_event event = watch_wait(&claim->watch, 0);
+
+    return event == WATCH_CHANGED || event == WATCH_ENDED;
+}
+
 /* Checks whether the export may continue. Renews the lease when this is due or the task has changed. */
 static bool may_continue(void *context, const struct inventory_progress *progress, struct error *err)
 {
@@ -61,9 +70,29 @@ static bool may_continue(void *context, const struct inventory_progress *progres
         return error_set(err, ERROR_CANCELLED, "the service is stopping");
     if (now > run->attempt.deadline)
         return error_set(err, ERROR_TIMEOUT, "the export exceeded its time limit of %d seconds", exporter->timeout);
-    if (now < run->next_renewal && watch_wait(&run->attempt.claim->watch, 0) != WATCH_CHANGED)
+    if (now < run->next_renewal && !has_changed(run->attempt.claim))
         return true;
     return renew_lease(run, progress, err);
+}
+
+/*
+ * Checks again whether the export may continue, so that a process that was suspended does not publish the file of a
+ * lost lease. Waits until the claim is durable.
+ */
+static bool may_publish(struct run *run, struct error *err)
+{
+    const struct timespec pause = {.tv_sec = RENEW_PAUSE_MS / 1000};
+    const struct inventory_progress *progress = &run->attempt.progress;
+
+    for (;;) {
+        if (!claim_is_durable(run->attempt.claim))
+            run->next_renewal = clock_monotonic_ms();
+        if (!may_continue(run, progress, err))
+            return false;
+        if (claim_is_durable(run->attempt.claim))
+            return true;
+        nanosleep(&pause, NULL); /* the database is unreachable */
+    }
 }
 
 static bool write_to_file(void *context, const char *data, size_t length, struct error *err)
@@ -105,8 +134,7 @@ static bool make_file(struct run *run, struct db *inventory, struct error *err)
     attempt->file = export_file_begin(exporter->directory, claim->lease, exporter->gzip, err);
     done = attempt->file != NULL && write_file(run, inventory, selection, err);
     selection_free(selection);
-    /* Check again, so that a process that was suspended does not publish the file of a lost lease. */
-    return done && may_continue(run, &attempt->progress, err) && export_file_publish(attempt->file, err);
+    return done && may_publish(run, err) && export_file_publish(attempt->file, err);
 }
 
 enum outcome exporter_run(const struct exporter *exporter, struct db *inventory, bool inventory_is_new,

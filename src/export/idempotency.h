@@ -18,7 +18,7 @@
 
 /*
  * Creates a task as task_create does, unless the project has a valid key with this text. If that key belongs to an
- * equal request, ret_task_id is the task of that request, which may have been removed since; otherwise fails with
+ * equal request, *ret_task is the task of that request, which may have been removed since; otherwise fails with
  * ERROR_KEY_REUSED. Requests are equal if their JSON values, enterprise_project_id, export_size and the sets of
  * enterprise projects that they export are equal.
  *
@@ -26,6 +26,6 @@
  * key at once, the others wait for the transaction of the first.
  */
 MUST_CHECK bool idempotency_create_task(struct db *db, const char *key, const struct task_spec *spec, int limit,
-                                        char ret_task_id[TEXT_UUID_LENGTH + 1], struct error *err);
+                                        struct new_task *ret_task, struct error *err);
 
 #endif

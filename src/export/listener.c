@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "db/notification.h"
 #include "db/query.h"
 #include "export/task.h"
@@ -21,11 +22,12 @@
 
 struct listener {
     const struct db_settings *settings;
+    struct announcements *announcements;
     struct workers *workers;
     struct watches *watches;
     struct listener_hook hooks[LISTENER_MAX_HOOKS];
     size_t hook_count;
-    int stop_event; /* readable once the thread must end */
+    int stop_event; /* readable once the thread must end; so is the event of the announcements then */
     atomic_bool stopping;
     pthread_t thread;
 };
@@ -51,6 +53,17 @@ static void begin_receiving(struct listener *listener)
         listener->hooks[i].wake(listener->hooks[i].context, NULL);
 }
 
+/* Handles a notification about tasks: the number of those that were queued ("": one), or one that has changed. */
+static void forward_task(struct listener *listener, const char *payload)
+{
+    int64_t queued = 1;
+
+    if (*payload == '\0' || text_parse_digits(payload, 18, &queued))
+        workers_wake(listener->workers, queued);
+    else
+        watches_notify(listener->watches, payload);
+}
+
 static void forward_notification(struct listener *listener, const struct db_notification *notification)
 {
     for (size_t i = 0; i < listener->hook_count; i++) {
@@ -61,24 +74,36 @@ static void forward_notification(struct listener *listener, const struct db_noti
             return;
         }
     }
-    if (*notification->payload == '\0')
-        workers_wake(listener->workers);
-    else
-        watches_notify(listener->watches, notification->payload);
+    if (!notification->is_own) /* this process knows already */
+        forward_task(listener, notification->payload);
 }
 
-/* Receives and forwards notifications until the connection is lost or the thread must end. */
-static void receive_notifications(struct listener *listener, struct db *db, struct error *err)
+/* Sends the announcements, or otherwise checks the connection if it has been quiet. */
+static bool send_or_ping(struct listener *listener, struct db *db, bool is_quiet, struct error *err)
 {
-    struct db_notification notification;
+    bool sent;
 
-    while (!atomic_load(&listener->stopping)) {
-        switch (db_next_notification(db, listener->stop_event, PING_MS, &notification, err)) {
+    return announcements_send(listener->announcements, db, &sent, err) && (sent || !is_quiet || db_ping(db, err));
+}
+
+/* Sends announcements and forwards notifications until the connection is lost or the thread must end. */
+static void exchange_notifications(struct listener *listener, struct db *db, struct error *err)
+{
+    int event = announcements_event(listener->announcements);
+    struct db_notification notification;
+    bool is_quiet = false;
+
+    for (;;) {
+        bool stopping = atomic_load(&listener->stopping); /* read first, so that the last announcements are sent */
+
+        if (!send_or_ping(listener, db, is_quiet && !stopping, err) || stopping)
+            return;
+        is_quiet = false;
+        switch (db_next_notification(db, event, PING_MS, &notification, err)) {
         case DB_NOTIFICATION_FAILED:
             return;
         case DB_NOTIFICATION_NONE:
-            if (!atomic_load(&listener->stopping) && !db_ping(db, err))
-                return;
+            is_quiet = true;
             break;
         case DB_NOTIFICATION_RECEIVED:
             forward_notification(listener, &notification);
@@ -100,7 +125,7 @@ static void *listener_main(void *argument)
         if (db != NULL && listen_on_channels(listener, db, &err)) {
             failure_logged = false;
             begin_receiving(listener);
-            receive_notifications(listener, db, &err);
+            exchange_notifications(listener, db, &err);
             watches_set_receiving(listener->watches, false);
         }
         db_close(db);
@@ -117,12 +142,14 @@ static void *listener_main(void *argument)
     return NULL;
 }
 
-struct listener *listener_start(const struct db_settings *settings, struct workers *workers, struct watches *watches,
-                                const struct listener_hook *hooks, size_t count)
+struct listener *listener_start(const struct db_settings *settings, struct announcements *announcements,
+                                struct workers *workers, struct watches *watches, const struct listener_hook *hooks,
+                                size_t count)
 {
     struct listener *listener = memory_zeroed(1, sizeof(*listener));
 
     listener->settings = settings;
+    listener->announcements = announcements;
     listener->workers = workers;
     listener->watches = watches;
     assert(count <= LISTENER_MAX_HOOKS);
@@ -145,6 +172,7 @@ void listener_stop(struct listener *listener)
     if (listener == NULL)
         return;
     atomic_store(&listener->stopping, true);
+    announcements_wake(listener->announcements);
     if (write(listener->stop_event, &one, sizeof(one)) != (ssize_t) sizeof(one))
         log_event(LOG_WARNING, "cannot wake the listener thread; it will end with a delay");
     pthread_join(listener->thread, NULL);

@@ -1,8 +1,8 @@
 /*
- * Receives the notifications of other processes. A thread with its own connection listens on TASK_CHANNEL. It wakes an
- * export thread when a task was queued, and notifies the watches of a task that has changed. While there is no
- * connection, waiting requests read their tasks more often, and export threads find the tasks of other processes only
- * by polling the queue. Hooks add other channels.
+ * Exchanges notifications with other processes. A thread with its own connection sends the announcements of this
+ * process, and listens on TASK_CHANNEL. It wakes export threads when tasks were queued, and notifies the watches of a
+ * task that has changed. While there is no connection, waiting requests read their tasks more often, and export threads
+ * find the tasks of other processes only by polling the queue. Hooks add other channels.
  */
 #ifndef WAYBILL_EXPORT_LISTENER_H
 #define WAYBILL_EXPORT_LISTENER_H
@@ -11,6 +11,7 @@
 
 #include "base/compiler.h"
 #include "db/connection.h"
+#include "export/announcements.h"
 #include "export/watches.h"
 #include "export/workers.h"
 
@@ -33,10 +34,11 @@ struct listener_hook {
  * All arguments must outlive the listener, except `hooks`, at most LISTENER_MAX_HOOKS, which are copied. Returns NULL
  * if the thread cannot start.
  */
-MUST_CHECK struct listener *listener_start(const struct db_settings *settings, struct workers *workers,
-                                           struct watches *watches, const struct listener_hook *hooks, size_t count);
+MUST_CHECK struct listener *listener_start(const struct db_settings *settings, struct announcements *announcements,
+                                           struct workers *workers, struct watches *watches,
+                                           const struct listener_hook *hooks, size_t count);
 
-/* Ends the thread and frees the listener. NULL is allowed. */
+/* Sends the last announcements if there is a connection, ends the thread and frees the listener. NULL is allowed. */
 void listener_stop(struct listener *listener);
 
 #endif

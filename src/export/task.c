@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "db/query.h"
+#include "export/claim.h"
 
 static const char *const state_names[] = {
     [TASK_QUEUED] = "queued", [TASK_RUNNING] = "running", [TASK_SUCCESS] = "success", [TASK_FAILURE] = "failure",
@@ -42,63 +43,58 @@ void task_file_name(const struct task *task, char out[TASK_NAME_SIZE])
     snprintf(out, TASK_NAME_SIZE, "container_%" PRId64 "_export.csv", task->create_time);
 }
 
-bool task_begin(struct db *db, const char *project_id, struct error *err)
-{
-    return db_begin_locked(db, db_lock_of(project_id), err);
-}
+/*
+ * Inserts a task: $7 is the limit of unfinished tasks, $10 and $11 are the failure, $12 is the lease of the claim and
+ * $13 its duration, $14 the number of running exports from which tasks are not created as claimed (NULL: none).
+ */
+static const char insert_sql[] =
+    "INSERT INTO waybill.export_task"
+    " (project_id, enterprise_project_id, enterprise_projects, export_size, request, request_id, kept, task_id,"
+    "  state, error_code, error_msg, finish_time, attempts, lease, lease_expire_time, start_time)"
+    " SELECT $1, $2, $3::text[], $4::integer, $5::jsonb, $6, $8::boolean, coalesce($9::uuid, gen_random_uuid()),"
+    "        CASE WHEN $10::text IS NOT NULL THEN 'failure' WHEN may_claim THEN 'running' ELSE 'queued' END,"
+    "        $10, $11, CASE WHEN $10::text IS NOT NULL THEN now() END,"
+    "        may_claim::integer, CASE WHEN may_claim THEN $12::uuid END,"
+    "        CASE WHEN may_claim THEN now() + $13::integer * interval '1 second' END,"
+    "        CASE WHEN may_claim THEN now() END"
+    " FROM (SELECT $12::uuid IS NOT NULL"
+    "              AND ($14::bigint IS NULL OR waybill.running_exports($14::bigint) < $14::bigint) AS may_claim"
+    "       OFFSET 0) claim"
+    " WHERE $7::bigint = 0 OR waybill.unfinished_tasks($7::bigint) < $7::bigint"
+    " RETURNING task_id, state = 'running' AS is_claimed,"
+    "           CASE WHEN kept AND state = 'queued' THEN " TASK_ANNOUNCE_WORK " END";
 
-bool task_insert(struct db *db, const struct task_spec *spec, int limit, char ret_task_id[TEXT_UUID_LENGTH + 1],
-                 struct error *err)
+bool task_create(struct db *db, const struct task_spec *spec, int limit, struct new_task *ret_task, struct error *err)
 {
-    static const char sql[] =
-        "INSERT INTO waybill.export_task"
-        " (project_id, enterprise_project_id, enterprise_projects, export_size, request, request_id, kept,"
-        "  task_id, state, error_code, error_msg, finish_time)"
-        " SELECT $1, $2, $3::text[], $4::integer, $5::jsonb, $6, $8::boolean, coalesce($9::uuid, gen_random_uuid()),"
-        "        CASE WHEN $10::text IS NULL THEN 'queued' ELSE 'failure' END, $10, $11,"
-        "        CASE WHEN $10::text IS NOT NULL THEN now() END"
-        " WHERE $7::bigint = 0 OR waybill.unfinished_tasks() < $7::bigint"
-        " RETURNING task_id, " TASK_ANNOUNCE_WORK;
-    char export_size[16], limit_text[16];
+    char export_size[16], limit_text[16], lease_seconds[16], half[16];
     const struct error *failure = spec->failure;
+    const struct claim *claim = spec->claim;
     const char *const values[] = {spec->project_id, spec->enterprise_project_id, spec->enterprise_projects,
                                   export_size, spec->request, spec->request_id, limit_text,
-                                  spec->kept ? "true" : "false", spec->task_id,
+                                  spec->kept ? "true" : "false", claim == NULL ? spec->task_id : claim->task_id,
                                   failure == NULL ? NULL : error_info(failure->code)->api_code,
-                                  failure == NULL ? NULL : failure->message};
+                                  failure == NULL ? NULL : failure->message, claim == NULL ? NULL : claim->lease,
+                                  lease_seconds, claim == NULL || claim->terms.running_exports == 0 ? NULL : half};
     struct db_result *row;
     bool created;
 
     snprintf(export_size, sizeof(export_size), "%d", spec->export_size);
     snprintf(limit_text, sizeof(limit_text), "%d", limit);
-    row = db_query(db, DB_ONE_OR_NO_ROW, sql, ARRAY_SIZE(values), values, err);
+    snprintf(lease_seconds, sizeof(lease_seconds), "%d", claim == NULL ? 0 : claim->terms.lease);
+    snprintf(half, sizeof(half), "%d", claim == NULL ? 0 : claim->terms.running_exports / 2);
+    row = db_query_prepared(db, DB_ONE_OR_NO_ROW, insert_sql, ARRAY_SIZE(values), values, err);
     if (row == NULL)
         return false;
     created = db_rows(row) == 1;
-    if (created)
-        snprintf(ret_task_id, TEXT_UUID_LENGTH + 1, "%s", db_text(row, 0, "task_id"));
-    else
+    if (created) {
+        *ret_task = (struct new_task) {.is_new = true, .is_claimed = db_boolean(row, 0, "is_claimed")};
+        snprintf(ret_task->task_id, sizeof(ret_task->task_id), "%s", db_text(row, 0, "task_id"));
+    } else {
         error_set(err, ERROR_TOO_MANY,
                   "the project has reached the limit of %d unfinished export tasks; try again later", limit);
+    }
     db_result_free(row);
     return created;
-}
-
-bool task_create(struct db *db, const struct task_spec *spec, int limit, char ret_task_id[TEXT_UUID_LENGTH + 1],
-                 struct error *err)
-{
-    char task_id[TEXT_UUID_LENGTH + 1];
-
-    if (!task_begin(db, spec->project_id, err))
-        return false;
-    if (!task_insert(db, spec, limit, task_id, err)) {
-        db_rollback(db);
-        return false;
-    }
-    if (!db_commit(db, err))
-        return false;
-    memcpy(ret_task_id, task_id, sizeof(task_id));
-    return true;
 }
 
 static void fill_text(char *out, size_t size, const char *text)

@@ -46,6 +46,8 @@ bool task_parse_state(const char *name, enum task_state *ret_state);
 /* Returns the name of a state. */
 const char *task_state_name(enum task_state state);
 
+struct claim;
+
 /* The values of a new task. */
 struct task_spec {
     const char *project_id;
@@ -58,6 +60,14 @@ struct task_spec {
     bool kept;                         /* the file does not expire by age (kept_task.h) */
     const char *task_id;               /* NULL: a new one */
     const struct error *failure;       /* the task has failed already, for this reason; NULL: it is queued */
+    const struct claim *claim;         /* the task becomes claimed, if possible, and has its task_id; NULL: not */
+};
+
+/* What was created. */
+struct new_task {
+    char task_id[TEXT_UUID_LENGTH + 1];
+    bool is_new;     /* false: the task had been created before (idempotency.h) */
+    bool is_claimed; /* with the claim of the specification; otherwise it is queued or has failed */
 };
 
 /* The caller of a query. It may see a task of its project if it has grants for everything that the task exports. */
@@ -100,20 +110,13 @@ void task_name(const struct task *task, char out[TASK_NAME_SIZE]);
 void task_file_name(const struct task *task, char out[TASK_NAME_SIZE]);
 
 /*
- * Begins a transaction for task_insert with a limit, which no other such transaction for the project runs beside.
+ * Creates a task: in the transaction of the caller, or else in one of its own. ERROR_TOO_MANY if the project has
+ * `limit` or more unfinished tasks; 0 means no limit. Transactions do not wait for each other, so those that run at the
+ * same time can exceed the limit, by one task each. A kept task that is queued is announced in the transaction. For
+ * others, see workers_task_queued.
  */
-MUST_CHECK bool task_begin(struct db *db, const char *project_id, struct error *err);
-
-/*
- * Inserts and announces a task, in the transaction of the caller. ERROR_TOO_MANY if the project has `limit` or more
- * unfinished tasks. If `limit` is 0, there is no limit.
- */
-MUST_CHECK bool task_insert(struct db *db, const struct task_spec *spec, int limit,
-                            char ret_task_id[TEXT_UUID_LENGTH + 1], struct error *err);
-
-/* Commits and announces a queued task. ERROR_TOO_MANY if the project has `limit` or more unfinished tasks. */
-MUST_CHECK bool task_create(struct db *db, const struct task_spec *spec, int limit,
-                            char ret_task_id[TEXT_UUID_LENGTH + 1], struct error *err);
+MUST_CHECK bool task_create(struct db *db, const struct task_spec *spec, int limit, struct new_task *ret_task,
+                            struct error *err);
 
 /* Finds a task by its id or the id of its file. ERROR_NOT_FOUND if it does not exist or the viewer may not see it. */
 MUST_CHECK bool task_find(struct db *db, const struct task_viewer *viewer, const char *task_id, struct task *ret_task,

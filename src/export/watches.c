@@ -38,14 +38,26 @@ static void notify_watch(struct watch *watch)
     pthread_cond_signal(&watch->woken);
 }
 
-void watches_notify(struct watches *watches, const char *task_id)
+static void notify_of_task(struct watches *watches, const char *task_id, bool ended)
 {
     pthread_mutex_lock(&watches->lock);
     for (struct watch *watch = watches->first; watch != NULL; watch = watch->next) {
-        if (strcmp(watch->task_id, task_id) == 0)
+        if (strcmp(watch->task_id, task_id) == 0) {
+            watch->ended |= ended;
             notify_watch(watch);
+        }
     }
     pthread_mutex_unlock(&watches->lock);
+}
+
+void watches_notify(struct watches *watches, const char *task_id)
+{
+    notify_of_task(watches, task_id, false);
+}
+
+void watches_notify_ended(struct watches *watches, const char *task_id)
+{
+    notify_of_task(watches, task_id, true);
 }
 
 void watches_notify_caller(struct watches *watches, int64_t caller_id)
@@ -135,6 +147,10 @@ static enum watch_event take_event(struct watch *watch)
 {
     bool *reported = watch->changed ? &watch->changed : &watch->busy;
 
+    if (watch->ended) {
+        watch->ended = watch->changed = false;
+        return WATCH_ENDED;
+    }
     if (!*reported)
         return watch->watches->stopping ? WATCH_STOPPING : WATCH_TIMEOUT;
     *reported = false;

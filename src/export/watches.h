@@ -22,6 +22,9 @@ void watches_free(struct watches *watches);
 /* Reports that a task ended, was cancelled or was removed, by this process or another. */
 void watches_notify(struct watches *watches, const char *task_id);
 
+/* The same, and the task is known to have ended: its end is committed. */
+void watches_notify_ended(struct watches *watches, const char *task_id);
+
 /* Reports that the credentials of a caller were revoked. The ID is that of watch_caller. */
 void watches_notify_caller(struct watches *watches, int64_t caller_id);
 
@@ -48,11 +51,13 @@ struct watch {
     char task_id[TEXT_UUID_LENGTH + 1];
     int64_t caller_id; /* 0: none */
     bool until_busy;
+    bool ended;
     bool changed;
     bool busy;
 };
 
 enum watch_event {
+    WATCH_ENDED,    /* the task has ended */
     WATCH_CHANGED,  /* the task or the caller changed since watch_begin or the last WATCH_CHANGED */
     WATCH_BUSY,     /* no change, but all export threads have become busy */
     WATCH_TIMEOUT,  /* no known change within the time limit */

@@ -1,31 +1,41 @@
 /*
  * The export threads of a process. Each claims and runs task after task until the queue is empty, then waits for a
- * wake-up from this process or another one (listener.h), or until it polls the queue again.
+ * wake-up from this process or another one (listener.h), or until it polls the queue again. A request that creates a
+ * task can reserve a waiting thread, create the task as claimed, and hand it over: then the queue is not involved.
  */
 #ifndef WAYBILL_EXPORT_WORKERS_H
 #define WAYBILL_EXPORT_WORKERS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 #include "db/connection.h"
+#include "export/announcements.h"
 #include "export/exporter.h"
 #include "export/housekeeper.h"
 #include "export/watches.h"
 
 struct workers;
+struct worker;
 
-/*
- * Starts `threads` threads, which may be 0. `exporter` is copied; its `stop` is ignored. Each thread opens its own
- * connection to the inventory, with the settings `inventory`. The threads notify `watches` when a task has ended, and
- * wake the housekeeper, which may be NULL, when there may be something to remove. All pointers must remain valid until
- * workers_free. Returns NULL if a thread cannot start.
- */
-MUST_CHECK struct workers *workers_start(const struct exporter *exporter, const struct db_settings *inventory,
-                                         struct watches *watches, struct housekeeper *housekeeper, int threads);
+/* What the threads use. All pointers must remain valid until workers_free. */
+struct workers_terms {
+    struct exporter exporter;            /* its `stop` is ignored */
+    const struct db_settings *inventory; /* each thread opens its own connection */
+    struct watches *watches;             /* notified when a task has ended */
+    struct announcements *announcements; /* tell other processes the same, and when a task was queued */
+    struct housekeeper *housekeeper;     /* woken when there may be something to remove; may be NULL */
+};
 
-/* Wakes a thread, because a task was queued. */
-void workers_wake(struct workers *workers);
+/* Starts `threads` threads, which may be 0. `terms` is copied. Returns NULL if a thread cannot start. */
+MUST_CHECK struct workers *workers_start(const struct workers_terms *terms, int threads);
+
+/* Wakes threads, because this number of tasks were queued. */
+void workers_wake(struct workers *workers, int64_t tasks);
+
+/* Reports that this process has queued a task: wakes a thread, and announces the task to other processes. */
+void workers_task_queued(struct workers *workers);
 
 /* Wakes all threads, because tasks may have been queued without a notification. */
 void workers_wake_all(struct workers *workers);
@@ -38,8 +48,25 @@ void workers_wake_all(struct workers *workers);
 bool workers_may_run(struct workers *workers, const char *task_id);
 
 /*
- * Claims and runs the task in the calling thread, for a process without export threads. Returns false if the task
- * cannot be claimed.
+ * Reserves a thread that waits for a wake-up and has a connection to the inventory. Returns NULL if there is none or if
+ * queued tasks wait for a thread. The thread counts as busy until workers_release, or until the export has ended after
+ * workers_hand_over. One of them must follow soon.
+ */
+MUST_CHECK struct worker *workers_reserve(struct workers *workers);
+void workers_release(struct worker *worker);
+
+/*
+ * Lets the reserved thread run the export, and takes over the claim. `created` is false if it is not known whether the
+ * task was created: then the thread first looks whether it was.
+ */
+void workers_hand_over(struct worker *worker, struct claim *claim, bool created);
+
+/* Returns the terms of claims of this process. */
+const struct claim_terms *workers_claim_terms(const struct workers *workers);
+
+/*
+ * Claims and runs the task in the calling thread, for a process without export threads, and sends the announcements of
+ * the process. Returns false if the task cannot be claimed.
  */
 bool workers_run(struct workers *workers, const char *task_id);
 

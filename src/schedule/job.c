@@ -143,6 +143,7 @@ bool job_run(struct db *db, const struct job *job, const struct job_start *start
         .kept = true,
         .task_id = task_id,
     };
+    struct new_task task;
     bool done, inserted = false;
 
     if (body == NULL)
@@ -160,7 +161,7 @@ bool job_run(struct db *db, const struct job *job, const struct job_start *start
     random_uuid(task_id);
     done = insert_run(db, job, start, task_id, spec.failure, &inserted, err)
            && (!inserted || (supersede_retries(db, job, err)
-                             && task_insert(db, &spec, start->limit, task_id, err)));
+                             && task_create(db, &spec, start->limit, &task, err)));
     if (done)
         snprintf(ret_task_id, TEXT_UUID_LENGTH + 1, "%s", inserted ? task_id : "");
     free(scope);

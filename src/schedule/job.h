@@ -54,7 +54,7 @@ struct job_start {
  * Inserts a run and its task, in the transaction of the caller, which holds a lock on the schedule. If the grants are
  * revoked, the task is already a failure. A new run ends the wait for the retry of an older one. ret_task_id is "", and
  * nothing is inserted, if the occurrence has a run already. ERROR_PARAMETER if the request or the time zone is no
- * longer valid, ERROR_TOO_MANY as for task_insert.
+ * longer valid, ERROR_TOO_MANY as for task_create.
  */
 MUST_CHECK bool job_run(struct db *db, const struct job *job, const struct job_start *start,
                         char ret_task_id[TEXT_UUID_LENGTH + 1], struct error *err);

@@ -79,7 +79,7 @@ bool schedule_run_now(struct db *db, const struct task_viewer *viewer, const cha
 {
     char task_id[TEXT_UUID_LENGTH + 1];
 
-    if (!task_begin(db, viewer->project_id, err))
+    if (!db_begin(db, err))
         return false;
     if (!schedule_lock(db, viewer, schedule_id, err)
         || !db_widen_scope(db, err) /* the grants of the run are those of the schedule */

@@ -99,8 +99,7 @@ static int run_schedules(struct background *thread, void *context)
         done = scheduler_run_pass(db, 0, thread, &pass, &err) && purge_runs(scheduler, db, thread, &err);
         db_pool_release(scheduler->pool, db);
     }
-    for (int64_t i = 0; i < pass.started; i++)
-        workers_wake(scheduler->workers);
+    workers_wake(scheduler->workers, pass.started);
     if (pass.notifications > 0)
         notifier_wake(scheduler->notifier);
     if (done)

@@ -80,14 +80,22 @@ class Connection:
                 end.shutdown(socket.SHUT_RDWR)
 
     def listen_to_client(self):
+        """A statement comes as a Query, as an unnamed Parse, or as a Bind of a named Parse that came before."""
         before = b""
+        prepared = {}
         with self.client.makefile("rb") as stream:
             self.server.sendall(read_frame(stream, has_kind=False))  # the startup message
             while True:
                 frame = read_frame(stream)
-                if frame[:1] in (b"Q", b"P"):  # Query and Parse contain the statement's text
-                    rule = self.proxy.rule_for(self, frame, before)
-                    before = frame
+                statement = frame if frame[:1] in (b"Q", b"P") else None
+                if frame[:1] == b"P" and frame[5] != 0:
+                    prepared[frame[5:frame.index(b"\0", 5)]] = frame
+                    statement = None
+                elif frame[:1] == b"B":
+                    statement = prepared.get(frame[5:].split(b"\0")[1])
+                if statement is not None:
+                    rule = self.proxy.rule_for(self, statement, before)
+                    before = statement
                     if rule is not None and not self.meet(rule):
                         return
                 self.server.sendall(frame)

@@ -20,6 +20,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -201,22 +202,64 @@ int renameat(int from_directory, const char *from, int to_directory, const char 
     return result;
 }
 
-/* From libpq. */
-int PQsendQueryParams(void *connection, const char *command, int count, const unsigned *types,
-                      const char *const *values, const int *lengths, const int *formats, int result_format);
+/* The prepared statements of all connections that orders can name. */
+#define MAX_PREPARED 256
 
-int PQsendQueryParams(void *connection, const char *command, int count, const unsigned *types,
-                      const char *const *values, const int *lengths, const int *formats, int result_format)
+static struct {
+    pthread_mutex_t lock;
+    size_t count;
+    struct {
+        const void *connection;
+        char name[32];
+        const char *call;
+    } statements[MAX_PREPARED];
+} prepared = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* From libpq. */
+int PQsendPrepare(void *connection, const char *name, const char *command, int count, const unsigned *types);
+int PQsendQueryPrepared(void *connection, const char *name, int count, const char *const *values, const int *lengths,
+                        const int *formats, int result_format);
+
+int PQsendPrepare(void *connection, const char *name, const char *command, int count, const unsigned *types)
 {
     const char *call = strstr(command, "INSERT INTO waybill.export_task") != NULL ? "create"
                        : strstr(command, "SET state = 'running'") != NULL         ? "claim"
                                                                                  : NULL;
+
+    pthread_mutex_lock(&prepared.lock);
+    if (prepared.count == MAX_PREPARED)
+        abort();
+    prepared.statements[prepared.count].connection = connection;
+    snprintf(prepared.statements[prepared.count].name, sizeof(prepared.statements[0].name), "%s", name);
+    prepared.statements[prepared.count++].call = call;
+    pthread_mutex_unlock(&prepared.lock);
+    return NEXT(PQsendPrepare)(connection, name, command, count, types);
+}
+
+/* Returns the newest: a later connection may have the address of an earlier one. */
+static const char *call_of_prepared(const void *connection, const char *name)
+{
+    const char *call = NULL;
+
+    pthread_mutex_lock(&prepared.lock);
+    for (size_t i = 0; i < prepared.count; i++) {
+        if (prepared.statements[i].connection == connection && strcmp(prepared.statements[i].name, name) == 0)
+            call = prepared.statements[i].call;
+    }
+    pthread_mutex_unlock(&prepared.lock);
+    return call;
+}
+
+int PQsendQueryPrepared(void *connection, const char *name, int count, const char *const *values, const int *lengths,
+                        const int *formats, int result_format)
+{
+    const char *call = call_of_prepared(connection, name);
     struct order order = {NOTHING, 0, 0};
 
     if (call != NULL)
         order = ordered(call);
     end_of_call(&order);
-    return NEXT(PQsendQueryParams)(connection, command, count, types, values, lengths, formats, result_format);
+    return NEXT(PQsendQueryPrepared)(connection, name, count, values, lengths, formats, result_format);
 }
 
 int unlinkat(int directory, const char *path, int flags)

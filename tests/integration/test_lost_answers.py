@@ -403,7 +403,7 @@ def test_the_answer_to_a_claim(pair, action):
     """The task stays idle until its lease has expired; then it runs again."""
     pair = pair({"export.lease": LEASE})
     pair.start_back()
-    rule = pair.proxy.on("COMMIT", action, after=CLAIM)
+    rule = pair.proxy.on(CLAIM, action)
     task_id = pair.create()
     rule.executed.wait()
     assert pair.made.task(task_id, "state", "attempts") == ("running", 1)
@@ -417,7 +417,7 @@ def test_the_answer_to_a_create(pair, action, status, code):
     """The caller gets an error. A task that exists nevertheless runs."""
     pair = pair()
     pair.start_back()
-    rule = pair.proxy.on("COMMIT", action, after="INSERT INTO waybill.export_task")
+    rule = pair.proxy.on("INSERT INTO waybill.export_task", action)
     expect_error(pair.made.api("back").create(BODY, headers=ASYNC), status, code)
     assert rule.seen.is_set()
     if action == CUT:

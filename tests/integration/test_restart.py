@@ -1,12 +1,15 @@
 """PostgreSQL crashes and comes back while exports run: every task succeeds, and no process is restarted."""
 
+import contextlib
 import os
 import signal
 import threading
 import time
 
+import psycopg2
 import pytest
-from faults import ASYNC, BODY, LEASE, add_brake, eventually, expect_right_file, fleet  # noqa: F401
+from faults import (ASYNC, BODY, LEASE, add_brake, add_gate, closed_gate, eventually, expect_right_file,  # noqa: F401
+                    fleet)
 from api import expect_error
 from deadline import OwnClock
 
@@ -105,6 +108,39 @@ def test_postgresql_crashes(private_postgres, fleet, names):  # noqa: F811
         assert response.status == 200, f"an acknowledged task is lost: {response}"
         expect_right_file(made.api(names[0], project), response.json(), PROJECTS[project])
     made.expect_files_of_tasks_alone()
+
+
+def test_a_crash_that_loses_a_claim(private_postgres, fleet):  # noqa: F811
+    """
+    The claim is not on disk yet, because only the WAL writer, which is stopped, would write it soon. The task is queued
+    again, and the lost attempt does not count. Other commits may save a claim, so there are several rounds.
+    """
+    options = {"export.lease": 600, "inventory.relation": "faults.container", "database.connect_timeout_ms": 1000}
+    made = fleet("restart_claim", {**options, "export.threads": 0}, private_postgres, p1=20)
+    add_gate(made.site, 10)
+    made.start("front")
+    made.site.write_config({**options, "export.threads": 1})
+    attempts = []
+    for number in range(3):
+        task_id = made.api("front").create_task(BODY, headers=ASYNC)
+        with closed_gate(made.site), contextlib.suppress(psycopg2.Error):
+            (writer,), = made.site.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'")
+            os.kill(writer, signal.SIGSTOP)
+            try:
+                made.start(f"back{number}")
+                made.wait_for_query()
+                assert made.task(task_id, "state", "attempts") == ("running", 1)
+            finally:
+                made.site.close()
+                private_postgres.stop_immediately()  # which kills the WAL writer
+        private_postgres.start()
+        made.site.superuser = made.site.connect()
+        status = made.api("front").wait(task_id)
+        expect_right_file(made.api("front"), status, 20)
+        attempts.append(made.task(task_id, "attempts")[0])
+        made.expect_files_of_tasks_alone()
+        made.processes.pop(f"back{number}").stop()
+    assert set(attempts) <= {1, 2} and 1 in attempts, f"no claim was lost: {attempts}"
 
 
 def test_a_connection_that_dies_while_idle(fleet):  # noqa: F811

@@ -75,7 +75,8 @@ def test_columns(hostile, role, columns):
 
 
 @pytest.mark.parametrize("role, functions", [
-    (ROLE, {"unfinished_tasks", "gauges"}), (WORKER, {"unfinished_tasks", "inventory_census"}),
+    (ROLE, {"unfinished_tasks", "running_exports", "gauges"}),
+    (WORKER, {"unfinished_tasks", "running_exports", "inventory_census"}),
     (LOADER, {"inventory_analyze", "inventory_tidy"}),
 ])
 def test_functions_that_run_as_the_owner(hostile, role, functions):

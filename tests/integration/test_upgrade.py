@@ -165,7 +165,7 @@ def test_the_worker_role_is_missing(before_0012):
     site.sql("CREATE ROLE waybill_worker")  # of which the service is no member
     assert site.waybill("migrate", "--sql-dir", MIGRATIONS).returncode == 1
     site.postgres.psql(site.database, os.path.join(os.path.dirname(MIGRATIONS), "setup.sql"))
-    assert site.migrate() == "applied 0012_row_security.sql\n"
+    assert site.migrate() == "applied 0012_row_security.sql\napplied 0013_speed.sql\n"
     assert inventory.fetch(site.superuser) == rows
     assert site.sql("SELECT count(*) FROM public.mine") == [(len(rows),)]
     for key in ("profile", "label"):

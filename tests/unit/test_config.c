@@ -55,7 +55,7 @@ static const struct option_case {
     {"csv.time_zone", TEXT, offsetof(struct config, time_zone), 0, 0, 0, "UTC"},
     {"csv.bom", BOOLEAN, offsetof(struct config, bom), 0, 0, false, NULL},
     {"csv.formula_guard", BOOLEAN, offsetof(struct config, formula_guard), 0, 0, true, NULL},
-    {"limits.unfinished_tasks", INTEGER, offsetof(struct config, unfinished_tasks), 1, 1000000, 200, NULL},
+    {"limits.unfinished_tasks", INTEGER, offsetof(struct config, unfinished_tasks), 0, 1000000, 200, NULL},
     {"limits.running_exports", INTEGER, offsetof(struct config, running_exports), 0, 100000, 16, NULL},
     {"access.key_file", TEXT, offsetof(struct config, key_file), 0, 0, 0, "/etc/waybill/access.key"},
     {"access.link_minutes", INTEGER, offsetof(struct config, link_minutes), 0, 10080, 15, NULL},

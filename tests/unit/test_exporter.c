@@ -1,6 +1,7 @@
 #include "export/exporter.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "check.h"
 #include "db/scope.h"
@@ -17,6 +18,8 @@ static char place; /* what pointers to opaque structures point to */
 static bool (*rows)(const struct inventory_watcher *watcher, struct inventory_progress *progress, struct error *err);
 static enum error_code renewal; /* how each renewal fails; ERROR_NONE: it succeeds */
 static int renewals;
+static int good_renewal;    /* the number of the renewal from which on all succeed; 0: none */
+static int64_t confirmed;   /* of the claim; 0: it is durable */
 static int percent;         /* of the last renewal */
 static int64_t rows_so_far; /* of the last renewal */
 static atomic_bool stop;
@@ -50,19 +53,36 @@ void __wrap_db_pool_release(struct db_pool *pool, struct db *db)
     assert_ptr_equal(pool, db);
 }
 
-bool __wrap_claim_renew(struct db *db, struct claim *renewed, const struct claim_terms *terms, int progress,
-                        int64_t exported_rows, struct error *err);
-bool __wrap_claim_renew(struct db *db, struct claim *renewed, const struct claim_terms *terms, int progress,
-                        int64_t exported_rows, struct error *err)
+bool __wrap_claim_renew(struct db *db, struct claim *renewed, int progress, int64_t exported_rows, struct error *err);
+bool __wrap_claim_renew(struct db *db, struct claim *renewed, int progress, int64_t exported_rows, struct error *err)
 {
     (void) db;
     renewals++;
     rows_so_far = exported_rows;
     percent = progress;
+    if (renewals == good_renewal)
+        renewal = ERROR_NONE;
     if (renewal != ERROR_NONE)
         return error_set(err, renewal, "no renewal");
-    renewed->lease_end = now + terms->lease * 1000;
+    renewed->lease_end = now + renewed->terms.lease * 1000;
+    renewed->confirmed = 0;
     return true;
+}
+
+bool __wrap_claim_is_durable(const struct claim *asked_for);
+bool __wrap_claim_is_durable(const struct claim *asked_for)
+{
+    return asked_for->confirmed == 0;
+}
+
+/* Pauses take the time of the clock. */
+int __wrap_nanosleep(const struct timespec *pause, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *pause, struct timespec *left)
+{
+    (void) left;
+    assert_false(published);
+    now += pause->tv_sec * 1000 + pause->tv_nsec / 1000000;
+    return 0;
 }
 
 enum watch_event __wrap_watch_wait(struct watch *watch, int timeout_ms);
@@ -167,6 +187,8 @@ static void run_export(bool inventory_is_new,
 
     own = (struct claim) {
         .lease = "lease",
+        .terms = {.lease = LEASE},
+        .confirmed = confirmed,
         .lease_end = START + LEASE * 1000,
         .export_size = 17,
         .project_id = project_id,
@@ -175,7 +197,7 @@ static void run_export(bool inventory_is_new,
     };
     claim = &own;
     now = START;
-    renewals = 0;
+    renewals = good_renewal = 0;
     renewal = ERROR_NONE;
     published = false;
     atomic_store(&stop, false);
@@ -295,6 +317,40 @@ static bool rows_until_the_time_limit(const struct inventory_watcher *watcher, s
     return watch_at(TIMEOUT * 1000 + 1, watcher, progress, err);
 }
 
+/* A claim that is not on the disk of the server must be renewed before the file is published, whatever that takes. */
+static bool rows_without_database_for_a_while(const struct inventory_watcher *watcher,
+                                              struct inventory_progress *progress, struct error *err)
+{
+    renewal = ERROR_TIMEOUT;
+    good_renewal = 4;
+    return all_rows(watcher, progress, err);
+}
+
+static bool rows_before_an_outage(const struct inventory_watcher *watcher, struct inventory_progress *progress,
+                                  struct error *err)
+{
+    renewal = ERROR_UNAVAILABLE;
+    return all_rows(watcher, progress, err);
+}
+
+static void publishes_only_a_durable_claim(void)
+{
+    confirmed = START - 1;
+    run_export(false, all_rows);
+    assert_int_equal(renewals, 1);
+    assert_true(published);
+    run_export(false, rows_without_database_for_a_while);
+    assert_int_equal(renewals, 4);
+    assert_int_equal(now, START + 3000);
+    assert_true(published);
+    run_export(false, rows_before_an_outage);
+    assert_false(published);
+    assert_int_equal(reason.code, ERROR_LEASE);
+    confirmed = 0;
+    run_export(false, all_rows);
+    assert_int_equal(renewals, 0);
+}
+
 /* The last row is there, but the process was stopped for longer than the lease. */
 static bool rows_before_a_pause(const struct inventory_watcher *watcher, struct inventory_progress *progress,
                                 struct error *err)
@@ -357,6 +413,7 @@ int main(void)
 {
     CHECK(makes_the_file);
     CHECK(renews_the_lease);
+    CHECK(publishes_only_a_durable_claim);
     CHECK_EACH(stops, stop_cases, label);
     CHECK(dead_connections);
     return check_run("export/exporter");

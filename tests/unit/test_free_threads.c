@@ -3,6 +3,7 @@
  * the queue and the exports by those of this file (--wrap), so that a test decides when an export ends.
  */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,10 @@ static struct {
     bool is_ending[128];       /* whether it has reached STAGE_ENDING */
     enum watch_event event[128]; /* of its watch, when it reached STAGE_ENDING */
     int failed_claims;         /* claims since `start` that found no task */
+    int runs;                  /* exports that have begun */
+    enum claim_state state;    /* of a claim whose creation is uncertain */
+    bool inventory_is_away;
+    int requeued;
 } tasks = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 bool __wrap_claim_next(struct db *db, const char *task_id, const struct claim_terms *terms, struct claim **ret_claim,
@@ -39,6 +44,9 @@ enum outcome __wrap_exporter_run(const struct exporter *exporter, struct db *inv
 struct db *__wrap_db_open(const struct db_settings *settings, struct error *err);
 void __wrap_db_close(struct db *db);
 bool __wrap_db_is_usable(struct db *db);
+bool __wrap_claim_find_state(struct db *db, const struct claim *claim, enum claim_state *ret_state, struct error *err);
+bool __wrap_claim_requeue(struct db *db, const struct claim *claim, bool attempted, struct error *err);
+bool __wrap_announcements_send(struct announcements *announcements, struct db *db, bool *ret_sent, struct error *err);
 struct db *__wrap_db_pool_acquire(struct db_pool *pool, struct error *err);
 void __wrap_db_pool_release(struct db_pool *pool, struct db *db);
 
@@ -50,6 +58,7 @@ bool __wrap_claim_next(struct db *db, const char *task_id, const struct claim_te
     if (*tasks.queue != '\0') {
         *ret_claim = memory_zeroed(1, sizeof(**ret_claim));
         (*ret_claim)->task_id[0] = *tasks.queue++;
+        (*ret_claim)->more_are_queued = *tasks.queue != '\0';
     } else {
         tasks.failed_claims++;
     }
@@ -65,6 +74,8 @@ enum outcome __wrap_exporter_run(const struct exporter *exporter, struct db *inv
 
     (void) exporter, (void) inventory, (void) inventory_is_new;
     pthread_mutex_lock(&tasks.lock);
+    tasks.runs++;
+    pthread_cond_broadcast(&tasks.changed);
     while (tasks.stages[task] == STAGE_RUNNING)
         pthread_cond_wait(&tasks.changed, &tasks.lock);
     tasks.event[task] = watch_wait(&claim->watch, 0);
@@ -89,8 +100,27 @@ static int connection; /* any connection */
 
 struct db *__wrap_db_open(const struct db_settings *settings, struct error *err)
 {
-    (void) settings, (void) err;
+    (void) settings;
+    if (tasks.inventory_is_away) {
+        error_set(err, ERROR_UNAVAILABLE, "no inventory");
+        return NULL;
+    }
     return (struct db *) &connection;
+}
+
+bool __wrap_claim_find_state(struct db *db, const struct claim *claim, enum claim_state *ret_state, struct error *err)
+{
+    (void) db, (void) claim, (void) err;
+    *ret_state = tasks.state;
+    return true;
+}
+
+bool __wrap_claim_requeue(struct db *db, const struct claim *claim, bool attempted, struct error *err)
+{
+    (void) db, (void) claim, (void) err;
+    assert_false(attempted);
+    tasks.requeued++;
+    return true;
 }
 
 void __wrap_db_close(struct db *db)
@@ -101,7 +131,7 @@ void __wrap_db_close(struct db *db)
 bool __wrap_db_is_usable(struct db *db)
 {
     (void) db;
-    return true;
+    return !tasks.inventory_is_away;
 }
 
 struct db *__wrap_db_pool_acquire(struct db_pool *pool, struct error *err)
@@ -115,7 +145,18 @@ void __wrap_db_pool_release(struct db_pool *pool, struct db *db)
     (void) pool, (void) db;
 }
 
+static int sends; /* calls of announcements_send */
+
+bool __wrap_announcements_send(struct announcements *announcements, struct db *db, bool *ret_sent, struct error *err)
+{
+    (void) announcements, (void) db, (void) err;
+    sends++;
+    *ret_sent = true;
+    return true;
+}
+
 static struct watches *watches;
+static struct announcements *announcements;
 static struct workers *workers;
 
 /* Waits until that many claims have found no task. */
@@ -130,15 +171,18 @@ static void wait_for_failed_claims(int count)
 /* Starts threads, which find nothing to do at first. */
 static void start(int threads)
 {
-    static const struct exporter exporter;
     static const struct db_settings settings;
+    struct workers_terms terms = {.inventory = &settings};
 
     memset(tasks.stages, 0, sizeof(tasks.stages));
     memset(tasks.is_ending, 0, sizeof(tasks.is_ending));
     tasks.queue = "";
-    tasks.failed_claims = 0;
-    watches = watches_new();
-    workers = workers_start(&exporter, &settings, watches, NULL, threads);
+    tasks.failed_claims = tasks.runs = tasks.requeued = 0;
+    tasks.inventory_is_away = false;
+    terms.watches = watches = watches_new();
+    terms.announcements = announcements = announcements_new();
+    assert_non_null(announcements);
+    workers = workers_start(&terms, threads);
     assert_non_null(workers);
     wait_for_failed_claims(threads);
 }
@@ -149,8 +193,7 @@ static void queue(const char *queued)
     pthread_mutex_lock(&tasks.lock);
     tasks.queue = queued;
     pthread_mutex_unlock(&tasks.lock);
-    for (size_t i = 0; i < strlen(queued); i++)
-        workers_wake(workers);
+    workers_wake(workers, (int64_t) strlen(queued));
 }
 
 static void allow(char task, enum stage stage)
@@ -177,6 +220,7 @@ static void stop(void)
         allow(task, STAGE_ENDED);
     assert_true(workers_stop(workers, PATIENT_MS));
     workers_free(workers);
+    announcements_free(announcements);
     watches_free(watches);
 }
 
@@ -202,8 +246,8 @@ static void a_free_thread_is_for_one_of_a_burst(void)
     assert_false(workers_may_run(workers, "C"));
 
     allow('A', STAGE_ENDED);
-    assert_int_equal(watch_wait(&burst[0], PATIENT_MS), WATCH_CHANGED);
-    assert_int_equal(watch_wait(&patient, PATIENT_MS), WATCH_CHANGED);
+    assert_int_equal(watch_wait(&burst[0], PATIENT_MS), WATCH_ENDED);
+    assert_int_equal(watch_wait(&patient, PATIENT_MS), WATCH_ENDED);
     assert_int_equal(watch_wait(&burst[1], 0), WATCH_TIMEOUT);
     for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
         watch_end(&burst[i]);
@@ -242,7 +286,7 @@ static void a_thread_is_free_before_its_task_has_ended(void)
     queue("B");
     assert_int_equal(watch_wait(&second, 0), WATCH_TIMEOUT);
     allow('A', STAGE_ENDED);
-    assert_int_equal(watch_wait(&first, PATIENT_MS), WATCH_CHANGED);
+    assert_int_equal(watch_wait(&first, PATIENT_MS), WATCH_ENDED);
     assert_int_equal(watch_wait(&second, PATIENT_MS), WATCH_BUSY);
     assert_true(workers_may_run(workers, "B"));
     assert_false(workers_may_run(workers, "A"));
@@ -261,7 +305,7 @@ static void a_thread_is_free_when_its_task_has_ended(void)
 
         watch_begin(watches, &watch, "A", false);
         queue("A");
-        assert_int_equal(watch_wait(&watch, PATIENT_MS), WATCH_CHANGED);
+        assert_int_equal(watch_wait(&watch, PATIENT_MS), WATCH_ENDED);
         assert_true(workers_may_run(workers, "B"));
         watch_end(&watch);
     }
@@ -281,7 +325,7 @@ static void all_threads_count(void)
     assert_int_equal(watch_wait(&first, 0), WATCH_TIMEOUT);
     assert_int_equal(watch_wait(&third, 0), WATCH_TIMEOUT);
     allow('A', STAGE_ENDED);
-    assert_int_equal(watch_wait(&first, PATIENT_MS), WATCH_CHANGED);
+    assert_int_equal(watch_wait(&first, PATIENT_MS), WATCH_ENDED);
 
     allow('A', STAGE_RUNNING);
     watch_begin(watches, &second, "B", true);
@@ -307,7 +351,7 @@ static void another_process_claims_the_task(void)
 
     start(1);
     watch_begin(watches, &creator, "A", true);
-    workers_wake(workers);
+    workers_wake(workers, 1);
     wait_for_failed_claims(2);
     assert_int_equal(watch_wait(&creator, 0), WATCH_TIMEOUT);
     assert_true(workers_may_run(workers, "A"));
@@ -361,17 +405,207 @@ static void nobody_is_free_without_threads(void)
 
     start(0);
     assert_false(workers_may_run(workers, "A"));
-    workers_wake(workers);
+    workers_wake(workers, 1);
     assert_false(workers_may_run(workers, "A"));
     allow('A', STAGE_ENDED);
     tasks.queue = "A";
     watch_begin(watches, &watch, "A", false);
     assert_true(workers_run(workers, "A"));
-    assert_int_equal(watch_wait(&watch, 0), WATCH_CHANGED);
+    assert_int_equal(watch_wait(&watch, 0), WATCH_ENDED);
+    assert_int_equal(sends, 1);
     assert_false(workers_run(workers, "A"));
     assert_false(workers_may_run(workers, "A"));
     watch_end(&watch);
     stop();
+}
+
+static struct claim *make_claim(const char *task_id)
+{
+    struct claim *claim = memory_zeroed(1, sizeof(*claim));
+
+    snprintf(claim->task_id, sizeof(claim->task_id), "%s", task_id);
+    claim->confirmed = INT64_MAX;
+    return claim;
+}
+
+/* Reserves the thread, which may still be on its way to wait. */
+static struct worker *reserve(void)
+{
+    struct worker *worker;
+
+    while ((worker = workers_reserve(workers)) == NULL)
+        continue;
+    return worker;
+}
+
+static void wait_for_runs(int count)
+{
+    pthread_mutex_lock(&tasks.lock);
+    while (tasks.runs < count)
+        pthread_cond_wait(&tasks.changed, &tasks.lock);
+    pthread_mutex_unlock(&tasks.lock);
+}
+
+/* A reserved thread runs the task that is handed over, without a look at the queue before or after. */
+static void a_reserved_thread_runs_what_it_is_given(void)
+{
+    struct worker *worker;
+    struct watch creator, other;
+
+    start(1);
+    worker = reserve();
+    assert_null(workers_reserve(workers));
+    assert_false(workers_may_run(workers, "A"));
+    watch_begin(watches, &creator, "A", true);
+    watch_begin(watches, &other, "B", true);
+    workers_hand_over(worker, make_claim("A"), true);
+    assert_int_equal(watch_wait(&other, PATIENT_MS), WATCH_BUSY);
+    assert_true(workers_may_run(workers, "A"));
+    assert_false(workers_may_run(workers, "B"));
+    wait_for_runs(1);
+    assert_int_equal(watch_wait(&creator, 0), WATCH_BUSY);
+    allow('A', STAGE_ENDED);
+    assert_int_equal(watch_wait(&creator, PATIENT_MS), WATCH_ENDED);
+    workers_release(reserve());
+    assert_int_equal(tasks.failed_claims, 1); /* that of `start` */
+    watch_end(&creator);
+    watch_end(&other);
+    stop();
+}
+
+/* After the last task of the queue, the thread waits without another look. */
+static void a_thread_does_not_look_at_an_empty_queue_again(void)
+{
+    struct watch watch;
+
+    start(1);
+    allow('A', STAGE_ENDED);
+    allow('B', STAGE_ENDED);
+    for (int i = 0; i < 100; i++) {
+        workers_release(reserve());
+        watch_begin(watches, &watch, "B", false);
+        pthread_mutex_lock(&tasks.lock);
+        tasks.queue = "AB";
+        pthread_mutex_unlock(&tasks.lock);
+        workers_wake(workers, 1);
+        assert_int_equal(watch_wait(&watch, PATIENT_MS), WATCH_ENDED);
+        watch_end(&watch);
+    }
+    workers_release(reserve());
+    assert_int_equal(tasks.failed_claims, 1); /* that of `start` */
+    stop();
+}
+
+/* A wake-up that comes while the thread is reserved is not lost, and queued tasks come before new ones. */
+static void a_reserved_thread_remembers_wake_ups(void)
+{
+    struct worker *worker;
+
+    start(1);
+    worker = reserve();
+    workers_wake(workers, 1);
+    assert_int_equal(tasks.failed_claims, 1);
+    assert_null(workers_reserve(workers));
+    workers_release(worker);
+    wait_for_failed_claims(2);
+    worker = reserve();
+    workers_wake(workers, 1);
+    workers_hand_over(worker, make_claim("A"), true);
+    wait_for_runs(1);
+    assert_null(workers_reserve(workers));
+    allow('A', STAGE_ENDED);
+    wait_for_failed_claims(3);
+    stop();
+}
+
+/* As many threads are woken as tasks were queued. The others can be reserved. */
+static void each_task_wakes_one_thread(void)
+{
+    struct worker *reserved[3];
+
+    start(3);
+    for (size_t i = 0; i < ARRAY_SIZE(reserved); i++)
+        reserved[i] = reserve();
+    for (size_t i = 0; i < ARRAY_SIZE(reserved); i++)
+        workers_release(reserved[i]);
+    workers_wake(workers, 2);
+    wait_for_failed_claims(5);
+    for (size_t i = 0; i < ARRAY_SIZE(reserved); i++)
+        reserved[i] = reserve();
+    for (size_t i = 0; i < ARRAY_SIZE(reserved); i++)
+        workers_release(reserved[i]);
+    queue("AB");
+    wait_for_runs(2);
+    workers_release(reserve());
+    assert_int_equal(tasks.failed_claims, 5);
+    stop();
+}
+
+/* The response to the commit was lost: the thread runs the export only if the database has the task. */
+static void an_uncertain_task_is_looked_up(void)
+{
+    static const enum claim_state states[] = {CLAIM_LOST, CLAIM_SUCCEEDED, CLAIM_HELD};
+    struct watch watch;
+
+    start(1);
+    allow('A', STAGE_ENDED);
+    for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+        tasks.state = states[i];
+        watch_begin(watches, &watch, "A", false);
+        workers_hand_over(reserve(), make_claim("A"), false);
+        assert_int_equal(watch_wait(&watch, PATIENT_MS), states[i] == CLAIM_HELD ? WATCH_ENDED : WATCH_CHANGED);
+        assert_int_equal(tasks.runs, states[i] == CLAIM_HELD);
+        watch_end(&watch);
+    }
+    stop();
+}
+
+/* A thread that has lost the inventory gives the task back, and cannot be reserved until it has found it again. */
+static void a_thread_without_inventory_gives_back(void)
+{
+    struct worker *worker;
+    struct watch watch;
+
+    start(1);
+    watch_begin(watches, &watch, "A", false);
+    worker = reserve();
+    tasks.inventory_is_away = true;
+    workers_hand_over(worker, make_claim("A"), true);
+    assert_int_equal(watch_wait(&watch, PATIENT_MS), WATCH_CHANGED);
+    assert_int_equal(tasks.requeued, 1);
+    assert_int_equal(tasks.runs, 0);
+    workers_wake(workers, 1);
+    for (int i = 0; i < 1000; i++)
+        assert_null(workers_reserve(workers));
+    tasks.inventory_is_away = false;
+    workers_wake(workers, 1);
+    wait_for_failed_claims(2);
+    workers_release(reserve());
+    watch_end(&watch);
+    stop();
+}
+
+static void *stop_in_thread(void *ignored)
+{
+    (void) ignored;
+    stop();
+    return NULL;
+}
+
+/* A process that stops reserves no thread, but runs what is handed over to one that is reserved already. */
+static void a_stop_waits_for_a_reserved_thread(void)
+{
+    struct worker *worker, *other;
+    pthread_t stopping;
+
+    start(2);
+    worker = reserve();
+    assert_int_equal(pthread_create(&stopping, NULL, stop_in_thread, NULL), 0);
+    while ((other = workers_reserve(workers)) != NULL)
+        workers_release(other);
+    workers_hand_over(worker, make_claim("A"), true);
+    pthread_join(stopping, NULL);
+    assert_int_equal(tasks.runs, 1);
 }
 
 int main(void)
@@ -385,5 +619,12 @@ int main(void)
     CHECK(a_watch_begins_late);
     CHECK(an_export_watches_its_task);
     CHECK(nobody_is_free_without_threads);
+    CHECK(a_reserved_thread_runs_what_it_is_given);
+    CHECK(a_thread_does_not_look_at_an_empty_queue_again);
+    CHECK(a_reserved_thread_remembers_wake_ups);
+    CHECK(each_task_wakes_one_thread);
+    CHECK(an_uncertain_task_is_looked_up);
+    CHECK(a_thread_without_inventory_gives_back);
+    CHECK(a_stop_waits_for_a_reserved_thread);
     return check_run("export/workers: free threads");
 }

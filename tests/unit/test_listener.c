@@ -15,9 +15,10 @@
 #define THIRD_CHANNEL "waybill_third"
 
 /*
- * The waits for a notification, in order: q a task was queued, t TASK changed, h and i the channel of the first hook,
- * without and with a payload, j that of the second, with a payload, n nothing, x nothing, and then no response to the
- * ping, f the connection fails. After the last, nothing more arrives.
+ * The waits for a notification, in order: q a task was queued, Q three were, o this process has queued one, t TASK
+ * changed, a the process adds an announcement, A the same, and the connection fails when it is sent, h and i the
+ * channel of the first hook, without and with a payload, j that of the second, with a payload, n nothing, x nothing,
+ * and then no response to the ping, f the connection fails. After the last, nothing more arrives.
  */
 static struct {
     pthread_mutex_t lock; /* for all below */
@@ -26,11 +27,13 @@ static struct {
     bool is_done;  /* nothing more arrives */
     bool is_heard; /* the watch has been told that the process hears */
     bool ping_fails;
+    bool added;      /* an announcement waits to be sent */
+    bool sends_fail; /* once */
     int failing_opens;
     int failing_hooks; /* LISTENs on the channel of the first hook */
     /* o open, H open while receiving, l LISTEN, m and M LISTEN of the hooks, p ping, c close, w one worker woken,
-     * W all, k the first hook is woken because notifications are received, 0 by one without and 1 by one with a
-     * payload; s, 2 and 3 the same for the second hook */
+     * v three, s announcements sent, F not sent, W all workers woken, k the first hook is woken because notifications
+     * are received, 0 by one without and 1 by one with a payload; K, 2 and 3 the same for the second hook */
     char trace[64];
     struct watches *watches;
     struct watch watch; /* of TASK */
@@ -55,7 +58,8 @@ bool __wrap_db_listen(struct db *db, const char *channel, struct error *err);
 bool __wrap_db_ping(struct db *db, struct error *err);
 enum db_notification_result __wrap_db_next_notification(struct db *db, int wake, int timeout_ms,
                                                         struct db_notification *ret_notification, struct error *err);
-void __wrap_workers_wake(struct workers *workers);
+void __wrap_workers_wake(struct workers *workers, int64_t tasks);
+bool __wrap_announcements_send(struct announcements *announcements, struct db *db, bool *ret_sent, struct error *err);
 void __wrap_workers_wake_all(struct workers *workers);
 int __real_poll(struct pollfd *events, nfds_t count, int timeout_ms);
 int __wrap_poll(struct pollfd *events, nfds_t count, int timeout_ms);
@@ -117,16 +121,23 @@ enum db_notification_result __wrap_db_next_notification(struct db *db, int wake,
     server.is_done = wait == '\0';
     pthread_cond_signal(&server.changed);
     server.ping_fails = wait == 'x';
+    if (wait == 'a' || wait == 'A')
+        server.added = true;
+    server.sends_fail = wait == 'A';
     pthread_mutex_unlock(&server.lock);
     switch (wait) {
     case 'q':
+    case 'Q':
+    case 'o':
     case 't':
     case 'h':
     case 'i':
     case 'j':
         snprintf(ret_notification->channel, DB_NOTIFICATION_SIZE, "%s",
                  wait == 'h' || wait == 'i' ? HOOK_CHANNEL : wait == 'j' ? THIRD_CHANNEL : "waybill_task");
-        snprintf(ret_notification->payload, DB_NOTIFICATION_SIZE, "%s", wait == 'q' || wait == 'h' ? "" : TASK);
+        snprintf(ret_notification->payload, DB_NOTIFICATION_SIZE, "%s",
+                 wait == 'q' || wait == 'h' ? "" : wait == 'Q' ? "3" : wait == 'o' ? "1" : TASK);
+        ret_notification->is_own = wait == 'o';
         return DB_NOTIFICATION_RECEIVED;
     case 'f':
         error_set(err, ERROR_UNAVAILABLE, "the connection is lost");
@@ -139,10 +150,27 @@ enum db_notification_result __wrap_db_next_notification(struct db *db, int wake,
     }
 }
 
-void __wrap_workers_wake(struct workers *workers)
+void __wrap_workers_wake(struct workers *workers, int64_t tasks)
 {
     (void) workers;
-    trace('w');
+    assert_true(tasks == 1 || tasks == 3);
+    trace(tasks == 1 ? 'w' : 'v');
+}
+
+bool __wrap_announcements_send(struct announcements *announcements, struct db *db, bool *ret_sent, struct error *err)
+{
+    (void) announcements;
+    assert_non_null(db);
+    if (server.sends_fail) {
+        trace('F');
+        server.sends_fail = false;
+        return error_set(err, ERROR_UNAVAILABLE, "the connection is lost");
+    }
+    *ret_sent = server.added;
+    if (server.added)
+        trace('s');
+    server.added = false;
+    return true;
 }
 
 void __wrap_workers_wake_all(struct workers *workers)
@@ -189,6 +217,10 @@ static const struct listening_case {
 } listening_cases[] = {
     {"nothing arrives", "", 0, 0, 0, "olWc", WATCH_TIMEOUT},
     {"a task is queued", "qq", 0, 0, 0, "olWwwc", WATCH_TIMEOUT},
+    {"three tasks are queued", "Q", 0, 0, 0, "olWvc", WATCH_TIMEOUT},
+    {"this process has queued a task", "o", 0, 0, 0, "olWc", WATCH_TIMEOUT},
+    {"an announcement is sent, which shows that the server responds", "aqa", 0, 0, 0, "olWswsc", WATCH_TIMEOUT},
+    {"an announcement fails and is sent later", "A", 0, 0, 0, "olWFcolWsc", WATCH_CHANGED},
     {"a task changes", "t", 0, 0, 0, "olWc", WATCH_CHANGED},
     {"a quiet connection is pinged and kept", "nnq", 0, 0, 0, "olWppwc", WATCH_TIMEOUT},
     {"a quiet connection does not respond", "nx", 0, 0, 0, "olWppcolWc", WATCH_CHANGED},
@@ -199,28 +231,29 @@ static const struct listening_case {
     {"a task changes beside a hook", "ht", 0, 1, 0, "olmWk0c", WATCH_CHANGED},
     {"the connection with a hook fails", "hf", 0, 1, 0, "olmWk0colmWkc", WATCH_CHANGED},
     {"the channel of the hook fails at first", "h", 0, 1, 1, "olmcolmWk0c", WATCH_TIMEOUT},
-    {"two hooks", "", 0, 2, 0, "olmMWksc", WATCH_TIMEOUT},
-    {"each of two hooks is woken by its channel", "hjqi", 0, 2, 0, "olmMWks03w1c", WATCH_TIMEOUT},
-    {"the connection with two hooks fails", "jf", 0, 2, 0, "olmMWks3colmMWksc", WATCH_CHANGED},
+    {"two hooks", "", 0, 2, 0, "olmMWkKc", WATCH_TIMEOUT},
+    {"each of two hooks is woken by its channel", "hjqi", 0, 2, 0, "olmMWkK03w1c", WATCH_TIMEOUT},
+    {"the connection with two hooks fails", "jf", 0, 2, 0, "olmMWkK3colmMWkKc", WATCH_CHANGED},
 };
 
 static void listens(const void *row)
 {
     static const struct db_settings settings;
     const struct listening_case *c = row;
-    static struct hook_trace traces[] = {{'0', 'k'}, {'2', 's'}};
+    static struct hook_trace traces[] = {{'0', 'k'}, {'2', 'K'}};
     struct listener_hook hooks[] = {{HOOK_CHANNEL, wake_hook, &traces[0]}, {THIRD_CHANNEL, wake_hook, &traces[1]}};
+    struct announcements *announcements = announcements_new();
     struct listener *listener;
 
     server.waits = c->waits;
     server.failing_opens = c->failing_opens;
     server.failing_hooks = c->failing_hooks;
-    server.is_done = server.is_heard = false;
+    server.is_done = server.is_heard = server.added = server.sends_fail = false;
     memset(server.trace, 0, sizeof(server.trace));
     server.watches = watches_new();
     watch_begin(server.watches, &server.watch, TASK, false);
     pthread_mutex_lock(&server.lock);
-    listener = listener_start(&settings, NULL, server.watches, hooks, c->hooks);
+    listener = listener_start(&settings, announcements, NULL, server.watches, hooks, c->hooks);
     memset(hooks, 0, sizeof(hooks));
     assert_non_null(listener);
     while (!server.is_done)
@@ -234,6 +267,7 @@ static void listens(const void *row)
     assert_int_equal(watch_wait(&server.watch, 0), c->event);
     watch_end(&server.watch);
     watches_free(server.watches);
+    announcements_free(announcements);
 }
 
 int main(void)

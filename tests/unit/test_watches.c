@@ -46,6 +46,29 @@ static void hears_of_its_task(void)
     watches_free(watches);
 }
 
+/* The end of a task is more than a change, and is reported once. */
+static void hears_of_the_end(void)
+{
+    struct watches *watches = watches_new();
+    struct watch a, b;
+
+    watch_begin(watches, &a, A, true);
+    watch_begin(watches, &b, B, true);
+    watches_notify(watches, A);
+    watches_notify_ended(watches, A);
+    watches_notify_busy(watches);
+    assert_int_equal(event(&a), WATCH_ENDED);
+    assert_int_equal(event(&a), WATCH_BUSY);
+    assert_int_equal(event(&a), WATCH_TIMEOUT);
+    assert_int_equal(event(&b), WATCH_BUSY);
+    watches_stop(watches);
+    watches_notify_ended(watches, B);
+    assert_int_equal(event(&b), WATCH_ENDED);
+    watch_end(&a);
+    watch_end(&b);
+    watches_free(watches);
+}
+
 /* A watch of a caller hears of that caller and of its task; other watches do not hear of callers. */
 static void hears_of_its_caller(void)
 {
@@ -291,6 +314,7 @@ static void freeing_nothing_is_fine(void)
 int main(void)
 {
     CHECK(hears_of_its_task);
+    CHECK(hears_of_the_end);
     CHECK(hears_of_its_caller);
     CHECK(hears_of_earlier_revocations);
     CHECK(hears_that_notifications_are_heard_again);

@@ -18,14 +18,20 @@ static const struct db_settings settings = {
 };
 
 static struct watches *watches;
+static struct announcements *announcements;
 
 static struct workers *start(struct db_pool *pool, int threads)
 {
-    const struct exporter exporter = {.directory = scratch_directory(), .timeout = 1, .terms = {30, 0}, .tasks = pool};
+    struct workers_terms terms = {
+        .exporter = {.directory = scratch_directory(), .timeout = 1, .terms = {30, 0}, .tasks = pool},
+        .inventory = &settings,
+    };
     struct workers *workers;
 
-    watches = watches_new();
-    workers = workers_start(&exporter, &settings, watches, NULL, threads);
+    terms.watches = watches = watches_new();
+    terms.announcements = announcements = announcements_new();
+    assert_non_null(announcements);
+    workers = workers_start(&terms, threads);
     assert_non_null(workers);
     return workers;
 }
@@ -34,6 +40,7 @@ static void stop(struct workers *workers)
 {
     assert_true(workers_stop(workers, 60000));
     workers_free(workers);
+    announcements_free(announcements);
     watches_free(watches);
 }
 
@@ -64,9 +71,10 @@ static void call_and_stop(void)
     struct workers *workers = start(pool, 3);
 
     for (int i = 0; i < 200; i++) {
-        workers_wake(workers);
+        workers_wake(workers, 1);
         workers_wake_all(workers);
         assert_true(workers_may_run(workers, A)); /* a thread that can claim nothing is free */
+        assert_null(workers_reserve(workers));    /* but cannot be reserved */
         usleep(100);
     }
     stop(workers);
