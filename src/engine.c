@@ -72,13 +72,29 @@ static void wake_scheduler(void *context, const char *payload)
     scheduler_wake(context);
 }
 
-/* The payload is the ID of a credential that was revoked. If it is NULL, the listener has woken all watches. */
-static void wake_watches_of_caller(void *context, const char *payload)
+/*
+ * The payload is the ID of a credential that was revoked. If it is NULL, the listener has woken all watches. The cache
+ * comes first: a request that counts revocations afterwards must not find the credential in it.
+ */
+static void hear_revocation(void *context, const char *payload)
 {
+    struct engine *engine = context;
     int64_t credential_id;
 
-    if (payload != NULL && text_parse_digits(payload, 18, &credential_id))
-        watches_notify_caller(context, credential_id);
+    if (payload == NULL) {
+        access_set_receiving(engine->access, true);
+        return;
+    }
+    access_forget(engine->access);
+    if (text_parse_digits(payload, 18, &credential_id))
+        watches_notify_caller(engine->watches, credential_id);
+}
+
+static void lose_revocations(void *context)
+{
+    struct engine *engine = context;
+
+    access_set_receiving(engine->access, false);
 }
 
 /* Starts the threads other than those of exports. Returns false if one cannot start. */
@@ -90,7 +106,8 @@ static bool start_threads(struct engine *engine, const struct config *config)
     };
     struct listener_hook hooks[] = {
         {.channel = SCHEDULE_CHANNEL, .wake = wake_scheduler},
-        {.channel = CREDENTIAL_CHANNEL, .wake = wake_watches_of_caller, .context = engine->watches},
+        {.channel = CREDENTIAL_CHANNEL, .wake = hear_revocation, .context = engine,
+         .lose = lose_revocations},
     };
 
     if (!contract_monitor_start(engine->contract))

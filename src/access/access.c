@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "access/access_key.h"
+#include "access/credential_cache.h"
 #include "access/key_ring.h"
 #include "access/keystone.h"
 #include "access/signins.h"
@@ -14,7 +15,8 @@
 #include "base/memory.h"
 #include "metrics/counters.h"
 
-#define CACHED_TOKENS 4096
+#define CACHED_TOKENS 4096      /* of Keystone */
+#define CACHED_CREDENTIALS 1024 /* stored ones */
 
 struct access {
     const struct config *config;
@@ -22,6 +24,7 @@ struct access {
     struct key_ring *ring;
     struct access_keys *keys;
     struct signins *signins;
+    struct credential_cache *stored; /* tokens and access keys in the database */
     struct keystone keystone;
     struct token_cache *cache; /* of Keystone's tokens; NULL: there is no Keystone */
     atomic_bool reported_ring; /* the log says that the keys cannot be used */
@@ -61,6 +64,8 @@ struct access *access_new(const struct config *config, struct db_pool *pool)
     access->ring = key_ring_new(config->key_file);
     access->keys = access_keys_new(access->ring);
     access->signins = signins_new(config->failed_signins);
+    access->stored = credential_cache_new(CACHED_CREDENTIALS, ACCESS_CACHE_MS);
+    credential_cache_enable(access->stored, false);
     access->keystone = keystone_configured(config);
     if (config->provider == CONFIG_PROVIDER_KEYSTONE)
         access->cache = new_cache(access);
@@ -72,10 +77,21 @@ void access_free(struct access *access)
     if (access == NULL)
         return;
     token_cache_free(access->cache);
+    credential_cache_free(access->stored);
     signins_free(access->signins);
     access_keys_free(access->keys);
     key_ring_free(access->ring);
     free(access);
+}
+
+void access_set_receiving(struct access *access, bool receiving)
+{
+    credential_cache_enable(access->stored, receiving);
+}
+
+void access_forget(struct access *access)
+{
+    credential_cache_clear(access->stored);
 }
 
 struct key_ring *access_key_ring(struct access *access)
@@ -163,16 +179,40 @@ bool access_needs_body(const struct credentials *credentials)
     return signature_is_present(credentials->authorization);
 }
 
+/* Keeps a valid credential for the next requests, if its use needs not be recorded again. Returns its identity. */
+static struct identity keep_credential(struct access *access, const struct credential_lookup *lookup,
+                                       struct credential *credential)
+{
+    struct identity identity = credential->identity;
+
+    if (credential->use_is_recorded)
+        credential_cache_add(access->stored, lookup, credential, INT64_MAX);
+    credential->identity = (struct identity) {0};
+    credential_clear(credential);
+    return identity;
+}
+
 static bool identify_by_own_token(struct access *access, const char *token, struct identity *ret_identity,
                                   struct error *err)
 {
-    struct db *db = db_pool_acquire(access->pool, err);
+    const struct credential_key key = credential_key_of(CREDENTIAL_TOKEN, token);
+    struct credential_lookup lookup;
+    struct credential credential;
+    struct db *db;
     bool known;
 
+    if (credential_cache_find(access->stored, &key, &credential)) {
+        *ret_identity = credential.identity; /* a token has no other members to free */
+        return true;
+    }
+    lookup = credential_cache_begin(access->stored, &key);
+    db = db_pool_acquire(access->pool, err);
     if (db == NULL)
         return false;
-    known = token_identify(db, token, ret_identity, err);
+    known = token_find(db, token, &credential, err);
     db_pool_release(access->pool, db);
+    if (known)
+        *ret_identity = keep_credential(access, &lookup, &credential);
     return known;
 }
 
@@ -193,13 +233,56 @@ static bool identify_by_token(struct access *access, const char *token, const st
            && token_cache_identify(access->cache, token, pause, ret_identity, err);
 }
 
+/*
+ * Verifies a signature with a cached secret. If that fails, the access key is looked up like any other: so the response
+ * and its duration do not show that it is known, and its secret may have been encrypted anew.
+ */
+static bool verify_from_cache(struct access *access, const struct credential_key *key,
+                              const struct signature *signature, const char *string_to_sign,
+                              struct identity *ret_identity)
+{
+    struct credential credential;
+    bool valid;
+
+    if (!credential_cache_find(access->stored, key, &credential))
+        return false;
+    valid = access_keys_verify(access->keys, &credential, signature, string_to_sign);
+    if (valid) {
+        *ret_identity = credential.identity;
+        credential.identity = (struct identity) {0};
+    }
+    credential_clear(&credential);
+    return valid;
+}
+
+static bool verify(struct access *access, const struct signature *signature, const char *string_to_sign,
+                   struct identity *ret_identity, struct error *err)
+{
+    const struct credential_key key = credential_key_of(CREDENTIAL_ACCESS_KEY, signature->access_key);
+    struct credential_lookup lookup;
+    struct credential credential;
+    struct db *db;
+    bool known;
+
+    if (verify_from_cache(access, &key, signature, string_to_sign, ret_identity))
+        return true;
+    lookup = credential_cache_begin(access->stored, &key);
+    db = db_pool_acquire(access->pool, err);
+    if (db == NULL)
+        return false;
+    known = access_keys_find(access->keys, db, signature, string_to_sign, &credential, err);
+    db_pool_release(access->pool, db);
+    if (known)
+        *ret_identity = keep_credential(access, &lookup, &credential);
+    return known;
+}
+
 static bool identify_by_signature(struct access *access, const struct credentials *credentials,
                                   struct identity *ret_identity, struct error *err)
 {
     struct signature signature;
     char *string_to_sign;
-    struct db *db;
-    bool known = false;
+    bool known;
 
     if (!signature_parse(credentials->authorization, &signature, err))
         return false;
@@ -207,11 +290,7 @@ static bool identify_by_signature(struct access *access, const struct credential
                                               credentials->body_length, err);
     if (string_to_sign == NULL)
         return false;
-    db = db_pool_acquire(access->pool, err);
-    if (db != NULL) {
-        known = access_keys_identify(access->keys, db, &signature, string_to_sign, ret_identity, err);
-        db_pool_release(access->pool, db);
-    }
+    known = verify(access, &signature, string_to_sign, ret_identity, err);
     free(string_to_sign);
     return known;
 }

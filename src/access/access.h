@@ -24,6 +24,21 @@ struct access *access_new(const struct config *config, struct db_pool *pool);
 /* NULL is allowed. */
 void access_free(struct access *access);
 
+/*
+ * For how long at most a token or an access key counts for further requests after it was found valid in the database. A
+ * notification of a revocation ends it at once.
+ */
+#define ACCESS_CACHE_MS 1000
+
+/*
+ * Sets whether the process receives the notifications of CREDENTIAL_CHANNEL; initially it does not. Unless it does,
+ * each request asks the database.
+ */
+void access_set_receiving(struct access *access, bool receiving);
+
+/* Reports a notification of CREDENTIAL_CHANNEL: the next request with each credential asks the database. */
+void access_forget(struct access *access);
+
 /* The keys of [access] key_file, for other secrets in the database. They live as long as `access`. */
 struct key_ring *access_key_ring(struct access *access);
 

@@ -115,22 +115,29 @@ static bool verify_signature(struct access_keys *keys, const struct credential *
     return false;
 }
 
-bool access_keys_identify(struct access_keys *keys, struct db *db, const struct signature *signature,
-                          const char *string_to_sign, struct identity *ret_identity, struct error *err)
+bool access_keys_verify(struct access_keys *keys, const struct credential *credential,
+                        const struct signature *signature, const char *string_to_sign)
+{
+    struct error ignored;
+
+    return verify_signature(keys, credential, signature, string_to_sign, &ignored);
+}
+
+bool access_keys_find(struct access_keys *keys, struct db *db, const struct signature *signature,
+                      const char *string_to_sign, struct credential *ret_credential, struct error *err)
 {
     struct credential credential = {0};
-    bool found, valid;
+    bool found;
 
     if (!credential_find(db, CREDENTIAL_ACCESS_KEY, signature->access_key, &found, &credential, err))
         return false;
-    valid = verify_signature(keys, found ? &credential : NULL, signature, string_to_sign, err);
-    if (valid) {
-        credential_record_use(db, &credential);
-        *ret_identity = credential.identity;
-        credential.identity = (struct identity) {0};
+    if (!verify_signature(keys, found ? &credential : NULL, signature, string_to_sign, err)) {
+        credential_clear(&credential);
+        return false;
     }
-    credential_clear(&credential);
-    return valid;
+    credential_record_use(db, &credential);
+    *ret_credential = credential;
+    return true;
 }
 
 bool access_key_create(struct db *db, struct key_ring *ring, const struct credential_spec *spec,

@@ -25,14 +25,18 @@ struct access_keys *access_keys_new(struct key_ring *ring);
 void access_keys_free(struct access_keys *keys);
 
 /*
- * Identifies the caller by a signature, and records the use of the access key. Fails with ERROR_IDENTITY if the access
+ * Finds the valid access key that has made a signature, and records its use. Fails with ERROR_IDENTITY if the access
  * key is unknown, expired or revoked, or has not made the signature. The message does not reveal which, nor does the
  * work that is done: the secret of an unknown access key is decrypted and compared too, but it is that of no caller.
  * The detail names the access key if it is valid. Fails as key_ring_unseal does if the secret cannot be decrypted. Free
- * the identity with identity_clear.
+ * the credential with credential_clear.
  */
-MUST_CHECK bool access_keys_identify(struct access_keys *keys, struct db *db, const struct signature *signature,
-                                     const char *string_to_sign, struct identity *ret_identity, struct error *err);
+MUST_CHECK bool access_keys_find(struct access_keys *keys, struct db *db, const struct signature *signature,
+                                 const char *string_to_sign, struct credential *ret_credential, struct error *err);
+
+/* Whether the access key of a credential has made the signature, as far as its secret can be decrypted now. */
+MUST_CHECK bool access_keys_verify(struct access_keys *keys, const struct credential *credential,
+                                   const struct signature *signature, const char *string_to_sign);
 
 /* Creates an access key and its secret. Wipe the secret after use. */
 MUST_CHECK bool access_key_create(struct db *db, struct key_ring *ring, const struct credential_spec *spec,

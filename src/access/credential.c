@@ -12,8 +12,17 @@
 void credential_clear(struct credential *credential)
 {
     identity_clear(&credential->identity);
-    free(credential->sealed_secret);
+    memory_free_secret(credential->sealed_secret);
     *credential = (struct credential) {0};
+}
+
+struct credential credential_copy(const struct credential *credential)
+{
+    struct credential copy = *credential;
+
+    copy.identity = identity_copy(&credential->identity);
+    copy.sealed_secret = credential->sealed_secret == NULL ? NULL : memory_copy_text(credential->sealed_secret);
+    return copy;
 }
 
 /* Reads the rows of a credential: one for each enterprise project, or a single row with NULL for all. */
@@ -37,7 +46,10 @@ static void read_credential(const struct db_result *rows, struct credential *cre
 {
     const char *secret = db_text(rows, 0, "sealed_secret");
 
-    *credential = (struct credential) {.use_is_recorded = db_boolean(rows, 0, "use_is_recorded")};
+    *credential = (struct credential) {
+        .use_is_recorded = db_boolean(rows, 0, "use_is_recorded"),
+        .valid_ms = db_integer(rows, 0, "valid_ms"),
+    };
     read_identity(rows, &credential->identity);
     if (secret != NULL)
         credential->sealed_secret = memory_copy_text(secret);
@@ -46,14 +58,16 @@ static void read_credential(const struct db_result *rows, struct credential *cre
 #define SELECT_VALID                                                                                                   \
     "SELECT credential_id, access_key, sealed_secret,"                                                                 \
     "       array_to_string(permissions, ',') AS permissions, project_id, enterprise_project_id,"                      \
-    "       last_use_time >= date_trunc('hour', now()) AS use_is_recorded"                                             \
+    "       last_use_time >= date_trunc('hour', now()) AS use_is_recorded,"                                            \
+    "       (extract(epoch FROM least(expire_time, date_trunc('hour', now()) + interval '1 hour') - now())"            \
+    "        * 1000)::bigint AS valid_ms"                                                                              \
     " FROM waybill.credential LEFT JOIN LATERAL unnest(enterprise_projects) AS enterprise_project_id ON true"          \
     " WHERE revoke_time IS NULL AND (expire_time IS NULL OR expire_time > now()) AND "
 
 static bool find(struct db *db, const char *sql, const char *key, bool *ret_found, struct credential *ret_credential,
                  struct error *err)
 {
-    struct db_result *rows = db_query(db, DB_ROWS, sql, 1, &key, err);
+    struct db_result *rows = db_query_prepared(db, DB_ROWS, sql, 1, &key, err);
 
     if (rows == NULL)
         return false;

@@ -26,11 +26,15 @@ enum credential_kind {
 struct credential {
     struct identity identity;
     bool use_is_recorded; /* its last use was recorded in this hour */
+    int64_t valid_ms;     /* how long it does not expire and the hour does not end, from the time of the lookup */
     char *sealed_secret;  /* of an access key, as key_ring_seal has returned it; NULL for a token */
 };
 
-/* Frees the members and empties the credential. */
+/* Frees the members, wipes the secret, and empties the credential. */
 void credential_clear(struct credential *credential);
+
+/* Returns a copy, to be freed with credential_clear. */
+struct credential credential_copy(const struct credential *credential);
 
 /*
  * Finds a valid credential. `key` is the access key, or the SHA-256 of the token in lower-case hexadecimal digits. If

@@ -30,20 +30,18 @@ bool token_is_own(const char *token)
     return strncmp(token, PREFIX, strlen(PREFIX)) == 0;
 }
 
-bool token_identify(struct db *db, const char *token, struct identity *ret_identity, struct error *err)
+bool token_find(struct db *db, const char *token, struct credential *ret_credential, struct error *err)
 {
     char hash[2 * SHA256_SIZE + 1];
-    struct credential credential;
     bool found;
 
     hash_token(token, hash);
-    if (!credential_find(db, CREDENTIAL_TOKEN, hash, &found, &credential, err))
+    if (!credential_find(db, CREDENTIAL_TOKEN, hash, &found, ret_credential, err))
         return false;
     if (!found)
         return error_set(err, ERROR_IDENTITY,
                          "X-Auth-Token must be a valid token, got one that is unknown, expired or revoked");
-    credential_record_use(db, &credential);
-    *ret_identity = credential.identity; /* a token has no other members to free */
+    credential_record_use(db, ret_credential);
     return true;
 }
 

@@ -17,10 +17,10 @@ MUST_CHECK bool token_check(const char *token, struct error *err);
 MUST_CHECK bool token_is_own(const char *token);
 
 /*
- * Identifies the caller by a token, and records its use. Fails with ERROR_IDENTITY if it is unknown, expired or
- * revoked; the message does not reveal which. Free the identity with identity_clear.
+ * Finds a valid token, and records its use. Fails with ERROR_IDENTITY if it is unknown, expired or revoked; the message
+ * does not reveal which. Free the credential with credential_clear.
  */
-MUST_CHECK bool token_identify(struct db *db, const char *token, struct identity *ret_identity, struct error *err);
+MUST_CHECK bool token_find(struct db *db, const char *token, struct credential *ret_credential, struct error *err);
 
 /* Creates a token. Wipe it after use. */
 MUST_CHECK bool token_create(struct db *db, const struct credential_spec *spec, char ret_token[TOKEN_SIZE],

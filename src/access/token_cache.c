@@ -1,40 +1,26 @@
 #include "access/token_cache.h"
 
 #include <pthread.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
+#include "access/credential_cache.h"
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/memory.h"
 
 #define MAX_REFUSALS 256 /* the newest replaces the oldest */
 
-/* A token by its SHA-256. It is the first member of what is found by it. */
-struct token_key {
-    unsigned char sha256[SHA256_SIZE];
-};
-
-struct cached {
-    struct token_key key;
-    struct identity identity;
-    int64_t stale_time;  /* monotonic: the end of the lifetime */
-    int64_t expire_time; /* wall clock: the expiry of the token */
-    TAILQ_ENTRY(cached) by_use;
-};
-
 /* A lookup that failed. */
 struct refusal {
-    struct token_key key;
+    struct credential_key key;
     struct error error;
     int64_t stale_time; /* monotonic; 0: unused */
 };
 
 /* A lookup in progress, or one whose result some threads have not yet copied. */
 struct lookup {
-    struct token_key key;
+    struct credential_key key;
     bool is_done;
     bool is_valid;
     struct identity identity; /* if it is valid */
@@ -45,11 +31,9 @@ struct lookup {
 
 struct token_cache {
     struct token_cache_terms terms;
-    pthread_mutex_t lock;
+    struct credential_cache *valid; /* the results of lookups that did not fail */
+    pthread_mutex_t lock;          /* for the rest */
     pthread_cond_t changed;        /* a lookup has ended */
-    void *tree;                    /* the entries by key (tsearch) */
-    TAILQ_HEAD(cached_list, cached) entries; /* the same; the one that was used last comes first */
-    size_t count;
     struct refusal refusals[MAX_REFUSALS];
     size_t next_refusal;
     LIST_HEAD(, lookup) lookups;   /* those in progress */
@@ -57,22 +41,9 @@ struct token_cache {
     int blocked;
 };
 
-static struct token_key hash_key(const char *token)
+static bool has_key(const struct credential_key *a, const struct credential_key *b)
 {
-    struct token_key key;
-
-    digest_sha256(token, strlen(token), key.sha256);
-    return key;
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct token_key));
-}
-
-static bool has_key(const struct token_key *a, const struct token_key *b)
-{
-    return compare_keys(a, b) == 0;
+    return memcmp(a, b, sizeof(*a)) == 0;
 }
 
 struct token_cache *token_cache_new(const struct token_cache_terms *terms)
@@ -80,74 +51,42 @@ struct token_cache *token_cache_new(const struct token_cache_terms *terms)
     struct token_cache *cache = memory_zeroed(1, sizeof(*cache));
 
     cache->terms = *terms;
+    cache->valid = credential_cache_new(terms->capacity, terms->lifetime_ms);
     pthread_mutex_init(&cache->lock, NULL);
     clock_init_condition(&cache->changed);
-    TAILQ_INIT(&cache->entries);
     LIST_INIT(&cache->lookups);
     return cache;
-}
-
-static void drop_entry(struct token_cache *cache, struct cached *entry)
-{
-    tdelete(entry, &cache->tree, compare_keys);
-    TAILQ_REMOVE(&cache->entries, entry, by_use);
-    cache->count--;
-    identity_clear(&entry->identity);
-    free(entry);
 }
 
 void token_cache_free(struct token_cache *cache)
 {
     if (cache == NULL)
         return;
-    while (!TAILQ_EMPTY(&cache->entries))
-        drop_entry(cache, TAILQ_FIRST(&cache->entries));
+    credential_cache_free(cache->valid);
     pthread_cond_destroy(&cache->changed);
     pthread_mutex_destroy(&cache->lock);
     free(cache);
 }
 
-/* Finds a valid entry and makes it the first one. Removes one that is no longer valid. */
-static bool find_entry(struct token_cache *cache, const struct token_key *key, struct identity *ret_identity)
+static bool find_valid(struct token_cache *cache, const struct credential_key *key, struct identity *ret_identity)
 {
-    struct cached *const *node = tfind(key, &cache->tree, compare_keys);
-    struct cached *entry;
+    struct credential credential;
 
-    if (node == NULL)
+    if (!credential_cache_find(cache->valid, key, &credential))
         return false;
-    entry = *node;
-    if (clock_monotonic_ms() >= entry->stale_time || clock_now_ms() >= entry->expire_time) {
-        drop_entry(cache, entry);
-        return false;
-    }
-    TAILQ_REMOVE(&cache->entries, entry, by_use);
-    TAILQ_INSERT_HEAD(&cache->entries, entry, by_use);
-    *ret_identity = identity_copy(&entry->identity);
+    *ret_identity = credential.identity; /* a token has no other members to free */
     return true;
 }
 
-/* Adds an entry for a key that has none. */
-static void add_entry(struct token_cache *cache, const struct token_key *key, const struct identity *identity,
-                      int64_t stale_time, int64_t expire_time)
+static void add_valid(struct token_cache *cache, const struct credential_lookup *begun, const struct identity *identity,
+                      int64_t expire_time)
 {
-    struct cached *entry;
+    const struct credential credential = {.identity = *identity, .valid_ms = INT64_MAX};
 
-    if (clock_monotonic_ms() >= stale_time)
-        return;
-    while (cache->count >= cache->terms.capacity)
-        drop_entry(cache, TAILQ_LAST(&cache->entries, cached_list));
-    entry = memory_zeroed(1, sizeof(*entry));
-    entry->key = *key;
-    entry->identity = identity_copy(identity);
-    entry->stale_time = stale_time;
-    entry->expire_time = expire_time;
-    if (tsearch(entry, &cache->tree, compare_keys) == NULL)
-        abort(); /* out of memory, as in base/memory.h */
-    TAILQ_INSERT_HEAD(&cache->entries, entry, by_use);
-    cache->count++;
+    credential_cache_add(cache->valid, begun, &credential, expire_time);
 }
 
-static bool find_refusal(struct token_cache *cache, const struct token_key *key, struct error *ret_error)
+static bool find_refusal(struct token_cache *cache, const struct credential_key *key, struct error *ret_error)
 {
     for (size_t i = 0; i < MAX_REFUSALS; i++) {
         const struct refusal *refusal = &cache->refusals[i];
@@ -160,7 +99,7 @@ static bool find_refusal(struct token_cache *cache, const struct token_key *key,
     return false;
 }
 
-static void add_refusal(struct token_cache *cache, const struct token_key *key, const struct error *error)
+static void add_refusal(struct token_cache *cache, const struct credential_key *key, const struct error *error)
 {
     cache->refusals[cache->next_refusal] = (struct refusal) {
         .key = *key, .error = *error, .stale_time = clock_monotonic_ms() + TOKEN_CACHE_REFUSAL_MS};
@@ -185,7 +124,7 @@ static bool wait_for_lookup(struct token_cache *cache, int64_t deadline)
     return true;
 }
 
-static struct lookup *find_lookup(struct token_cache *cache, const struct token_key *key)
+static struct lookup *find_lookup(struct token_cache *cache, const struct credential_key *key)
 {
     struct lookup *lookup;
 
@@ -225,11 +164,12 @@ static bool share_lookup(struct token_cache *cache, struct lookup *lookup, int64
     return take_result(lookup, ret_identity, err);
 }
 
-static bool run_lookup(struct token_cache *cache, const struct token_key *key, const char *token,
+static bool run_lookup(struct token_cache *cache, const struct credential_key *key, const char *token,
                        struct identity *ret_identity, struct error *err)
 {
     struct lookup *lookup = memory_zeroed(1, sizeof(*lookup));
-    int64_t stale_time = clock_monotonic_ms() + cache->terms.lifetime_ms, expire_time = 0;
+    const struct credential_lookup begun = credential_cache_begin(cache->valid, key);
+    int64_t expire_time = 0;
 
     lookup->key = *key;
     lookup->users = 1;
@@ -243,7 +183,7 @@ static bool run_lookup(struct token_cache *cache, const struct token_key *key, c
     LIST_REMOVE(lookup, others);
     cache->running--;
     if (lookup->is_valid)
-        add_entry(cache, key, &lookup->identity, stale_time, expire_time);
+        add_valid(cache, &begun, &lookup->identity, expire_time);
     else
         add_refusal(cache, key, &lookup->error);
     pthread_cond_broadcast(&cache->changed);
@@ -251,14 +191,14 @@ static bool run_lookup(struct token_cache *cache, const struct token_key *key, c
 }
 
 /* Identifies a caller whose token was not in the cache a moment ago. */
-static bool identify(struct token_cache *cache, const struct token_key *key, const char *token,
+static bool identify(struct token_cache *cache, const struct credential_key *key, const char *token,
                      struct identity *ret_identity, struct error *err)
 {
     int64_t deadline = clock_monotonic_ms() + cache->terms.patience_ms;
     struct lookup *lookup;
 
     do {
-        if (find_entry(cache, key, ret_identity))
+        if (find_valid(cache, key, ret_identity))
             return true;
         if (find_refusal(cache, key, err))
             return false;
@@ -273,19 +213,15 @@ static bool identify(struct token_cache *cache, const struct token_key *key, con
 
 bool token_cache_find(struct token_cache *cache, const char *token, struct identity *ret_identity)
 {
-    const struct token_key key = hash_key(token);
-    bool found;
+    const struct credential_key key = credential_key_of(CREDENTIAL_TOKEN, token);
 
-    pthread_mutex_lock(&cache->lock);
-    found = find_entry(cache, &key, ret_identity);
-    pthread_mutex_unlock(&cache->lock);
-    return found;
+    return find_valid(cache, &key, ret_identity);
 }
 
 bool token_cache_identify(struct token_cache *cache, const char *token, const struct access_pause *pause,
                           struct identity *ret_identity, struct error *err)
 {
-    const struct token_key key = hash_key(token);
+    const struct credential_key key = credential_key_of(CREDENTIAL_TOKEN, token);
     bool paused = pause->begin(pause->context);
     bool known = false;
 

@@ -1,7 +1,9 @@
 #include "cli/credential.h"
 
 #include <stdio.h>
+#include <time.h>
 
+#include "access/access.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 
@@ -60,4 +62,19 @@ bool cli_list_credentials(const char *command, int argc, char **argv, const stru
     listed = credential_list(db, kind, project_id, print_credential, err);
     db_close(db);
     return listed;
+}
+
+bool cli_revoke_credential(const struct config *config, enum credential_kind kind, const char *key, struct error *err)
+{
+    const struct timespec cached = {.tv_sec = ACCESS_CACHE_MS / 1000, .tv_nsec = ACCESS_CACHE_MS % 1000 * 1000000L};
+    struct db *db = cli_open_owner(config, err);
+    bool revoked;
+
+    if (db == NULL)
+        return false;
+    revoked = credential_revoke(db, kind, key, err);
+    db_close(db);
+    if (revoked)
+        nanosleep(&cached, NULL);
+    return revoked;
 }

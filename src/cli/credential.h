@@ -1,4 +1,4 @@
-/* What `waybill token` and `waybill key` share: the options of a new credential, and lists of credentials. */
+/* What `waybill token` and `waybill key` share: the options of a new credential, lists of credentials, revocation. */
 #ifndef WAYBILL_CLI_CREDENTIAL_H
 #define WAYBILL_CLI_CREDENTIAL_H
 
@@ -20,5 +20,12 @@ MUST_CHECK bool cli_parse_credential(const char *command, int argc, char **argv,
  */
 MUST_CHECK bool cli_list_credentials(const char *command, int argc, char **argv, const struct config *config,
                                      enum credential_kind kind, const char *key_header, struct error *err);
+
+/*
+ * Revokes a credential as credential_revoke does. When it returns, no process accepts the credential any more, even one
+ * that has not received the notification (ACCESS_CACHE_MS).
+ */
+MUST_CHECK bool cli_revoke_credential(const struct config *config, enum credential_kind kind, const char *key,
+                                      struct error *err);
 
 #endif

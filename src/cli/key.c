@@ -80,17 +80,9 @@ static bool revoke_access_key(int argc, char **argv, const struct config *config
 {
     const char *access_key = NULL;
     const struct cli_option options[] = {{"ACCESS_KEY", .text = &access_key, .required = true}, {0}};
-    struct db *db;
-    bool revoked;
 
-    if (!cli_parse_options("key revoke", argc, argv, options, err))
-        return false;
-    db = cli_open_owner(config, err);
-    if (db == NULL)
-        return false;
-    revoked = credential_revoke(db, CREDENTIAL_ACCESS_KEY, access_key, err);
-    db_close(db);
-    return revoked;
+    return cli_parse_options("key revoke", argc, argv, options, err)
+           && cli_revoke_credential(config, CREDENTIAL_ACCESS_KEY, access_key, err);
 }
 
 bool cli_key(int argc, char **argv, const struct config *config, struct error *err)

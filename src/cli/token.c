@@ -41,18 +41,11 @@ static bool revoke_token(int argc, char **argv, const struct config *config, str
         {0},
     };
     char id[24];
-    struct db *db;
-    bool revoked;
 
     if (!cli_parse_options("token revoke", argc, argv, options, err))
         return false;
-    db = cli_open_owner(config, err);
-    if (db == NULL)
-        return false;
     snprintf(id, sizeof(id), "%" PRId64, token_id);
-    revoked = credential_revoke(db, CREDENTIAL_TOKEN, id, err);
-    db_close(db);
-    return revoked;
+    return cli_revoke_credential(config, CREDENTIAL_TOKEN, id, err);
 }
 
 bool cli_token(int argc, char **argv, const struct config *config, struct error *err)

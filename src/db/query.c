@@ -216,7 +216,7 @@ struct db_result *db_query_page(struct db *db, const char *sql, size_t count, co
     snprintf(offset_text, sizeof(offset_text), "%d", offset);
     all[count] = limit_text;
     all[count + 1] = offset_text;
-    return db_query(db, DB_ROWS, sql, count + 2, all, err);
+    return db_query_prepared(db, DB_ROWS, sql, count + 2, all, err);
 }
 
 bool db_run_script(struct db *db, const char *script, struct error *err)

@@ -57,8 +57,8 @@ MUST_CHECK bool db_execute(struct db *db, const char *sql, size_t count, const c
                            int64_t *ret_changed, struct error *err);
 
 /*
- * Like db_query with DB_ROWS, for one page: the last two parameters of the statement are `limit` and `offset`, after
- * `count` values, at most DB_PAGE_MAX_VALUES.
+ * Like db_query_prepared with DB_ROWS, for one page: the last two parameters of the statement are `limit` and `offset`,
+ * after `count` values, at most DB_PAGE_MAX_VALUES.
  */
 #define DB_PAGE_MAX_VALUES 6
 MUST_CHECK struct db_result *db_query_page(struct db *db, const char *sql, size_t count, const char *const *values,

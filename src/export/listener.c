@@ -53,6 +53,15 @@ static void begin_receiving(struct listener *listener)
         listener->hooks[i].wake(listener->hooks[i].context, NULL);
 }
 
+static void end_receiving(struct listener *listener)
+{
+    for (size_t i = 0; i < listener->hook_count; i++) {
+        if (listener->hooks[i].lose != NULL)
+            listener->hooks[i].lose(listener->hooks[i].context);
+    }
+    watches_set_receiving(listener->watches, false);
+}
+
 /* Handles a notification about tasks: the number of those that were queued ("": one), or one that has changed. */
 static void forward_task(struct listener *listener, const char *payload)
 {
@@ -126,7 +135,7 @@ static void *listener_main(void *argument)
             failure_logged = false;
             begin_receiving(listener);
             exchange_notifications(listener, db, &err);
-            watches_set_receiving(listener->watches, false);
+            end_receiving(listener);
         }
         db_close(db);
         if (err.code != ERROR_NONE && !failure_logged) {

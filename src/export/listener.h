@@ -26,6 +26,7 @@ struct listener_hook {
      */
     void (*wake)(void *context, const char *payload);
     void *context;
+    void (*lose)(void *context); /* called in the same thread when notifications are no longer received; may be NULL */
 };
 
 #define LISTENER_MAX_HOOKS 4

@@ -18,6 +18,7 @@ SILENCE = "silence"  # the server gets the statement; its response is dropped, a
 RESET = "reset"      # the same, and the connection is cut once the server has responded
 CUT = "cut"          # the connection is cut before the server gets the statement
 HOLD = "hold"        # the server gets the statement when the rule is released, even if the client has gone by then
+LATE = "late"        # the server gets the statement; its response is passed on when the rule is released
 
 
 class Event(threading.Event):
@@ -62,6 +63,7 @@ class Connection:
         self.server = socket.socket(socket.AF_UNIX)
         self.server.connect(os.path.join(proxy.postgres.directory, ".s.PGSQL.5432"))
         self.rule = None
+        self.prepared = {}  # the Parse frames of prepared statements, by name
         self.is_cut = False  # set under the lock of the proxy
         self.executed = Event()  # the server has executed the statement of the rule
         for work in (self.listen_to_client, self.listen_to_server):
@@ -80,25 +82,36 @@ class Connection:
                 end.shutdown(socket.SHUT_RDWR)
 
     def listen_to_client(self):
-        """A statement comes as a Query, as an unnamed Parse, or as a Bind of a named Parse that came before."""
         before = b""
-        prepared = {}
         with self.client.makefile("rb") as stream:
-            self.server.sendall(read_frame(stream, has_kind=False))  # the startup message
+            startup = read_frame(stream, has_kind=False)
+            self.server.sendall(startup)
             while True:
                 frame = read_frame(stream)
-                statement = frame if frame[:1] in (b"Q", b"P") else None
-                if frame[:1] == b"P" and frame[5] != 0:
-                    prepared[frame[5:frame.index(b"\0", 5)]] = frame
-                    statement = None
-                elif frame[:1] == b"B":
-                    statement = prepared.get(frame[5:].split(b"\0")[1])
+                if frame[:1] in (b"Q", b"S") and b"application_name\0waybill\0" in startup:
+                    self.proxy.count_round_trip()  # the client waits for the response to a Query or a Sync
+                statement = self.statement_of(frame)
                 if statement is not None:
                     rule = self.proxy.rule_for(self, statement, before)
                     before = statement
                     if rule is not None and not self.meet(rule):
                         return
                 self.server.sendall(frame)
+
+    def statement_of(self, frame):
+        """Returns what contains the text of the statement that the frame is about to execute, or None. A prepared
+        statement is executed by a Bind with its name."""
+        if frame[:1] == b"Q":
+            return frame
+        if frame[:1] == b"P":
+            name = frame[5:frame.index(b"\0", 5)]
+            if not name:
+                return frame
+            self.prepared[name] = frame
+        if frame[:1] == b"B":
+            _, name, _ = frame[5:].split(b"\0", 2)
+            return self.prepared.get(name)
+        return None
 
     def meet(self, rule):
         """Returns False if the statement must not reach the server."""
@@ -117,7 +130,10 @@ class Connection:
                     rule.executed.set()
                     if rule.action == RESET:
                         return
-                if rule is None or rule.action == HOLD:
+                if rule is not None and rule.action == LATE:
+                    rule.executed.set()  # the server sends the whole response at once
+                    rule.released.wait_in_thread()
+                if rule is None or rule.action in (HOLD, LATE):
                     with contextlib.suppress(OSError):
                         self.client.sendall(frame)
 
@@ -144,6 +160,7 @@ class Proxy:
         self.directory = directory + ".proxy"
         self.lock = threading.Lock()
         self.rules = []
+        self.round_trips = 0  # of the connections for requests
         self.connections = []
         self.away = False
         os.makedirs(self.directory)
@@ -177,6 +194,10 @@ class Proxy:
     def off(self, rule):
         """Disables the rule for later statements. Its effect on a connection remains."""
         rule.off = True
+
+    def count_round_trip(self):
+        with self.lock:
+            self.round_trips += 1
 
     def rule_for(self, connection, frame, before):
         """Returns the rule that a statement meets. One that was sent on a connection that is cut is lost."""

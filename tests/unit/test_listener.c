@@ -33,7 +33,8 @@ static struct {
     int failing_hooks; /* LISTENs on the channel of the first hook */
     /* o open, H open while receiving, l LISTEN, m and M LISTEN of the hooks, p ping, c close, w one worker woken,
      * v three, s announcements sent, F not sent, W all workers woken, k the first hook is woken because notifications
-     * are received, 0 by one without and 1 by one with a payload; K, 2 and 3 the same for the second hook */
+     * are received, 0 by one without and 1 by one with a payload; K, 2 and 3 the same for the second hook; d the second
+     * hook is told that none are received */
     char trace[64];
     struct watches *watches;
     struct watch watch; /* of TASK */
@@ -183,6 +184,7 @@ void __wrap_workers_wake_all(struct workers *workers)
 struct hook_trace {
     char woken;
     char receiving;
+    char lost;
 };
 
 static void wake_hook(void *context, const char *payload)
@@ -197,6 +199,13 @@ static void wake_hook(void *context, const char *payload)
     if (*payload != '\0')
         assert_string_equal(payload, TASK);
     trace(*payload == '\0' ? hook->woken : (char) (hook->woken + 1));
+}
+
+static void lose_hook(void *context)
+{
+    const struct hook_trace *hook = context;
+
+    trace(hook->lost);
 }
 
 /* The pause between attempts to connect takes no time. */
@@ -231,17 +240,18 @@ static const struct listening_case {
     {"a task changes beside a hook", "ht", 0, 1, 0, "olmWk0c", WATCH_CHANGED},
     {"the connection with a hook fails", "hf", 0, 1, 0, "olmWk0colmWkc", WATCH_CHANGED},
     {"the channel of the hook fails at first", "h", 0, 1, 1, "olmcolmWk0c", WATCH_TIMEOUT},
-    {"two hooks", "", 0, 2, 0, "olmMWkKc", WATCH_TIMEOUT},
-    {"each of two hooks is woken by its channel", "hjqi", 0, 2, 0, "olmMWkK03w1c", WATCH_TIMEOUT},
-    {"the connection with two hooks fails", "jf", 0, 2, 0, "olmMWkK3colmMWkKc", WATCH_CHANGED},
+    {"two hooks", "", 0, 2, 0, "olmMWkKdc", WATCH_TIMEOUT},
+    {"each of two hooks is woken by its channel", "hjqi", 0, 2, 0, "olmMWkK03w1dc", WATCH_TIMEOUT},
+    {"the connection with two hooks fails", "jf", 0, 2, 0, "olmMWkK3dcolmMWkKdc", WATCH_CHANGED},
 };
 
 static void listens(const void *row)
 {
     static const struct db_settings settings;
     const struct listening_case *c = row;
-    static struct hook_trace traces[] = {{'0', 'k'}, {'2', 'K'}};
-    struct listener_hook hooks[] = {{HOOK_CHANNEL, wake_hook, &traces[0]}, {THIRD_CHANNEL, wake_hook, &traces[1]}};
+    static struct hook_trace traces[] = {{'0', 'k', 0}, {'2', 'K', 'd'}};
+    struct listener_hook hooks[] = {{HOOK_CHANNEL, wake_hook, &traces[0], NULL},
+                                    {THIRD_CHANNEL, wake_hook, &traces[1], lose_hook}};
     struct announcements *announcements = announcements_new();
     struct listener *listener;
 
