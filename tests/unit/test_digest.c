@@ -58,7 +58,7 @@ static void million_a(void)
     assert_string_equal(hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
-/* RFC 4231 sections 4.2 to 4.8, without the truncated one of section 4.6. */
+/* RFC 4231 sections 4.2 to 4.8, without the truncated one of section 4.6, and the lengths around that of a block. */
 static const struct hmac_case {
     const char *label;
     const char *key; /* NULL: `repeated` bytes of `byte` */
@@ -80,6 +80,9 @@ static const struct hmac_case {
      "This is a test using a larger than block-size key and a larger than block-size data. The key needs to be hashed "
      "before being used by the HMAC algorithm.", 0,
      "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"},
+    {"a key of a whole block", NULL, 0x0B, 64, "Hi There", 0,
+     "21cd586aeca0579d99a1c938127c92525a371f807bc5ba6eb78bc825bd4f2be3"},
+    {"a longer one", NULL, 0x0B, 65, "Hi There", 0, "727b82fba264393c5d67fd6d6ad783e9019a1fa6a857fccb70f5852f04be5d5d"},
 };
 
 static void hmac_sha256(const void *row)
