@@ -1,15 +1,18 @@
 #include "http/fastcgi.h"
 
+#include <errno.h>
 #include <fcgiapp.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/compiler.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -23,6 +26,7 @@
 #define BRIEF_WAIT_MS 10        /* how long a thread waits for the body before it pauses */
 #define WRITE_MS 60000          /* time limit of a write, and by default of an entire response */
 #define KEPT_MEMORY (64 * 1024) /* maximum size of a memfd that is kept between requests */
+#define LARGE_WRITE 8192        /* size of the buffer of libfcgi, which copies smaller writes */
 #define MAX_UNREAD (16 * 1024 * 1024)
 
 static const struct intake_limits intake_limits = {
@@ -156,6 +160,54 @@ static void set_write_deadline(struct fastcgi_exchange *exchange, struct deadlin
     deadline_set(exchange->server->deadlines, deadline, exchange->connection->socket, end);
 }
 
+/* Writes a header and data to the socket. A record without padding is valid. */
+static bool write_record(int socket, char header[RECORD_HEADER_SIZE], const char *data, size_t length)
+{
+    struct iovec parts[] = {{header, RECORD_HEADER_SIZE}, {(void *) (uintptr_t) data, length}}; /* it is only read */
+    size_t left = RECORD_HEADER_SIZE + length;
+    ssize_t written;
+
+    while (left > 0) {
+        written = writev(socket, parts, ARRAY_SIZE(parts));
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return false;
+        left -= (size_t) written;
+        for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+            size_t taken = (size_t) written < parts[i].iov_len ? (size_t) written : parts[i].iov_len;
+
+            parts[i].iov_base = (char *) parts[i].iov_base + taken;
+            parts[i].iov_len -= taken;
+            written -= (ssize_t) taken;
+        }
+    }
+    return true;
+}
+
+/*
+ * Writes data in records as long as possible, after what libfcgi has buffered. libfcgi would copy the data and write
+ * records of 8 KiB.
+ */
+static bool write_large(struct fastcgi_exchange *exchange, const char *data, size_t length)
+{
+    const struct connection *connection = exchange->connection;
+    char header[RECORD_HEADER_SIZE];
+
+    if (FCGX_FFlush(exchange->request->out) != 0)
+        return false;
+    while (length > 0) {
+        size_t piece = length < RECORD_MAX_CONTENT ? length : RECORD_MAX_CONTENT;
+
+        record_format_output(header, connection->records.request_id, piece);
+        if (!write_record(connection->socket, header, data, piece))
+            return false;
+        data += piece;
+        length -= piece;
+    }
+    return true;
+}
+
 bool fastcgi_write(struct fastcgi_exchange *exchange, const char *data, size_t length)
 {
     struct deadline deadline;
@@ -164,7 +216,8 @@ bool fastcgi_write(struct fastcgi_exchange *exchange, const char *data, size_t l
     if (exchange->request == NULL)
         return fwrite(data, 1, length, stdout) == length;
     set_write_deadline(exchange, &deadline);
-    written = FCGX_PutStr(data, (int) length, exchange->request->out) == (int) length;
+    written = length >= LARGE_WRITE ? write_large(exchange, data, length)
+                                    : FCGX_PutStr(data, (int) length, exchange->request->out) == (int) length;
     deadline_clear(exchange->server->deadlines, &deadline);
     return written;
 }

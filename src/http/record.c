@@ -7,13 +7,13 @@
 #define FCGI_VERSION 1
 #define ROLE_RESPONDER 1
 #define FLAG_KEEP_CONNECTION 1
-#define MAX_CONTENT 65535
 
 enum type {
     TYPE_BEGIN_REQUEST = 1,
     TYPE_ABORT_REQUEST = 2,
     TYPE_PARAMS = 4,
     TYPE_STDIN = 5,
+    TYPE_STDOUT = 6,
     TYPE_GET_VALUES = 9,
     TYPE_GET_VALUES_RESULT = 10,
     TYPE_UNKNOWN_TYPE = 11,
@@ -245,11 +245,24 @@ size_t record_complete_params(const char *data, size_t length, int *ret_pairs)
     return whole;
 }
 
-static void append_record(struct buffer *out, int type, int request_id, const char *content, size_t length)
+static void format_header(char out[RECORD_HEADER_SIZE], int type, int request_id, size_t length)
 {
     const char header[RECORD_HEADER_SIZE] = {FCGI_VERSION, (char) type, (char) (request_id >> 8), (char) request_id,
                                              (char) (length >> 8), (char) length};
 
+    memcpy(out, header, sizeof(header));
+}
+
+void record_format_output(char out[RECORD_HEADER_SIZE], int request_id, size_t length)
+{
+    format_header(out, TYPE_STDOUT, request_id, length);
+}
+
+static void append_record(struct buffer *out, int type, int request_id, const char *content, size_t length)
+{
+    char header[RECORD_HEADER_SIZE];
+
+    format_header(header, type, request_id, length);
     buffer_append(out, header, sizeof(header));
     buffer_append(out, content, length);
 }
@@ -296,7 +309,7 @@ void record_append_head(struct buffer *out, int request_id, const char *params, 
 
     append_record(out, TYPE_BEGIN_REQUEST, request_id, begin, sizeof(begin));
     while (length > 0) {
-        size_t piece = length < MAX_CONTENT ? length : MAX_CONTENT;
+        size_t piece = length < RECORD_MAX_CONTENT ? length : RECORD_MAX_CONTENT;
 
         append_record(out, TYPE_PARAMS, request_id, params, piece);
         params += piece;

@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 
 #define RECORD_HEADER_SIZE 8
+#define RECORD_MAX_CONTENT 65535 /* bytes of a record */
 #define RECORD_GATHERED_MAX 256 /* largest content of a management record */
 #define RECORD_MAX_PAIRS 4096   /* parameters of a request */
 
@@ -70,6 +71,9 @@ size_t record_complete_params(const char *data, size_t length, int *ret_pairs);
 
 /* Finds the value of the first of these complete pairs that has this name. Returns false if there is none. */
 bool record_find_param(const char *data, size_t length, const char *name, struct record_bytes *ret_value);
+
+/* Writes the header of a record of the response with `length` bytes, at most RECORD_MAX_CONTENT. */
+void record_format_output(char out[RECORD_HEADER_SIZE], int request_id, size_t length);
 
 /* Appends the records of a head: BEGIN_REQUEST, PARAMS with this content, and the end of PARAMS. */
 void record_append_head(struct buffer *out, int request_id, const char *params, size_t length);

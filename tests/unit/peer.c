@@ -91,17 +91,26 @@ static bool receive(int peer, char *data, size_t size)
     return true;
 }
 
+static int records; /* of the last response */
+
+int peer_records(void)
+{
+    return records;
+}
+
 bool peer_answer(int peer, char *out, size_t size)
 {
     unsigned char header[8];
     char content[65535 + 255];
     size_t told = 0;
 
+    records = 0;
     while (receive(peer, (char *) header, sizeof(header))) {
         size_t length = (size_t) header[4] << 8 | header[5];
 
         if (!receive(peer, content, length + header[6]))
             break;
+        records++;
         if (header[1] == 6 && told + length < size) {
             memcpy(out + told, content, length);
             told += length;

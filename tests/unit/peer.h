@@ -31,6 +31,9 @@ void peer_send_body(int peer, const char *data, size_t length);
 /* Reads a response up to END_REQUEST into `out`, NUL-terminated. Returns false if the stream ends earlier. */
 bool peer_answer(int peer, char *out, size_t size);
 
+/* Returns the number of records of the last such response. */
+int peer_records(void);
+
 /* Waits until the other side closes or shuts down the connection, and discards the data that arrives before. */
 void peer_expect_end(int peer);
 

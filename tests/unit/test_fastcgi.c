@@ -114,6 +114,30 @@ static void write_much(struct fastcgi_exchange *exchange, int64_t ms)
     fprintf(stderr, "%s\n", written ? "all was written" : "it broke off");
 }
 
+/* The bytes of a response with many pieces, of lengths around those of the buffer of libfcgi and of a record. */
+static const size_t piece_lengths[] = {100, 8191, 8192, 1, 8193, 65535, 7, 65536, 131070, 131071, 200000, 3};
+
+static char byte_at(size_t at)
+{
+    return (char) ('a' + at % 23 + at / 65521 % 3);
+}
+
+/* Writes the pieces. Together they are the bytes above, after the head. */
+static void write_pieces(struct fastcgi_exchange *exchange)
+{
+    size_t at = 0;
+
+    answer(exchange, "");
+    for (size_t i = 0; i < ARRAY_SIZE(piece_lengths); i++) {
+        char *piece = malloc(piece_lengths[i]);
+
+        for (size_t k = 0; k < piece_lengths[i]; k++)
+            piece[k] = byte_at(at++);
+        assert_true(fastcgi_write(exchange, piece, piece_lengths[i]));
+        free(piece);
+    }
+}
+
 static void handle(void *context, struct fastcgi_exchange *exchange)
 {
     struct setting *setting = context;
@@ -129,6 +153,8 @@ static void handle(void *context, struct fastcgi_exchange *exchange)
         answer(exchange, fastcgi_pause(exchange, FASTCGI_TRANSFER) ? "paused" : "refused");
     else if (strcmp(what, "read") == 0 || strcmp(what, "WHOLE") == 0)
         read_all(exchange);
+    else if (strcmp(what, "write pieces") == 0)
+        write_pieces(exchange);
     else if (strcmp(what, "write") == 0)
         write_much(exchange, 0);
     else if (strcmp(what, "write shortly") == 0)
@@ -510,6 +536,32 @@ static void reads_a_large_body(void)
     end(&setting);
 }
 
+/* Small pieces are buffered, large ones are not, and they arrive in order. The large ones are few records. */
+static void writes_pieces_of_any_length(void)
+{
+    const size_t size = 1024 * 1024, head = strlen("Status: 200\r\n\r\n");
+    char *out = calloc(1, size);
+    struct setting setting;
+    size_t length = 0;
+    int peer;
+
+    begin(&setting, 1, 0);
+    peer = request(&setting, "write pieces");
+    assert_true(peer_answer(peer, out, size));
+    for (size_t i = 0; i < ARRAY_SIZE(piece_lengths); i++)
+        length += piece_lengths[i];
+    assert_int_equal(strlen(out), head + length);
+    for (size_t at = 0; at < length; at++) {
+        if (out[head + at] != byte_at(at))
+            check_fail("another byte at %zu", at);
+    }
+    assert_true(peer_records() < 25);
+    peer_expect_end(peer);
+    close(peer);
+    free(out);
+    end(&setting);
+}
+
 /* The response is sent and ended while the body still arrives. The rest is drained for a while by no worker thread. */
 static void answers_before_the_body_ends(void)
 {
@@ -720,6 +772,7 @@ int main(void)
     CHECK(reads_no_more_than_a_minute);
     CHECK_EACH(reads_a_body_that_breaks_off, break_cases, label);
     CHECK(reads_a_large_body);
+    CHECK(writes_pieces_of_any_length);
     CHECK(receives_bodies_before_it_serves);
     CHECK(receives_the_rest_of_a_large_body);
     CHECK(answers_before_the_body_ends);
