@@ -31,6 +31,8 @@ bool api_list(struct api_call *call, struct error *err)
 
     if (!find_page(call, &page, err))
         return false;
+    if (page.read_much)
+        housekeeper_wake(call->api->housekeeper);
     list = json_object_new_array();
     for (size_t i = 0; i < page.count; i++)
         json_object_array_add(list, api_task_json(call, &page.tasks[i]));

@@ -219,10 +219,14 @@ bool task_load(struct db *db, const char *task_id, struct task *ret_task, struct
  * empty page has one row, with the total.
  */
 #define LIST_TASKS(ids)                                                                                                \
-    "SELECT page.*, everything.total"                                                                                  \
-    " FROM (SELECT coalesce(sum(tasks), 0) AS total FROM waybill.task_tally WHERE" VISIBLE ") everything"              \
+    "SELECT page.*, everything.total, everything.tallies"                                                              \
+    " FROM (SELECT coalesce(sum(tasks), 0) AS total, count(*) AS tallies FROM waybill.task_tally"                      \
+    "       WHERE" VISIBLE ") everything"                                                                              \
     " LEFT JOIN (SELECT" TASK_COLUMNS " FROM waybill.export_task WHERE task_id = ANY (ARRAY(" ids "))) page ON true"   \
     " ORDER BY page.create_ms DESC, page.task_id"
+
+/* More than the groups of tasks of most projects. Each task that was created or removed in the last minute adds one. */
+#define MANY_TALLIES 1000
 
 #define NEWEST_FIRST " ORDER BY create_time DESC, task_id"
 
@@ -254,6 +258,7 @@ bool task_list(struct db *db, const struct task_viewer *viewer, int limit, int o
         return false;
     *ret_page = (struct task_page) {
         .total = db_integer(rows, 0, "total"),
+        .read_much = db_integer(rows, 0, "tallies") > MANY_TALLIES,
         .tasks = memory_zeroed(db_rows(rows), sizeof(struct task)),
     };
     while (ret_page->count < db_rows(rows) && !db_is_null(rows, ret_page->count, "task_id")) {

@@ -130,6 +130,7 @@ MUST_CHECK bool task_load(struct db *db, const char *task_id, struct task *ret_t
 /* A page of the tasks of the viewer, newest first. */
 struct task_page {
     int64_t total; /* number of all tasks of the viewer */
+    bool read_much; /* housekeeping should consolidate the tallies, so that the next list need not read as many */
     size_t count;
     struct task *tasks;
 };

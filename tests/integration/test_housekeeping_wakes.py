@@ -102,3 +102,16 @@ def test_a_delete_without_a_listener(fleet):  # noqa: F811
             soon(lambda: made.queries() == 0, "the export stops")
         finally:
             made.site.sql(f"ALTER DATABASE {made.site.database} CONNECTION LIMIT -1")
+
+
+def test_a_list_that_reads_many_tallies(fleet):  # noqa: F811
+    """They are consolidated, so that the next list reads one."""
+    made = fleet("wakes_list", {"export.threads": 0}, p1=ROWS)
+    made.start()
+    idle(made)
+    made.site.sql("INSERT INTO waybill.task_tally (project_id, enterprise_project_id, enterprise_projects, tasks)"
+                  " SELECT 'p1', '0', NULL, 1 FROM generate_series(1, 1001)")
+    api = made.api()
+    assert api.request("GET", api.path("export-tasks")).json()["total_num"] == 1001
+    soon(lambda: made.site.sql("SELECT count(*) FROM waybill.task_tally") == [(1,)], "the tallies are consolidated")
+    assert api.request("GET", api.path("export-tasks")).json()["total_num"] == 1001
