@@ -22,7 +22,7 @@ void check_libcrypto(int good)
     }
 }
 
-/* The algorithm. With EVP_sha256(), libcrypto would search for it in each call, which takes as long as a short digest. */
+/* The algorithm. Given EVP_sha256(), libcrypto searches for it in each call, which takes as long as a short digest. */
 static EVP_MD *sha256;
 
 static void fetch_sha256(void)
