@@ -118,7 +118,7 @@ source_files() (
 		\( -name .deps -o -name __pycache__ -o -name .pytest_cache \) -prune -o \
 		-type f ! -name '*.[oa]' ! -path 'systemd/*.service' ! -name .dirstamp ! -name '*.log' ! -name '*.trs' \
 		! -name '*.gcda' ! -name '*.gcno' \
-		! -path tests/database/notify ! -path tests/database/simulate_schedules \
+		! -path bench/empty ! -path tests/database/notify ! -path tests/database/simulate_schedules \
 		! \( \( -path 'tests/database/test_*' -o -path 'tests/unit/test_*' \) ! -name '*.c' \) -print |
 		LC_ALL=C sort
 )
