@@ -13,8 +13,8 @@ SYNC = re.compile(r"(?:fsync|fdatasync)\(\d+<([^>]*)>")
 def trace(path):
     """Returns the prefix of a command whose syncs, and those of its children, are written to a file. The tracer is not
     the parent of the command, so that signals reach the command itself."""
-    return ["strace", "-D", "-f", "-y", "-qq", "--seccomp-bpf", "-e", "trace=fsync,fdatasync", "-e", "signal=none", "-o",
-            path]
+    return ["strace", "-D", "-f", "-y", "-qq", "--seccomp-bpf", "-e", "trace=fsync,fdatasync", "-e", "signal=none",
+            "-o", path]
 
 
 class Syncs:

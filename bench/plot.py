@@ -44,7 +44,8 @@ def svg(results):
     ticks = [2.0 ** power for power in range(-3, 4)]
     for tick in ticks:
         style = 'stroke="#222" stroke-width="2"' if tick == 1 else 'stroke="#ddd"'
-        lines.append(f'<line x1="{place(tick):.1f}" y1="{TOP - 8}" x2="{place(tick):.1f}" y2="{height - 24}" {style}/>\n'
-                     f'<text x="{place(tick):.1f}" y="{height - 8}" text-anchor="middle">{tick:g}</text>\n')
+        x = f"{place(tick):.1f}"
+        lines.append(f'<line x1="{x}" y1="{TOP - 8}" x2="{x}" y2="{height - 24}" {style}/>\n'
+                     f'<text x="{x}" y="{height - 8}" text-anchor="middle">{tick:g}</text>\n')
     lines += [bar(row, TOP + LINE * index) for index, row in enumerate(rows)]
     return "".join(lines) + "</svg>\n"

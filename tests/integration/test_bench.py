@@ -1,9 +1,19 @@
 """The programs in bench run and measure everything. Their figures are not checked."""
 
+import glob
+import http.server
+import importlib
+import json
 import os
+import pathlib
+import signal
 import subprocess
 import sys
+import threading
+import xml.etree.ElementTree
 
+import pytest
+from deadline import wait_until
 from service import BUILD, TOP, environment
 from web import WAYS
 
@@ -25,7 +35,7 @@ def test_downloads_with_each_offload():
 
 def test_exports():
     text = measured("exports", "--build", BUILD, "--rows", "200", "--runs", "1")
-    for part in ("export / \\copy", "with / without the variant", "4 export threads", "2 processes:"):
+    for part in ("with / without the variant", "4 export threads"):
         assert part in text, text
 
 
@@ -40,3 +50,94 @@ def test_inventory():
 def test_schedules():
     text = measured("schedules", "--schedules", "20", "--per-minute", "6000", "--seconds", "4")
     assert text.startswith("20 schedules, ") and " runs in 4 s: connections " in text, text
+
+
+def targets(*arguments, **variables):
+    """Starts bench/targets in a session of its own, so that a signal can reach it and its children."""
+    return subprocess.Popen([sys.executable, os.path.join(TOP, "bench", "targets"), *arguments],
+                            env=environment(**variables), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def test_targets(tmp_path):
+    """All targets are in the results, the table, the plot and the rows for the document."""
+    build = ("--build", BUILD)
+    process = targets(*build, "--short", "--output", str(tmp_path))
+    printed, errors = process.communicate(timeout=1200)
+    assert process.returncode == 0, f"{printed}{errors}"
+    results = json.loads((tmp_path / "bench.json").read_text())
+    names = [(row["target"], row["name"]) for row in results["targets"]]
+    assert {target: sum(name[0] == target for name in names) for target in "ABCDEFG"} == {
+        "A": 3, "B": 2, "C": 3, "D": 2, "E": 2, "F": 2, "G": 4}, f"{names}"
+    for row in results["targets"]:
+        assert row["min"] <= row["median"] <= row["max"] and row["max"] > 0, f"{row}"
+        assert row["bound"] > 0 and row["sense"] in ("at least", "at most"), f"{row}"
+    assert {"cores", "PostgreSQL", "fsync", "file system", "compiler"} <= set(results["machine"])
+    plot = xml.etree.ElementTree.parse(tmp_path / "bench.svg").getroot()
+    labels = {text.text for text in plot.iter("{http://www.w3.org/2000/svg}text")}
+    rows = measured("targets", "--markdown", str(tmp_path / "bench.json"))
+    for target, name in names:
+        assert f"{target}  {name}" in labels, f"{labels}"
+        assert name in printed and f"| {target} | {name} |" in rows, f"{printed}{rows}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_targets_leave_nothing(scratch, tmp_path, number):
+    """PostgreSQL must be able to enter the directory, and its path must be short."""
+    home = pathlib.Path(scratch, f"interrupted{number:d}")
+    home.mkdir()
+    process = targets("--build", BUILD, "--short", "--output", str(tmp_path), TMPDIR=str(home))
+    wait_until(lambda: list(home.glob("*/targets/web*/*.log")) or process.poll() is not None, "a service is started")
+    process.send_signal(number)
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 1 and "bench/targets: " in errors and not printed, f"{printed}{errors}"
+    assert list(home.iterdir()) == [] and not (tmp_path / "bench.json").exists()
+    used = [path for path in glob.glob("/proc/[0-9]*/cmdline") if str(home) in readable(path)]
+    assert not used, f"{[readable(path) for path in used]}"
+
+
+def readable(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def test_targets_refuse_a_build_with_sanitizers(tmp_path):
+    (tmp_path / "bench").mkdir()
+    for name in ("waybill", "waybill.fcgi", "bench/empty"):
+        (tmp_path / name).symlink_to(os.path.join(BUILD, name))
+    for flags, instrumentation in (("-g -O2", "-fsanitize=address,undefined"), ("-g -O1", "")):
+        (tmp_path / "Makefile").write_text(f"CC = gcc\nCFLAGS = {flags}\nINSTRUMENTATION = {instrumentation}\n")
+        process = targets("--build", str(tmp_path))
+        assert "only a build with -O2" in process.communicate(timeout=60)[1] and process.returncode == 1
+
+
+def test_an_error_makes_a_turn_of_requests_void(tmp_path):
+    """Otherwise, the rate of refusals would be measured."""
+    class Refuser(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    sys.path.insert(0, os.path.join(TOP, "bench"))
+    load = importlib.import_module("load")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refuser)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        requests = [load.Request("GET", "/", {})]
+        status = 200
+        assert load.http(server.server_port, requests, 1, str(tmp_path)) > 0
+        status = 429
+        with pytest.raises(RuntimeError, match="void"):
+            load.http(server.server_port, requests, 1, str(tmp_path))
+    finally:
+        server.shutdown()
+        server.server_close()
