@@ -17,8 +17,10 @@ AT_ONCE = 2  # the default of [export] threads
 def load_rows(bench):
     """Adds a project whose rows are stored together, and one whose rows are scattered among those of eight others."""
     names = [name for name, in bench.site.sql(stand.NEIGHBOURS)]
+    bench.site.sql("SET work_mem = '256MB'")  # for the triggers, which see all rows of a statement
     bench.site.sql(stand.ROWS, ["together"], ["together"], bench.options.rows)
     bench.site.sql(stand.ROWS, names, names, bench.options.rows * len(names))
+    bench.site.sql("RESET work_mem")
     bench.site.sql("VACUUM ANALYZE")
 
 
