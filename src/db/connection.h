@@ -24,6 +24,7 @@ struct db_settings {
     const char *application_name; /* shown in pg_stat_activity */
     const char *time_zone;        /* of timestamps in text format */
     bool prefers_indexes;         /* plan with indexes whatever the size of a table: plans are kept while tables grow */
+    bool reads_inventory;         /* the session reads many rows of the inventory in order */
     const char *role;             /* that the session becomes after the login; NULL: it remains the login role */
     int connect_timeout_ms;       /* with several hosts or a service: for each host, in whole seconds, at least 2 s */
     int query_timeout_ms;         /* for a statement; both sides enforce it */

@@ -5,8 +5,9 @@
  * can end a session early. Other settings stay as they are, for these reasons:
  *
  * - enable_*, *_cost, geqo*, *_collapse_limit, work_mem, max_parallel_*, plan_cache_mode, constraint_exclusion and the
- *   like: they select among equivalent plans. The administrator tunes them. The exception are sessions that keep plans
- *   (prefers_indexes).
+ *   like: they select among equivalent plans. The administrator tunes them. Sessions that keep plans set one of them
+ *   (prefers_indexes). Sessions that read the inventory replace PostgreSQL's own defaults of a few of them
+ *   (inventory_defaults), but no value that the administrator has set.
  * - synchronize_seqscans: no statement relies on the order of rows without an ORDER BY.
  * - array_nulls: db_array_literal quotes each element. backslash_quote, escape_string_warning: no text of this program
  *   and no literal of libpq has a quote after a backslash.
@@ -75,6 +76,30 @@ static const struct {
     {"jit", "off", 0}, /* compilation does not pay off for the scans of exports */
 };
 
+/*
+ * Defaults of sessions that read the inventory. An export reads the rows of a project in the order of the primary key.
+ * With PostgreSQL's random_page_cost, that of a disk with a moving head, the planner would sort them instead. Parallel
+ * workers take longer to start than a few rows to read, and use cores that other exports need.
+ */
+static const struct {
+    const char *name;
+    const char *value;
+} inventory_defaults[] = {
+    {"random_page_cost", "1.1"},
+    {"max_parallel_workers_per_gather", "0"},
+};
+
+/* Sets them, where neither the server nor the database, the role or the connection string has set a value. */
+static void append_inventory_defaults(struct buffer *script)
+{
+    buffer_append_text(script, "SELECT pg_catalog.set_config(ours.name, ours.value, false) FROM (VALUES ");
+    for (size_t i = 0; i < ARRAY_SIZE(inventory_defaults); i++)
+        buffer_printf(script, "%s('%s', '%s')", i == 0 ? "" : ", ", inventory_defaults[i].name,
+                      inventory_defaults[i].value);
+    buffer_append_text(script, ") AS ours (name, value) JOIN pg_catalog.pg_settings AS s"
+                               " ON s.name = ours.name AND s.source = 'default';");
+}
+
 static void append_pins(struct buffer *script, int server_version)
 {
     for (size_t i = 0; i < ARRAY_SIZE(pins); i++) {
@@ -126,6 +151,8 @@ bool db_pin_session(struct db *db, const struct db_settings *settings, struct er
         buffer_append_text(&script, "SET enable_seqscan = off;");
     if (settings->role != NULL)
         buffer_printf(&script, "SET ROLE %s;", settings->role);
+    if (settings->reads_inventory)
+        append_inventory_defaults(&script);
     db_append_scope_statement(&script);
     buffer_printf(&script,
                   "SET TimeZone = %s;"

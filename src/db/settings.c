@@ -54,6 +54,7 @@ struct db_settings db_settings_for_inventory(const struct config *config)
     if (config->inventory_conninfo[0] != '\0')
         settings.conninfo = config->inventory_conninfo;
     settings.application_name = "waybill export";
+    settings.reads_inventory = true;
     settings.time_zone = config->time_zone;
     settings.query_timeout_ms = config->export_timeout * 1000 + EXPORT_SLACK_MS;
     return settings;

@@ -98,6 +98,27 @@ def test_a_session_has_its_own(sessions, name):
     assert of_exports[name] == OF_EXPORTS.get(name, expected)
 
 
+# Settings of the planner, and their values in a session that exports unless the administrator has set others.
+OF_PLANNER = {"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0"}
+
+
+def planner_of_exports(site):
+    done = site.waybill("export", "--project", "demo", "--column", "container_id", "--column", "container_name")
+    assert done.returncode == 0, f"{done}"
+    return dict(list(csv.reader(io.StringIO(done.stdout)))[1:])
+
+
+def test_the_planner_of_exports(start):
+    """A value that the administrator has set stays, also if it is the same as PostgreSQL's default."""
+    site = start("planner", options={"inventory.relation": "probe.container"}).site
+    site.sql(PROBES.replace("{names}", ", ".join(f"'{name}'" for name in OF_PLANNER)))
+    assert planner_of_exports(site) == OF_PLANNER
+    set_for(site, "waybill_service", {"random_page_cost": "4"})
+    assert planner_of_exports(site) == {**OF_PLANNER, "random_page_cost": "4"}
+    set_for(site, "waybill_service", {"random_page_cost": "1.5", "max_parallel_workers_per_gather": "3"})
+    assert planner_of_exports(site) == {"random_page_cost": "1.5", "max_parallel_workers_per_gather": "3"}
+
+
 def test_a_short_query_timeout_leaves_transactions_time(probed):
     """A quarter of the timeout would end a transaction between two statements on a busy server."""
     site = probed.site

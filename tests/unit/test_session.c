@@ -50,12 +50,13 @@ bool __wrap_db_fail(struct db *db, const PGresult *result, struct error *err)
 
 static const char *session_role;
 static bool session_prefers_indexes;
+static bool reads_inventory;
 
 static const char *script_for(int version, int query_timeout_ms)
 {
     const struct db_settings settings = {
         .time_zone = "Etc/GMT+5", .query_timeout_ms = query_timeout_ms, .role = session_role,
-        .prefers_indexes = session_prefers_indexes};
+        .prefers_indexes = session_prefers_indexes, .reads_inventory = reads_inventory};
     struct db db = {0};
     struct error err;
 
@@ -92,6 +93,16 @@ static void plans_that_are_kept(void)
     session_prefers_indexes = true;
     assert_non_null(strstr(script_for(150004, 4000), "SET enable_seqscan = off;"));
     session_prefers_indexes = false;
+}
+
+/* Only sessions that read the inventory have defaults of their own. */
+static void the_planner(void)
+{
+    assert_null(strstr(script_for(150004, 4000), "random_page_cost"));
+    reads_inventory = true;
+    assert_non_null(strstr(script_for(150004, 4000), "('random_page_cost', '1.1'), ('max_parallel"));
+    assert_non_null(strstr(script_for(150004, 4000), "s.source = 'default'"));
+    reads_inventory = false;
 }
 
 static const struct version_case {
@@ -134,6 +145,7 @@ int main(void)
     CHECK(the_script);
     CHECK(the_role);
     CHECK(plans_that_are_kept);
+    CHECK(the_planner);
     CHECK_EACH(versions, version_cases, label);
     CHECK_EACH(idle_transactions, idle_cases, setting);
     status = check_run("db/session");
