@@ -48,6 +48,8 @@ void db_close(struct db *db)
     if (db == NULL)
         return;
     PQfinish(db->connection);
+    for (size_t i = 0; i < DB_MAX_SHAPES; i++)
+        free(db->shapes[i]);
     free(db->scope_project);
     free(db->scope_enterprise_projects);
     free(db);

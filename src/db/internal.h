@@ -1,7 +1,7 @@
 /*
  * Declarations that the files of src/db share. Only this file includes the header of libpq. connection.c uses connect.c
- * and session.c. session.c and all files that run statements use query.c. query.c uses scope.c. query.c and connect.c
- * use wait.c, which uses failure.c.
+ * and session.c. session.c and all files that run statements use query.c. query.c uses scope.c. stream.c uses
+ * script.c. query.c and connect.c use wait.c, which uses failure.c.
  */
 #ifndef WAYBILL_DB_INTERNAL_H
 #define WAYBILL_DB_INTERNAL_H
@@ -14,8 +14,13 @@
 #include "base/compiler.h"
 #include "base/error.h"
 #include "db/connection.h"
+#include "db/statement.h"
 
 #define DB_MAX_PREPARED 32
+#define DB_MAX_SHAPES 8 /* exports of a site use few sets of columns */
+
+/* Begins a transaction whose statements see one snapshot and change nothing. */
+#define DB_BEGIN_SNAPSHOT "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 struct db {
     PGconn *connection;
@@ -23,6 +28,8 @@ struct db {
     bool abandoned; /* unusable: a statement was abandoned and may still return results, or the server closed it */
     const char *prepared[DB_MAX_PREPARED]; /* the SQL of prepared statements; the index is the number in their names */
     size_t prepared_count;
+    char *shapes[DB_MAX_SHAPES]; /* of db/script.h; the index is the number in the names of their statements */
+    size_t next_shape;           /* to replace */
     db_watcher watcher;
     void *watcher_context;
     char *scope_project; /* of db/scope.h; NULL: no scope */
@@ -80,6 +87,12 @@ PGresult *db_collect(struct db *db, struct error *err);
  */
 MUST_CHECK bool db_begin_copy(struct db *db, const char *sql, ExecStatusType status, int64_t deadline,
                               struct error *err);
+
+/* script.c */
+
+/* Appends the statement with a quoted literal in place of each $n, where the server does not accept parameters. */
+MUST_CHECK bool db_append_quoted(struct db *db, const struct statement *statement, struct buffer *sql,
+                                 struct error *err);
 
 /* scope.c */
 

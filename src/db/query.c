@@ -272,7 +272,7 @@ bool db_begin(struct db *db, struct error *err)
 
 bool db_begin_snapshot(struct db *db, struct error *err)
 {
-    return begin_with(db, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", "", err);
+    return begin_with(db, DB_BEGIN_SNAPSHOT, "", err);
 }
 
 bool db_begin_locked(struct db *db, int64_t lock, struct error *err)

@@ -1,7 +1,7 @@
 /*
  * Builds an SQL statement: constant text with $1, $2 ... for values. Values are bound, or quoted by libpq where
- * PostgreSQL cannot bind them (db_stream_begin). They never become part of the constant text. A $ elsewhere, such as in
- * a quoted identifier, has no special meaning.
+ * PostgreSQL cannot bind them (db/script.h, db/stream.h). They never become part of the constant text. A $ elsewhere,
+ * such as in a quoted identifier, has no special meaning.
  */
 #ifndef WAYBILL_DB_STATEMENT_H
 #define WAYBILL_DB_STATEMENT_H

@@ -1,5 +1,5 @@
 /*
- * A stream of rows: COPY of a query whose columns are all text, with one row in memory at a time. Between begin and
+ * A stream of rows: COPY of a query, the last one of a transaction, with one row in memory at a time. Between begin and
  * end, the connection can do nothing else. The errors are those of db/connection.h.
  */
 #ifndef WAYBILL_DB_STREAM_H
@@ -31,7 +31,10 @@ struct db_row {
 /* Starts the query. Returns NULL on failure. */
 MUST_CHECK struct db_stream *db_stream_begin(struct db *db, const struct statement *query, struct error *err);
 
-/* Reads the next row. */
+/*
+ * Reads the next row, whose fields are in the text format of their types. After the last one, DB_STREAM_END means that
+ * the transaction has been committed. The time limit of the connection applies to each wait for the server.
+ */
 MUST_CHECK enum db_stream_state db_stream_next(struct db_stream *stream, struct db_row *row, struct error *err);
 
 /* Ends the stream. If unread rows remain, the connection is lost; close it to cancel the query. NULL is allowed. */

@@ -23,8 +23,7 @@ struct run {
 static bool try_to_renew(struct run *run, const struct inventory_progress *progress, struct error *err)
 {
     const struct exporter *exporter = run->exporter;
-    int64_t target = progress->expected > progress->rows ? progress->expected : progress->rows + 1;
-    int percent = (int) (progress->rows * 99 / target);
+    int percent = (int) (progress->rows * 99 / run->attempt.claim->export_size);
     struct db *db = db_pool_acquire(exporter->tasks, err);
     bool held;
 

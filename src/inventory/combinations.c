@@ -112,30 +112,21 @@ static void append_lookup(struct statement *statement, const struct lookup *look
         append_stem_condition(statement, lookup->pod_pattern);
 }
 
-/* Finds the keys of the combinations that match. *ret_keys is NULL if more than MAX_KEYS or all of them match. */
-static bool find_keys(struct db *db, const struct lookup *lookup, char **ret_keys, struct error *err)
+/* Appends a subquery for the keys of the combinations that match; NULL if more than MAX_KEYS or all of them match. */
+static void append_keys_found(struct statement *statement, const struct lookup *lookup)
 {
-    struct statement statement = {0};
-    struct db_result *row;
-
-    statement_append(&statement, "WITH matching AS (SELECT c.key FROM %s AS c WHERE ", lookup->relation);
-    condition_of_project(&statement, lookup->project_id);
-    append_lookup(&statement, lookup);
-    statement_append(&statement, " LIMIT %d) SELECT CASE WHEN count(*) <= %d AND count(*) < (SELECT count(*) FROM"
+    statement_append(statement, "(WITH matching AS (SELECT c.key FROM %s AS c WHERE ", lookup->relation);
+    condition_of_project(statement, lookup->project_id);
+    append_lookup(statement, lookup);
+    statement_append(statement, " LIMIT %d) SELECT CASE WHEN count(*) <= %d AND count(*) < (SELECT count(*) FROM"
                      " (SELECT FROM %s AS c WHERE ", MAX_KEYS + 1, MAX_KEYS, lookup->relation);
-    condition_of_project(&statement, lookup->project_id);
-    statement_append(&statement, " LIMIT %d) AS present) THEN coalesce(array_agg(key), '{}')::text END AS keys"
-                     " FROM matching", MAX_KEYS + 1);
-    row = db_query_built(db, DB_ONE_ROW, &statement, err);
-    if (row == NULL)
-        return false;
-    *ret_keys = db_is_null(row, 0, "keys") ? NULL : memory_copy_text(db_text(row, 0, "keys"));
-    db_result_free(row);
-    return true;
+    condition_of_project(statement, lookup->project_id);
+    statement_append(statement, " LIMIT %d) AS present) THEN coalesce(array_agg(key), '{}')::text END FROM matching)",
+                     MAX_KEYS + 1);
 }
 
-static bool find_profiles(struct db *db, const char *project_id, const char *enterprise_projects,
-                          const struct selection *selection, char **ret_keys, struct error *err)
+static void append_profiles_found(struct statement *statement, const char *project_id, const char *enterprise_projects,
+                                  const struct selection *selection)
 {
     const struct lookup lookup = {
         .relation = "waybill.inventory_profile",
@@ -145,12 +136,10 @@ static bool find_profiles(struct db *db, const char *project_id, const char *ent
         .filters = profile_filters,
     };
 
-    return (enterprise_projects == NULL && !is_any_set(selection, profile_filters))
-           || find_keys(db, &lookup, ret_keys, err);
+    append_keys_found(statement, &lookup);
 }
 
-static bool find_labels(struct db *db, const char *project_id, const struct selection *selection, char **ret_keys,
-                        struct error *err)
+static void append_labels_found(struct statement *statement, const char *project_id, const struct selection *selection)
 {
     const struct filter_value *pod_name = &selection->filters[filter_find("pod_name") - filters];
     const struct lookup lookup = {
@@ -161,22 +150,58 @@ static bool find_labels(struct db *db, const char *project_id, const struct sele
         .pod_pattern = pod_name->is_set ? pod_name->text : NULL,
     };
 
-    return (!pod_name->is_set && !is_any_set(selection, label_filters)) || find_keys(db, &lookup, ret_keys, err);
+    append_keys_found(statement, &lookup);
+}
+
+bool combinations_append_search(struct statement *statement, const char *relation, const char *project_id,
+                                const char *enterprise_projects, const struct selection *selection)
+{
+    bool of_profiles = enterprise_projects != NULL || is_any_set(selection, profile_filters);
+    bool of_labels = selection->filters[filter_find("pod_name") - filters].is_set
+                     || is_any_set(selection, label_filters);
+
+    if (!combinations_exist(relation) || !(of_profiles || of_labels))
+        return false;
+    statement_append(statement, "SELECT ");
+    if (of_profiles)
+        append_profiles_found(statement, project_id, enterprise_projects, selection);
+    else
+        statement_append(statement, "NULL::text");
+    statement_append(statement, " AS profiles, ");
+    if (of_labels)
+        append_labels_found(statement, project_id, selection);
+    else
+        statement_append(statement, "NULL::text");
+    statement_append(statement, " AS labels");
+    return true;
+}
+
+static char *take_keys(const struct db_result *found, const char *column)
+{
+    return db_is_null(found, 0, column) ? NULL : memory_copy_text(db_text(found, 0, column));
+}
+
+void combinations_take(const struct db_result *found, struct combinations *ret_combinations)
+{
+    *ret_combinations = (struct combinations) {take_keys(found, "profiles"), take_keys(found, "labels")};
 }
 
 bool combinations_find(struct db *db, const char *relation, const char *project_id, const char *enterprise_projects,
                        const struct selection *selection, struct combinations *ret_combinations, struct error *err)
 {
-    struct combinations found = {0};
+    struct statement statement = {0};
+    struct db_result *found;
 
-    if (!combinations_exist(relation)
-        || (find_profiles(db, project_id, enterprise_projects, selection, &found.profiles, err)
-            && find_labels(db, project_id, selection, &found.labels, err))) {
-        *ret_combinations = found;
+    if (!combinations_append_search(&statement, relation, project_id, enterprise_projects, selection)) {
+        *ret_combinations = (struct combinations) {0};
         return true;
     }
-    combinations_free(&found);
-    return false;
+    found = db_query_built(db, DB_ONE_ROW, &statement, err);
+    if (found == NULL)
+        return false;
+    combinations_take(found, ret_combinations);
+    db_result_free(found);
+    return true;
 }
 
 void combinations_free(struct combinations *combinations)

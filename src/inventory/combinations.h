@@ -12,6 +12,7 @@
 #include "base/compiler.h"
 #include "base/error.h"
 #include "db/connection.h"
+#include "db/result.h"
 #include "db/statement.h"
 #include "inventory/selection.h"
 
@@ -32,6 +33,14 @@ bool combinations_exist(const char *relation);
 MUST_CHECK bool combinations_find(struct db *db, const char *relation, const char *project_id,
                                   const char *enterprise_projects, const struct selection *selection,
                                   struct combinations *ret_combinations, struct error *err);
+
+/*
+ * The same in two steps, for a statement that is sent with others. Appends the statement that finds the keys; returns
+ * false if there is nothing to find, so that both lists are NULL. combinations_take takes the lists from its row.
+ */
+bool combinations_append_search(struct statement *statement, const char *relation, const char *project_id,
+                                const char *enterprise_projects, const struct selection *selection);
+void combinations_take(const struct db_result *found, struct combinations *ret_combinations);
 
 void combinations_free(struct combinations *combinations);
 

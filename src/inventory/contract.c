@@ -355,6 +355,18 @@ static bool query_uses(const struct inventory_query *query, const char *column)
     return false;
 }
 
+/* Finds the columns that the query uses. Returns their number. */
+static size_t find_used(const struct inventory_query *query, const char *used[CONTRACT_COLUMN_COUNT])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < CONTRACT_COLUMN_COUNT; i++) {
+        if (query_uses(query, contract_column(i)))
+            used[count++] = contract_column(i);
+    }
+    return count;
+}
+
 /* Always returns false. */
 static bool refuse_relation(const struct contract_result *result, struct error *err)
 {
@@ -378,16 +390,25 @@ bool contract_check_query(struct db *db, const struct inventory_query *query, st
 {
     const char *used[CONTRACT_COLUMN_COUNT];
     struct contract_result result;
-    size_t count = 0;
+    size_t count = find_used(query, used);
     bool fulfilled;
 
-    for (size_t i = 0; i < CONTRACT_COLUMN_COUNT; i++) {
-        if (query_uses(query, contract_column(i)))
-            used[count++] = contract_column(i);
-    }
     if (!compare_columns(db, query->relation, used, count, &result, err))
         return false;
     fulfilled = result.count == 0 || refuse_relation(&result, err);
     contract_free(&result);
     return fulfilled;
+}
+
+void contract_append_shape(struct statement *statement, const struct inventory_query *query)
+{
+    const char *used[CONTRACT_COLUMN_COUNT];
+    size_t count = find_used(query, used);
+
+    statement_append(statement, "SELECT ");
+    for (size_t i = 0; i < count; i++)
+        statement_append(statement, "%sc.%s", i == 0 ? "" : ", ", used[i]);
+    statement_append(statement, " FROM ");
+    inventory_relation_append(statement, query->relation);
+    statement_append(statement, " AS c WHERE false");
 }

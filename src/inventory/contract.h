@@ -41,4 +41,10 @@ void contract_free(struct contract_result *result);
  */
 MUST_CHECK bool contract_check_query(struct db *db, const struct inventory_query *query, struct error *err);
 
+/*
+ * Appends a query without rows that returns the columns that the query uses. As long as its shape stays (db/script.h),
+ * the columns stay as usable as they were.
+ */
+void contract_append_shape(struct statement *statement, const struct inventory_query *query);
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "inventory/conditions.h"
+#include "inventory/record.h"
 
 const char *inventory_relation_split(const char *relation, struct buffer *schema)
 {
@@ -68,13 +69,27 @@ static void append_order(struct statement *statement)
     condition_column(statement, "container_id");
 }
 
+/*
+ * Whether the text format of a column is its text. The cast would cost more than half as much as the rest of the row. A
+ * boolean is `t` and not `true`, and the text of a padded type has no padding.
+ */
+static bool has_own_text(const struct column *column)
+{
+    enum record_kind kind = record_columns[record_find(column->key, strlen(column->key))].kind;
+
+    return kind == RECORD_COUNT || kind == RECORD_TIME;
+}
+
 void inventory_query_build(struct statement *statement, const struct inventory_query *query)
 {
     const struct selection *selection = query->selection;
 
     statement_append(statement, "SELECT ");
-    for (size_t i = 0; i < selection->header_count; i++)
-        statement_append(statement, "%sc.%s::text", i == 0 ? "" : ", ", selection->headers[i].column->key);
+    for (size_t i = 0; i < selection->header_count; i++) {
+        const struct column *column = selection->headers[i].column;
+
+        statement_append(statement, "%sc.%s%s", i == 0 ? "" : ", ", column->key, has_own_text(column) ? "" : "::text");
+    }
     append_rows(statement, query);
     append_order(statement);
     if (query->limit > 0)

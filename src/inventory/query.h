@@ -29,8 +29,8 @@ void inventory_relation_append(struct statement *statement, const char *relation
 
 /*
  * Builds a SELECT in `statement`, which must be empty. The SELECT returns the rows that match all filters, in the
- * bytewise order of container_id, with one text column for each header of the selection. With a limit, it can return
- * one row more than the limit, which shows that more rows match.
+ * bytewise order of container_id, with one column for each header of the selection, whose text format is its text. With
+ * a limit, it can return one row more than the limit, which shows that more rows match.
  */
 void inventory_query_build(struct statement *statement, const struct inventory_query *query);
 

@@ -1,11 +1,13 @@
 #include "inventory/rows.h"
 
 #include "base/clock.h"
-#include "db/plan.h"
 #include "db/query.h"
+#include "db/script.h"
 #include "db/statement.h"
 #include "inventory/combinations.h"
 #include "inventory/contract.h"
+
+#define ROWS_PER_LOOK 16 /* at the clock */
 
 /* A transfer of rows from the connection to the sink. */
 struct transfer {
@@ -33,7 +35,8 @@ static bool transfer_rows(struct transfer *transfer, struct db_stream *stream, s
     struct db_row row;
 
     for (;;) {
-        if (clock_monotonic_ms() >= transfer->next_call && !call_watcher(transfer, err))
+        if (progress->rows % ROWS_PER_LOOK == 0 && clock_monotonic_ms() >= transfer->next_call 
+            && !call_watcher(transfer, err))
             return false;
         switch (db_stream_next(stream, &row, err)) {
         case DB_STREAM_FAILED:
@@ -53,15 +56,70 @@ static bool transfer_rows(struct transfer *transfer, struct db_stream *stream, s
     }
 }
 
-/* Builds the query in the transaction of the connection, with the combinations that the snapshot has. */
-static bool build_query(struct db *db, const struct inventory_query *query, struct statement *statement,
-                        struct error *err)
+/*
+ * Begins the transaction and finds the combinations in it, in one round trip. If the columns of the relation are not
+ * known to be usable, or have changed, sets *ret_unknown and fails.
+ */
+static bool begin_at_once(struct db *db, const struct inventory_query *query, const char *shape,
+                          struct combinations *ret_combinations, bool *ret_unknown, struct error *err)
+{
+    struct statement script = {0};
+    struct db_result *last;
+    bool searches;
+
+    *ret_unknown = !db_append_shape_check(db, shape, &script);
+    if (*ret_unknown)
+        return false;
+    statement_append(&script, "; ");
+    searches = combinations_append_search(&script, query->relation, query->project_id, query->enterprise_projects,
+                                          query->selection);
+    last = db_begin_snapshot_with(db, &script, err);
+    statement_free(&script);
+    if (last != NULL && searches)
+        combinations_take(last, ret_combinations);
+    *ret_unknown = last == NULL && err->code == ERROR_INTERNAL && db_is_usable(db);
+    db_result_free(last);
+    return last != NULL;
+}
+
+/*
+ * The same, after a look into the catalog. The shape is remembered before, so that a change after the look is a change
+ * of the shape.
+ */
+static bool begin_with_catalog(struct db *db, const struct inventory_query *query, const char *shape,
+                               struct combinations *ret_combinations, bool *ret_answered, struct error *err)
+{
+    db_forget_shape(db, shape);
+    *ret_answered = db_remember_shape(db, shape, err) || db_is_usable(db);
+    if (!*ret_answered)
+        return false;
+    /* If the relation or a column does not exist, the catalog tells which. */
+    if (db_begin_snapshot(db, err)
+        && contract_check_query(db, query, err)
+        && combinations_find(db, query->relation, query->project_id, query->enterprise_projects, query->selection,
+                             ret_combinations, err))
+        return true;
+    db_rollback(db);
+    db_forget_shape(db, shape);
+    return false;
+}
+
+/* Begins the transaction, and builds the query with the combinations that the snapshot has. */
+static bool begin_query(struct db *db, const struct inventory_query *query, struct statement *statement,
+                        bool *ret_answered, struct error *err)
 {
     struct inventory_query complete = *query;
-    struct combinations combinations;
+    struct combinations combinations = {0};
+    struct statement shape = {0};
+    bool unknown, begun;
 
-    if (!combinations_find(db, query->relation, query->project_id, query->enterprise_projects, query->selection,
-                           &combinations, err))
+    contract_append_shape(&shape, query);
+    begun = begin_at_once(db, query, buffer_text(&shape.sql), &combinations, &unknown, err);
+    *ret_answered = begun || db_is_usable(db);
+    if (unknown)
+        begun = begin_with_catalog(db, query, buffer_text(&shape.sql), &combinations, ret_answered, err);
+    statement_free(&shape);
+    if (!begun)
         return false;
     complete.combinations = &combinations;
     inventory_query_build(statement, &complete);
@@ -85,15 +143,10 @@ bool inventory_rows(struct db *db, const struct inventory_query *query, const st
 
     *progress = (struct inventory_progress) {0};
     db_watch(db, call_watcher, &transfer);
-    progress->answered = db_begin_snapshot(db, err);
-    done = progress->answered
-           && contract_check_query(db, query, err)
-           && build_query(db, query, &statement, err)
-           && db_estimate_rows(db, &statement, &progress->expected, err)
+    done = begin_query(db, query, &statement, &progress->answered, err)
            && (stream = db_stream_begin(db, &statement, err)) != NULL
            && transfer_rows(&transfer, stream, err);
     db_stream_end(stream);
-    done = done && db_commit(db, err);
     db_watch(db, NULL, NULL);
     if (!done)
         db_rollback(db);

@@ -15,7 +15,6 @@
 #include "inventory/query.h"
 
 struct inventory_progress {
-    int64_t expected; /* the planner's estimate of the number of rows; 0 until it is known */
     int64_t rows;     /* number of rows that the sink has accepted */
     bool truncated;   /* more rows match than the limit of the query */
     bool answered;    /* false if the connection was lost before the server responded */

@@ -1,6 +1,7 @@
 /* The rows of the inventory, from a real server to memory, with src/inventory and src/db alone. */
 #include "inventory/rows.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -49,6 +50,31 @@ static void rows_to_memory(void)
     check_good(selection != NULL, &err);
     check_good(inventory_rows(db, &query, &sink, NULL, &progress, &err), &err);
     assert_string_equal(buffer_text(&lines), "c1|true\nc2|NULL\nc4|false\n");
+    buffer_free(&lines);
+    selection_free(selection);
+    db_close(db);
+}
+
+/* Every character that a row on the way from the server escapes, and what looks like an escape. */
+static void text_of_values(void)
+{
+    struct db *db = server_open(SERVER_PATIENT_MS);
+    struct inventory_progress progress;
+    struct buffer lines = {0};
+    const struct inventory_sink sink = {append_line, &lines};
+    struct error err;
+    struct selection *selection = selection_parse(ID_AND_POD, strlen(ID_AND_POD), &err);
+    const struct inventory_query query = {.relation = "texts", .project_id = "p1", .selection = selection};
+
+    check_good(selection != NULL, &err);
+    server_run(db, "CREATE TABLE public.texts (project_id text, container_id char(4), pod_name text);"
+                   "INSERT INTO public.texts SELECT 'p1', 't' || number, value FROM unnest(ARRAY["
+                   "E'\\\\N', E'\\\\', '', NULL,"
+                   " E'a\\tb\\\\tc\\t', E'\\b\\f\\n\\r\\t\\x0b\\x01\\x7f', E'\\\\.', E'N\\\\', E'\\\\b\\\\\\\\n'])"
+                   " WITH ORDINALITY AS given (value, number)");
+    check_good(inventory_rows(db, &query, &sink, NULL, &progress, &err), &err);
+    assert_string_equal(buffer_text(&lines), "t1|\\N\nt2|\\\nt3|\nt4|NULL\nt5|a\tb\\tc\t\n"
+                                             "t6|\b\f\n\r\t\v\x01\x7f\nt7|\\.\nt8|N\\\nt9|\\b\\\\n\n");
     buffer_free(&lines);
     selection_free(selection);
     db_close(db);
@@ -166,9 +192,7 @@ static void limits(const void *row)
     end(&reading);
 }
 
-/*
- * The watcher gets the planner's estimate, which counts the row beyond the limit, and the rows so far, every 250 ms.
- */
+/* The watcher gets the rows so far, every 250 ms. */
 static void progress_of_rows(void)
 {
     struct reading reading;
@@ -180,10 +204,8 @@ static void progress_of_rows(void)
     started = clock_monotonic_ms();
     check_good(read_rows(&reading), &reading.err);
     took = clock_monotonic_ms() - started;
-    assert_int_equal(reading.progress.expected, 191);
     assert_int_equal(reading.progress.rows, 190);
     assert_true(reading.progress.truncated);
-    assert_int_equal(reading.seen.expected, 191);
     assert_in_range(reading.seen.rows, 1, 190);
     assert_true(reading.seen.answered);
     assert_in_range(reading.calls, 4, took / 250);
@@ -219,18 +241,26 @@ static void watcher_stops_a_silent_query(void)
     end(&reading);
 }
 
-/* The server has not even planned the query. It has answered only what the catalog says. */
-static void watcher_stops_a_silent_plan(void)
+static const struct warm_case {
+    const char *label;
+    bool is_warm;
+} warm_cases[] = {{"new", false}, {"used before", true}};
+
+/* The server has not even planned the query, on a connection that has read the same relation before or not. */
+static void watcher_stops_a_silent_plan(const void *row)
 {
+    const struct warm_case *c = row;
     struct db *other = server_open(SERVER_PATIENT_MS);
     struct reading reading;
 
-    server_run(other, "BEGIN; LOCK TABLE waybill.container");
     begin(&reading, "waybill.container", ID_AND_POD);
+    if (c->is_warm)
+        check_good(read_rows(&reading), &reading.err);
+    server_run(other, "BEGIN; LOCK TABLE waybill.container");
+    reading.rows = reading.calls = 0;
     reading.refused_call = 1;
     assert_false(read_rows(&reading));
-    check_stopped(&reading, ERROR_CANCELLED, "the watcher stops it", 0, true);
-    assert_int_equal(reading.progress.expected, 0);
+    check_stopped(&reading, ERROR_CANCELLED, "the watcher stops it", 0, false);
     assert_false(db_is_usable(reading.db));
     end(&reading);
     db_close(other);
@@ -263,11 +293,15 @@ static void sink_refuses_a_row(void)
 #define KILL_OTHERS "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity" \
     " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
 
-static void connection_lost_while_idle(void)
+static void connection_lost_while_idle(const void *row)
 {
+    const struct warm_case *c = row;
     struct reading reading;
 
     begin(&reading, "waybill.container", ID_AND_POD);
+    if (c->is_warm)
+        check_good(read_rows(&reading), &reading.err);
+    reading.rows = 0;
     run_elsewhere(KILL_OTHERS);
     assert_false(read_rows(&reading));
     check_stopped(&reading, ERROR_UNAVAILABLE, "", 0, false);
@@ -294,11 +328,91 @@ static void no_such_relation(void)
     begin(&reading, "waybill.nowhere", ID_AND_POD);
     assert_false(read_rows(&reading));
     check_stopped(&reading, ERROR_CONFIG, "waybill check", 0, true);
-    assert_int_equal(reading.progress.expected, 0);
     reading.query.relation = "waybill.container";
     check_good(read_rows(&reading), &reading.err);
     assert_int_equal(reading.progress.rows, 5);
     end(&reading);
+}
+
+/*
+ * What becomes of a relation while a connection keeps reading it. The connection must not rely on what it knew, and not
+ * on what it learned from a refusal.
+ */
+static const struct change_case {
+    const char *label;
+    const char *change;
+    const char *refusal; /* names the column; NULL: none, the change does not matter */
+} change_cases[] = {
+    {"type", "ALTER TABLE public.changing ALTER pod_name TYPE bytea USING NULL", "pod_name"},
+    {"type of an element", "ALTER TABLE public.changing ALTER container_id TYPE text[] USING ARRAY[container_id]",
+     "container_id"},
+    {"another usable type", "ALTER TABLE public.changing ALTER pod_name TYPE varchar(40)", NULL},
+    {"dropped column", "ALTER TABLE public.changing DROP pod_name", "pod_name"},
+    {"renamed column", "ALTER TABLE public.changing RENAME pod_name TO pod", "pod_name"},
+    {"added column", "ALTER TABLE public.changing ADD note text", NULL},
+    {"another column", "ALTER TABLE public.changing ALTER unused TYPE bytea USING NULL", NULL},
+    {"dropped relation", "DROP TABLE public.changing", "cannot be read"},
+    {"a view in its place", "ALTER TABLE public.changing RENAME TO changed; CREATE VIEW public.changing AS"
+     " SELECT project_id, container_id, convert_to(pod_name, 'UTF8') AS pod_name FROM public.changed", "pod_name"},
+};
+
+#define MAKE_CHANGING "DROP TABLE IF EXISTS public.changed CASCADE; DROP TABLE IF EXISTS public.changing;" \
+    "CREATE TABLE public.changing (project_id text, container_id text, pod_name text, unused text);" \
+    "INSERT INTO public.changing VALUES ('p1', 'c1', 'a'), ('p1', 'c2', NULL)"
+
+static void relation_changes(const void *row)
+{
+    const struct change_case *c = row;
+    struct reading reading;
+
+    run_elsewhere(MAKE_CHANGING);
+    begin(&reading, "changing", ID_AND_POD);
+    check_good(read_rows(&reading), &reading.err);
+    check_good(read_rows(&reading), &reading.err);
+    run_elsewhere(c->change);
+    for (int i = 0; i < 2; i++) {
+        reading.rows = 0;
+        assert_int_equal(read_rows(&reading), c->refusal == NULL);
+        assert_int_equal(reading.progress.rows, c->refusal == NULL ? 2 : 0);
+        assert_true(reading.progress.answered);
+        if (c->refusal != NULL)
+            check_refusal(&reading.err, ERROR_CONFIG, c->refusal);
+        assert_true(db_is_usable(reading.db));
+    }
+    run_elsewhere(MAKE_CHANGING);
+    reading.rows = 0;
+    check_good(read_rows(&reading), &reading.err);
+    assert_int_equal(reading.rows, 2);
+    end(&reading);
+}
+
+/* More sets of columns than a connection remembers. Each is checked again after a change. */
+static void many_sets_of_columns(void)
+{
+    static const char *const names[] = {"container_name", "image_name", "pod_name", "cluster_name", "cluster_type",
+                                        "status", "cpu_limit", "memory_limit", "risky", "create_time", "low_risk"};
+    struct db *db = server_open(SERVER_PATIENT_MS);
+
+    run_elsewhere("CREATE TABLE public.wide AS SELECT * FROM waybill.container WHERE project_id = 'p1'");
+    for (size_t i = 0; i < 4 * ARRAY_SIZE(names); i++) {
+        const char *name = names[i % ARRAY_SIZE(names)];
+        struct reading reading;
+        char body[128], change[128];
+
+        snprintf(body, sizeof(body), "{\"export_headers\":[[\"container_id\",\"ID\"],[\"%s\",\"x\"]]}", name);
+        begin(&reading, "wide", body);
+        db_close(reading.db);
+        reading.db = db;
+        if (i >= 2 * ARRAY_SIZE(names) && i < 3 * ARRAY_SIZE(names)) {
+            snprintf(change, sizeof(change), "ALTER TABLE public.wide ALTER %s TYPE bytea USING NULL", name);
+            run_elsewhere(change);
+        }
+        assert_int_equal(read_rows(&reading), i < 2 * ARRAY_SIZE(names));
+        if (i >= 2 * ARRAY_SIZE(names))
+            check_refusal(&reading.err, ERROR_CONFIG, name);
+        selection_free(reading.selection);
+    }
+    db_close(db);
 }
 
 /* An error in the middle of the rows leaves the connection usable too, and what it has sent counts. */
@@ -440,13 +554,16 @@ int main(void)
     CHECK(progress_of_rows);
     CHECK(watcher_stops_rows);
     CHECK(watcher_stops_a_silent_query);
-    CHECK(watcher_stops_a_silent_plan);
+    CHECK_EACH(watcher_stops_a_silent_plan, warm_cases, label);
     CHECK(without_a_watcher);
     CHECK(sink_refuses_a_row);
-    CHECK(connection_lost_while_idle);
+    CHECK_EACH(connection_lost_while_idle, warm_cases, label);
     CHECK(connection_lost_during_the_query);
     CHECK(no_such_relation);
+    CHECK_EACH(relation_changes, change_cases, label);
+    CHECK(many_sets_of_columns);
     CHECK(a_row_that_cannot_be_read);
+    CHECK(text_of_values);
     CHECK(watcher_is_called_for_rows_alone);
     CHECK_EACH(rows_as_csv, csv_cases, label);
     CHECK(output_of_csv_is_full);
