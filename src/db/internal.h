@@ -16,7 +16,7 @@
 #include "db/connection.h"
 #include "db/statement.h"
 
-#define DB_MAX_PREPARED 32
+#define DB_MAX_PREPARED 64
 #define DB_MAX_SHAPES 8 /* exports of a site use few sets of columns */
 
 /* Begins a transaction whose statements see one snapshot and change nothing. */
