@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WRITE_BACK (8 * 1024 * 1024) /* bytes after which to start writing to disk, to shorten the final fsync */
+#define WRITE_BACK (1024 * 1024) /* bytes after which to start writing to disk, to shorten the final fsync */
 #define DESCRIPTOR_PATH_SIZE 32
 
 bool new_file_fail(struct error *err, const char *step)

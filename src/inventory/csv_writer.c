@@ -28,18 +28,6 @@ void csv_writer_begin(struct csv_writer *writer, const struct csv_options *optio
 }
 
 /*
- * Appends the field, quoted by libcsv. libcsv truncates its output if the buffer is too small, so this function
- * reserves memory for the worst case: a field of quotes, each of which is doubled. libcsv writes no NUL.
- */
-static void append_quoted(struct buffer *buffer, const char *data, size_t length)
-{
-    size_t worst_case = 2 * length + 2;
-
-    buffer_reserve(buffer, worst_case);
-    buffer->length += csv_write(buffer->data + buffer->length, worst_case, data, length);
-}
-
-/*
  * Converts PostgreSQL's `2026-04-03 08:15:00.12+00` to ISO 8601 with three decimals and an offset in hours and minutes:
  * 2026-04-03T08:15:00.120Z. Other formats (infinity, years BC) are left unchanged.
  */
@@ -84,34 +72,59 @@ unchanged:
 
 static bool looks_like_formula(const char *data, size_t length)
 {
-    return length > 0 && memchr("=+-@\t\r", data[0], 6) != NULL;
+    if (length == 0)
+        return false;
+    switch (data[0]) {
+    case '=':
+    case '+':
+    case '-':
+    case '@':
+    case '\t':
+    case '\r':
+        return true;
+    default:
+        return false;
+    }
+}
+
+/*
+ * Appends a separator if needed, and the field quoted by libcsv. libcsv truncates its output if the buffer is too
+ * small, so this function reserves memory for the worst case, at once: a field of quotes, each of which is doubled. The
+ * guard goes inside the quotes: an opening quote comes first, and the guard replaces that of libcsv.
+ */
+static void append_field(struct csv_writer *writer, const char *data, size_t length, bool is_guarded)
+{
+    struct buffer *buffer = &writer->buffer;
+    size_t worst_case = 2 * length + 2;
+    char *at;
+
+    buffer_reserve(buffer, worst_case + 2);
+    at = buffer->data + buffer->length;
+    if (writer->in_line)
+        *at++ = ',';
+    if (data != NULL) {
+        char *opening = at;
+
+        if (is_guarded)
+            *at++ = '"';
+        at += csv_write(at, worst_case, data, length);
+        if (is_guarded)
+            opening[1] = '\'';
+    }
+    buffer->length = (size_t) (at - buffer->data);
+    writer->in_line = true;
 }
 
 void csv_writer_field(struct csv_writer *writer, enum column_type type, const char *data, size_t length)
 {
-    struct buffer *buffer = &writer->buffer;
     char time[TIME_SIZE];
 
-    if (writer->in_line)
-        buffer_append(buffer, ",", 1);
-    writer->in_line = true;
-    if (data == NULL)
-        return;
-
-    if (type == COLUMN_TIME) {
+    if (data != NULL && type == COLUMN_TIME) {
         length = format_time(time, data, length, writer->options.utc);
         data = time;
     }
-    if (type == COLUMN_TEXT && writer->options.formula_guard && looks_like_formula(data, length)) {
-        size_t start = buffer->length;
-
-        /* The guard goes inside the quotes: add an opening quote, and replace that of libcsv with the guard. */
-        buffer_append(buffer, "\"", 1);
-        append_quoted(buffer, data, length);
-        buffer->data[start + 1] = '\'';
-        return;
-    }
-    append_quoted(buffer, data, length);
+    append_field(writer, data, length,
+                 type == COLUMN_TEXT && writer->options.formula_guard && looks_like_formula(data, length));
 }
 
 bool csv_writer_end_line(struct csv_writer *writer, struct error *err)
