@@ -92,7 +92,7 @@ static bool looks_like_formula(const char *data, size_t length)
  * small, so this function reserves memory for the worst case, at once: a field of quotes, each of which is doubled. The
  * guard goes inside the quotes: an opening quote comes first, and the guard replaces that of libcsv.
  */
-static void append_field(struct csv_writer *writer, const char *data, size_t length, bool is_guarded)
+static void append_csv_field(struct csv_writer *writer, const char *data, size_t length, bool is_guarded)
 {
     struct buffer *buffer = &writer->buffer;
     size_t worst_case = 2 * length + 2;
@@ -123,8 +123,8 @@ void csv_writer_field(struct csv_writer *writer, enum column_type type, const ch
         length = format_time(time, data, length, writer->options.utc);
         data = time;
     }
-    append_field(writer, data, length,
-                 type == COLUMN_TEXT && writer->options.formula_guard && looks_like_formula(data, length));
+    append_csv_field(writer, data, length,
+                     type == COLUMN_TEXT && writer->options.formula_guard && looks_like_formula(data, length));
 }
 
 bool csv_writer_end_line(struct csv_writer *writer, struct error *err)

@@ -35,7 +35,7 @@ static bool transfer_rows(struct transfer *transfer, struct db_stream *stream, s
     struct db_row row;
 
     for (;;) {
-        if (progress->rows % ROWS_PER_LOOK == 0 && clock_monotonic_ms() >= transfer->next_call 
+        if (progress->rows % ROWS_PER_LOOK == 0 && clock_monotonic_ms() >= transfer->next_call
             && !call_watcher(transfer, err))
             return false;
         switch (db_stream_next(stream, &row, err)) {
