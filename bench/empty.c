@@ -1,6 +1,7 @@
 /*
  * A FastCGI program that answers each request with an empty body, in as many threads as waybill.fcgi has by default.
  * The benchmark compares Waybill with it: it is what the web server and libfcgi alone cost.
+ * Linux lets several threads accept from a socket; a lock around it made this program 2.4 times slower.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -10,8 +11,6 @@
 
 enum { THREADS = 16 }; /* the default of [server] request_threads */
 
-static pthread_mutex_t accepting = PTHREAD_MUTEX_INITIALIZER; /* so that a connection wakes only one thread */
-
 static void *serve(void *unused)
 {
     FCGX_Request request;
@@ -20,12 +19,7 @@ static void *serve(void *unused)
     if (FCGX_InitRequest(&request, 0, 0) != 0)
         abort();
     for (;;) {
-        int accepted;
-
-        pthread_mutex_lock(&accepting);
-        accepted = FCGX_Accept_r(&request);
-        pthread_mutex_unlock(&accepting);
-        if (accepted != 0)
+        if (FCGX_Accept_r(&request) != 0)
             return NULL;
         FCGX_PutS("Content-Type: application/json\r\n\r\n", request.out);
         FCGX_Finish_r(&request);

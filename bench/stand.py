@@ -117,8 +117,8 @@ class Stand:
         finally:
             web.stop()
 
-    def http(self, web, requests):
-        return load.http(web.port, requests, self.options.seconds, self.scratch)
+    def http(self, web, requests, is_answered=True):
+        return load.http(web.port, requests, self.options.seconds, self.scratch, is_answered)
 
     def inserts(self):
         """Returns the inserts per second of pgbench, into an empty table."""
