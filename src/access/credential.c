@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access/reseal.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "db/query.h"
@@ -152,39 +153,17 @@ bool credential_add_access_key(struct db *db, const struct credential_spec *spec
     return add(db, spec, NULL, access_key, sealed_secret, err);
 }
 
-static bool reseal_row(struct db *db, struct key_ring *ring, const char *access_key, const char *sealed_secret,
-                       struct error *err)
-{
-    static const char sql[] = "UPDATE waybill.credential SET sealed_secret = $2 WHERE access_key = $1";
-    char *secret = key_ring_unseal(ring, access_key, sealed_secret, err);
-    char *sealed = secret == NULL ? NULL : key_ring_seal(ring, access_key, secret, err);
-    const char *const values[] = {access_key, sealed};
-    bool done = sealed != NULL && db_execute(db, sql, ARRAY_SIZE(values), values, NULL, err);
-
-    memory_free_secret(secret);
-    free(sealed);
-    return done;
-}
-
 bool credential_reseal(struct db *db, struct key_ring *ring, struct error *err)
 {
-    static const char sql[] =
-        "SELECT access_key, sealed_secret FROM waybill.credential WHERE access_key IS NOT NULL"
-        " ORDER BY credential_id FOR NO KEY UPDATE";
-    struct db_result *rows;
-    bool done;
+    const struct reseal reseal = {
+        .select = "SELECT access_key AS id, access_key AS context, sealed_secret AS secret FROM waybill.credential"
+                  " WHERE access_key IS NOT NULL ORDER BY credential_id FOR NO KEY UPDATE",
+        .update = "UPDATE waybill.credential SET sealed_secret = $2 WHERE access_key = $1",
+        .unseal = key_ring_unseal,
+        .seal = key_ring_seal,
+    };
 
-    if (!db_begin(db, err))
-        return false;
-    rows = db_query(db, DB_ROWS, sql, 0, NULL, err);
-    done = rows != NULL;
-    for (size_t i = 0; done && i < db_rows(rows); i++)
-        done = reseal_row(db, ring, db_text(rows, i, "access_key"), db_text(rows, i, "sealed_secret"), err);
-    db_result_free(rows);
-    if (done)
-        return db_commit(db, err);
-    db_rollback(db);
-    return false;
+    return reseal_secrets(db, ring, &reseal, err);
 }
 
 bool credential_revoke(struct db *db, enum credential_kind kind, const char *key, struct error *err)
