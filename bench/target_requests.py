@@ -9,6 +9,7 @@ import stand
 from api import Api
 from deadline import wait_until
 from measure import DURABLE, directory_for, in_turns, ratios
+from pgproxy import Proxy
 from postgres import Postgres
 from results import Row
 from service import Direct, Site
@@ -63,15 +64,15 @@ def counts(bench):
     """Counts syncs and round trips in a PostgreSQL and a process of their own, with one caller, export by export."""
     logs = {name: os.path.join(bench.scratch, name + ".syncs") for name in ("postgres", "waybill")}
     postgres = Postgres(directory_for(bench.postgres, "traced"), prefix=counting.trace(logs["postgres"]))
-    proxy = counting.RoundTrips(postgres, directory_for(bench.postgres, "proxy"))
+    directory = directory_for(bench.postgres, "counted")
+    proxy = Proxy(postgres, directory)
     try:
         postgres.start(**DURABLE)
-        site = Site(postgres, directory_for(bench.postgres, "counted"))
+        site = Site(postgres, directory)
         site.make_keys()
         site.sql(stand.ROWS, ["counted"], ["counted"], stand.SMALL_ROWS)
         site.sql("VACUUM ANALYZE")
-        through = postgres.conninfo(site.database, "waybill_service").replace(postgres.directory, proxy.directory)
-        site.config = site.write_config({"database.conninfo": through})
+        site.config = site.write_config({"database.conninfo": proxy.options["database.conninfo"]})
         process = Direct(site, prefix=counting.trace(logs["waybill"]))
         try:
             api = Api(site, process.client, "counted", site.token("counted"))
@@ -90,9 +91,9 @@ def count_each(api, proxy, in_postgres, in_waybill):
     for _ in range(COUNTED + 6):
         commits, _ = in_postgres.count(wal)
         files, directories = in_waybill.count(api.site.files)
-        trips = proxy.count
+        trips = proxy.round_trips.total()
         api.create_task(stand.WHOLE, headers=WAIT)
-        seen.append([proxy.count - trips, in_postgres.count(wal)[0] - commits,
+        seen.append([proxy.round_trips.total() - trips, in_postgres.count(wal)[0] - commits,
                      *(after - before for after, before in zip(in_waybill.count(api.site.files),
                                                                (files, directories)))])
     trips, commits, files, directories = map(list, zip(*seen[6:]))  # without those that open connections

@@ -6,6 +6,7 @@
     rule.executed.wait()
 """
 
+import collections
 import contextlib
 import os
 import socket
@@ -85,11 +86,12 @@ class Connection:
         before = b""
         with self.client.makefile("rb") as stream:
             startup = read_frame(stream, has_kind=False)
+            application = startup.split(b"application_name\0")[1].split(b"\0")[0].decode()
             self.server.sendall(startup)
             while True:
                 frame = read_frame(stream)
-                if frame[:1] in (b"Q", b"S") and b"application_name\0waybill\0" in startup:
-                    self.proxy.count_round_trip()  # the client waits for the response to a Query or a Sync
+                if frame[:1] in (b"Q", b"S"):
+                    self.proxy.count_round_trip(application)  # the client waits for the response to a Query or a Sync
                 statement = self.statement_of(frame)
                 if statement is not None:
                     rule = self.proxy.rule_for(self, statement, before)
@@ -160,7 +162,7 @@ class Proxy:
         self.directory = directory + ".proxy"
         self.lock = threading.Lock()
         self.rules = []
-        self.round_trips = 0  # of the connections for requests
+        self.round_trips = collections.Counter()  # by the application_name of the connections
         self.connections = []
         self.away = False
         os.makedirs(self.directory)
@@ -195,9 +197,9 @@ class Proxy:
         """Disables the rule for later statements. Its effect on a connection remains."""
         rule.off = True
 
-    def count_round_trip(self):
+    def count_round_trip(self, application):
         with self.lock:
-            self.round_trips += 1
+            self.round_trips[application] += 1
 
     def rule_for(self, connection, frame, before):
         """Returns the rule that a statement meets. One that was sent on a connection that is cut is lost."""
