@@ -171,10 +171,7 @@ struct claim *claim_new(const struct task_spec *spec, const struct claim_terms *
 {
     struct claim *claim = memory_zeroed(1, sizeof(*claim));
 
-    if (spec->task_id == NULL)
-        random_uuid(claim->task_id);
-    else
-        snprintf(claim->task_id, sizeof(claim->task_id), "%s", spec->task_id);
+    snprintf(claim->task_id, sizeof(claim->task_id), "%s", spec->task_id);
     random_uuid(claim->lease);
     claim->terms = *terms;
     claim->lease_end = lease_end(terms);
@@ -187,6 +184,11 @@ struct claim *claim_new(const struct task_spec *spec, const struct claim_terms *
     claim->confirmed = INT64_MAX;
     atomic_init(&claim->ending, false);
     return claim;
+}
+
+void claim_created(struct claim *claim)
+{
+    claim->confirmed = 0;
 }
 
 void claim_free(struct claim *claim)

@@ -36,7 +36,7 @@ struct claim {
     char lease[TEXT_UUID_LENGTH + 1]; /* also the id of the file */
     struct claim_terms terms;
     int64_t lease_end; /* monotonic; in the database the lease ends no earlier */
-    int64_t confirmed; /* monotonic: when the server confirmed the claim; 0: the claim is on its disk */
+    int64_t confirmed; /* monotonic: when the server confirmed the claim; 0: on its disk; INT64_MAX: not yet */
     int attempt;       /* from 1 */
     bool more_are_queued; /* when the task was claimed, others were queued */
     int export_size;
@@ -61,14 +61,17 @@ MUST_CHECK bool claim_next(struct db *db, const char *task_id, const struct clai
                            struct claim **ret_claim, struct error *err);
 
 /*
- * Returns a claim for a task that is to be created with it (task_spec.claim), with the id spec->task_id or a new one.
- * Free it with claim_free.
+ * Returns a claim for a task that is to be created with it (task_spec.claim). Call claim_created after its commit. Free
+ * it with claim_free.
  */
 struct claim *claim_new(const struct task_spec *spec, const struct claim_terms *terms);
 
+/* Reports that the transaction that has created the task as claimed is committed. */
+void claim_created(struct claim *claim);
+
 /*
- * Whether the claim is on the disk of the server: this process knows of a later change that is. claim_renew makes a
- * claim durable, and so does a commit of the transaction that has created the task: set `confirmed` to 0 after it.
+ * Whether the claim is on the disk of the server: its own commit waited for the disk, or this process knows of a later
+ * change that is on it. claim_renew makes a claim durable.
  */
 bool claim_is_durable(const struct claim *claim);
 
@@ -81,8 +84,8 @@ void claim_free(struct claim *claim);
  */
 
 /*
- * Extends the lease by its duration and sets claim->lease_end. Records the progress, 0 to 99 percent, and the
- * number of rows.
+ * Extends the lease by its duration and sets claim->lease_end. Records the progress, 0 to 99 percent, and the number of
+ * rows.
  */
 MUST_CHECK bool claim_renew(struct db *db, struct claim *claim, int progress, int64_t exported_rows, struct error *err);
 

@@ -3,9 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/digest.h"
 #include "db/query.h"
-#include "export/claim.h"
 
 /*
  * The SHA-256 of a request: $3 is the body, $4 the enterprise_project_id, $5 the export_size, and $6 are the enterprise
@@ -85,22 +83,15 @@ static bool find_first(struct db *db, const struct request *request, char ret_ta
 bool idempotency_create_task(struct db *db, const char *key, const struct task_spec *spec, int limit,
                              struct new_task *ret_task, struct error *err)
 {
-    char task_id[TEXT_UUID_LENGTH + 1];
-    struct task_spec first = *spec;
     struct new_task task = {.is_new = false};
     struct request request;
     bool stored = false;
 
-    if (spec->claim != NULL)
-        snprintf(task_id, sizeof(task_id), "%s", spec->claim->task_id);
-    else
-        random_uuid(task_id);
-    first.task_id = task_id;
     fill_request(&request, key, spec);
     if (!db_begin(db, err))
         return false;
-    if (!store_key(db, &request, task_id, &stored, err)
-        || !(stored ? task_create(db, &first, limit, &task, err) : find_first(db, &request, task.task_id, err))) {
+    if (!store_key(db, &request, spec->task_id, &stored, err)
+        || !(stored ? task_create(db, spec, limit, &task, err) : find_first(db, &request, task.task_id, err))) {
         db_rollback(db);
         return false;
     }

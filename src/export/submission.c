@@ -24,7 +24,9 @@ bool submit_task(struct db *db, struct workers *workers, const char *key, const 
     /* If the response to the commit was lost, the task may have been created as claimed. The thread finds out. */
     is_claimed = claim != NULL && (created ? ret_task->is_claimed : error_is_transient(err));
     if (is_claimed) {
-        workers_hand_over(worker, claim, created);
+        if (created)
+            claim_created(claim);
+        workers_hand_over(worker, claim);
         return created;
     }
     claim_free(claim);

@@ -51,7 +51,7 @@ static const char insert_sql[] =
     "INSERT INTO waybill.export_task"
     " (project_id, enterprise_project_id, enterprise_projects, export_size, request, request_id, kept, task_id,"
     "  state, error_code, error_msg, finish_time, attempts, lease, lease_expire_time, start_time)"
-    " SELECT $1, $2, $3::text[], $4::integer, $5::jsonb, $6, $8::boolean, coalesce($9::uuid, gen_random_uuid()),"
+    " SELECT $1, $2, $3::text[], $4::integer, $5::jsonb, $6, $8::boolean, $9::uuid,"
     "        CASE WHEN $10::text IS NOT NULL THEN 'failure' WHEN may_claim THEN 'running' ELSE 'queued' END,"
     "        $10, $11, CASE WHEN $10::text IS NOT NULL THEN now() END,"
     "        may_claim::integer, CASE WHEN may_claim THEN $12::uuid END,"
@@ -71,7 +71,7 @@ bool task_create(struct db *db, const struct task_spec *spec, int limit, struct 
     const struct claim *claim = spec->claim;
     const char *const values[] = {spec->project_id, spec->enterprise_project_id, spec->enterprise_projects,
                                   export_size, spec->request, spec->request_id, limit_text,
-                                  spec->kept ? "true" : "false", claim == NULL ? spec->task_id : claim->task_id,
+                                  spec->kept ? "true" : "false", spec->task_id,
                                   failure == NULL ? NULL : error_info(failure->code)->api_code,
                                   failure == NULL ? NULL : failure->message, claim == NULL ? NULL : claim->lease,
                                   lease_seconds, claim == NULL || claim->terms.running_exports == 0 ? NULL : half};

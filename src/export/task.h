@@ -56,11 +56,11 @@ struct task_spec {
     int export_size;
     const char *request;               /* the accepted JSON */
     const char *request_id;
+    const char *task_id;               /* a new UUID */
+    const struct claim *claim;         /* the task is created as claimed, if possible; NULL: not */
     /* The following are 0 or NULL for a task that a caller creates. */
     bool kept;                         /* the file does not expire by age (kept_task.h) */
-    const char *task_id;               /* NULL: a new one */
-    const struct error *failure;       /* the task has failed already, for this reason; NULL: it is queued */
-    const struct claim *claim;         /* the task becomes claimed, if possible, and has its task_id; NULL: not */
+    const struct error *failure;       /* the task has failed already, for this reason; NULL: it has not */
 };
 
 /* What was created. */

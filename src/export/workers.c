@@ -32,7 +32,6 @@ struct worker {
     bool is_connected;   /* the thread has been able to use its connections */
     struct claim *claim; /* of the export that the thread runs, or is to run; NULL: none */
     bool is_handed_over; /* the claim was handed over, and the thread has not begun yet */
-    bool is_created;     /* its task was certainly created */
 };
 
 struct workers {
@@ -283,8 +282,8 @@ static bool is_held(struct worker *worker, const struct claim *claim, struct err
     enum claim_state state = CLAIM_LOST;
     struct db *db;
 
-    if (worker->is_created)
-        return true;
+    if (claim_is_durable(claim))
+        return true; /* the commit was confirmed */
     db = db_pool_acquire(pool, err);
     if (db == NULL)
         return false;
@@ -463,17 +462,14 @@ void workers_release(struct worker *worker)
     pthread_mutex_unlock(&worker->workers->lock);
 }
 
-void workers_hand_over(struct worker *worker, struct claim *claim, bool created)
+void workers_hand_over(struct worker *worker, struct claim *claim)
 {
     struct workers *workers = worker->workers;
     bool busy;
 
-    if (created)
-        claim->confirmed = 0;
     watch_begin(workers->terms.watches, &claim->watch, claim->task_id, false);
     pthread_mutex_lock(&workers->lock);
     worker->is_handed_over = true;
-    worker->is_created = created;
     busy = set_claim(worker, claim);
     pthread_cond_signal(&worker->woken);
     pthread_mutex_unlock(&workers->lock);

@@ -56,10 +56,10 @@ MUST_CHECK struct worker *workers_reserve(struct workers *workers);
 void workers_release(struct worker *worker);
 
 /*
- * Lets the reserved thread run the export, and takes over the claim. `created` is false if it is not known whether the
+ * Lets the reserved thread run the export, and takes over the claim. Without claim_created, it is not known whether the
  * task was created: then the thread first looks whether it was.
  */
-void workers_hand_over(struct worker *worker, struct claim *claim, bool created);
+void workers_hand_over(struct worker *worker, struct claim *claim);
 
 /* Returns the terms of claims of this process. */
 const struct claim_terms *workers_claim_terms(const struct workers *workers);

@@ -140,8 +140,8 @@ bool job_run(struct db *db, const struct job *job, const struct job_start *start
         .export_size = job->export_size,
         .request = body,
         .request_id = start->request_id,
-        .kept = true,
         .task_id = task_id,
+        .kept = true,
     };
     struct new_task task;
     bool done, inserted = false;

@@ -419,12 +419,15 @@ static void nobody_is_free_without_threads(void)
     stop();
 }
 
-static struct claim *make_claim(const char *task_id)
+/* `created` is whether the commit of the task was confirmed. */
+static struct claim *make_claim(const char *task_id, bool created)
 {
     struct claim *claim = memory_zeroed(1, sizeof(*claim));
 
     snprintf(claim->task_id, sizeof(claim->task_id), "%s", task_id);
     claim->confirmed = INT64_MAX;
+    if (created)
+        claim_created(claim);
     return claim;
 }
 
@@ -458,7 +461,7 @@ static void a_reserved_thread_runs_what_it_is_given(void)
     assert_false(workers_may_run(workers, "A"));
     watch_begin(watches, &creator, "A", true);
     watch_begin(watches, &other, "B", true);
-    workers_hand_over(worker, make_claim("A"), true);
+    workers_hand_over(worker, make_claim("A", true));
     assert_int_equal(watch_wait(&other, PATIENT_MS), WATCH_BUSY);
     assert_true(workers_may_run(workers, "A"));
     assert_false(workers_may_run(workers, "B"));
@@ -510,7 +513,7 @@ static void a_reserved_thread_remembers_wake_ups(void)
     wait_for_failed_claims(2);
     worker = reserve();
     workers_wake(workers, 1);
-    workers_hand_over(worker, make_claim("A"), true);
+    workers_hand_over(worker, make_claim("A", true));
     wait_for_runs(1);
     assert_null(workers_reserve(workers));
     allow('A', STAGE_ENDED);
@@ -552,7 +555,7 @@ static void an_uncertain_task_is_looked_up(void)
     for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
         tasks.state = states[i];
         watch_begin(watches, &watch, "A", false);
-        workers_hand_over(reserve(), make_claim("A"), false);
+        workers_hand_over(reserve(), make_claim("A", false));
         assert_int_equal(watch_wait(&watch, PATIENT_MS), states[i] == CLAIM_HELD ? WATCH_ENDED : WATCH_CHANGED);
         assert_int_equal(tasks.runs, states[i] == CLAIM_HELD);
         watch_end(&watch);
@@ -570,7 +573,7 @@ static void a_thread_without_inventory_gives_back(void)
     watch_begin(watches, &watch, "A", false);
     worker = reserve();
     tasks.inventory_is_away = true;
-    workers_hand_over(worker, make_claim("A"), true);
+    workers_hand_over(worker, make_claim("A", true));
     assert_int_equal(watch_wait(&watch, PATIENT_MS), WATCH_CHANGED);
     assert_int_equal(tasks.requeued, 1);
     assert_int_equal(tasks.runs, 0);
@@ -603,7 +606,7 @@ static void a_stop_waits_for_a_reserved_thread(void)
     assert_int_equal(pthread_create(&stopping, NULL, stop_in_thread, NULL), 0);
     while ((other = workers_reserve(workers)) != NULL)
         workers_release(other);
-    workers_hand_over(worker, make_claim("A"), true);
+    workers_hand_over(worker, make_claim("A", true));
     pthread_join(stopping, NULL);
     assert_int_equal(tasks.runs, 1);
 }
