@@ -402,9 +402,9 @@ def test_the_answer_to_a_renewal(pair, action):
 def test_the_answer_to_a_claim(pair, action):
     """The task stays idle until its lease has expired; then it runs again."""
     pair = pair({"export.lease": LEASE})
-    pair.start_back()
-    rule = pair.proxy.on(CLAIM, action)
     task_id = pair.create()
+    rule = pair.proxy.on(CLAIM, action)  # before the first look at the queue, which claims the task
+    pair.start_back()
     rule.executed.wait()
     assert pair.made.task(task_id, "state", "attempts") == ("running", 1)
     pair.expect_success(task_id, attempts=2)
