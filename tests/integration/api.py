@@ -145,3 +145,10 @@ def expect_error(response, status, code, *mentions):
         texts = mention if isinstance(mention, tuple) else (mention,)
         assert any(text in message for text in texts), f"none of {texts} in {message!r}"
     return answer
+
+
+def expect_refused(call, *mentions):
+    """Checks that a credential is refused after SQL has changed it. Unlike `waybill token revoke`, SQL does not wait
+    until each process has forgotten it."""
+    wait_until(lambda: call().status == 401, "the credential is refused")
+    expect_error(call(), 401, "APIGW.0301", *mentions)

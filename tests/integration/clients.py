@@ -7,6 +7,7 @@ import ssl
 
 import fcgi
 import pytest
+from deadline import DEADLINE
 
 
 def each_way(*values):
@@ -92,11 +93,11 @@ class WebClient:
 
     def connection(self):
         if not self.tls:
-            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=120, context=context)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=DEADLINE, context=context)
 
     def request(self, method, target, headers=(), body=None, encode_chunked=False):
         connection = self.connection()

@@ -3,6 +3,8 @@
 import socket
 import struct
 
+from deadline import DEADLINE
+
 BEGIN_REQUEST, ABORT_REQUEST, END_REQUEST, PARAMS, STDIN, STDOUT, STDERR = 1, 2, 3, 4, 5, 6, 7
 DATA, GET_VALUES, GET_VALUES_RESULT, UNKNOWN_TYPE = 8, 9, 10, 11
 RESPONDER, AUTHORIZER, FILTER = 1, 2, 3
@@ -43,7 +45,7 @@ class Closed(Exception):
 
 
 class Connection:
-    def __init__(self, path, timeout=120):
+    def __init__(self, path, timeout=DEADLINE):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
         self.socket.connect(path)

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import psycopg2
-from deadline import wait_until
+from deadline import DEADLINE, wait_until
 
 # Nothing here has to survive a crash, so nothing is synced to disk.
 SETTINGS = {
@@ -81,7 +81,7 @@ class Postgres:
             self.process = subprocess.Popen(
                 self.prefix + as_server_user() + [program("postgres"), "-D", self.data, "-k", self.directory] + options,
                 cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + DEADLINE
         while True:
             try:
                 self.connect("postgres").close()
@@ -96,7 +96,7 @@ class Postgres:
         """Stops the server by a fast shutdown: open connections are cut."""
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(timeout=60)
+            self.process.wait(timeout=DEADLINE)
             self.process = None
 
     def stop_immediately(self):

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 import yaml
+from deadline import DEADLINE
 from service import TOP
 
 SAMPLES = os.path.join(TOP, "docs", "samples")
@@ -67,7 +68,7 @@ def verify_units(directory, *names):
 
 
 def analyze(*arguments):
-    done = subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False)
     assert done.returncode == 0 and done.stderr == "", f"{done}"
     return done.stdout
 

@@ -142,10 +142,14 @@ class Site:
         key = project, enterprise_projects
         if key not in self.tokens:
             scope = () if enterprise_projects is None else ("--enterprise-project", ",".join(enterprise_projects))
-            done = self.waybill("token", "create", "--project", project, *scope)
-            assert done.returncode == 0 and done.stdout.strip(), f"waybill token create: {done}"
-            self.tokens[key] = done.stdout.strip()
+            self.tokens[key] = self.new_token(project, *scope)
         return self.tokens[key]
+
+    def new_token(self, project, *options):
+        """Makes a token, which no process has looked up yet."""
+        done = self.waybill("token", "create", "--project", project, *options)
+        assert done.returncode == 0 and done.stdout.strip(), f"waybill token create: {done}"
+        return done.stdout.strip()
 
     def tasks(self):
         return self.sql("SELECT count(*) FROM waybill.export_task")[0][0]

@@ -1,5 +1,6 @@
 """The programs in bench run and measure everything. Their figures are not checked."""
 
+import contextlib
 import glob
 import http.server
 import importlib
@@ -13,7 +14,7 @@ import threading
 import xml.etree.ElementTree
 
 import pytest
-from deadline import wait_until
+from deadline import DEADLINE, wait_until
 from service import BUILD, TOP, environment
 from web import WAYS
 
@@ -21,7 +22,7 @@ from web import WAYS
 def measured(name, *arguments):
     done = subprocess.run([sys.executable, os.path.join(TOP, "bench", name), *arguments],
                           env=environment(WAYBILL_BUILDDIR=BUILD), stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=300)
+                          text=True, timeout=DEADLINE)
     assert done.returncode == 0 and not done.stderr, f"{done}"
     return done.stdout
 
@@ -52,18 +53,25 @@ def test_schedules():
     assert text.startswith("20 schedules, ") and " runs in 4 s: connections " in text, text
 
 
+@contextlib.contextmanager
 def targets(*arguments, **variables):
-    """Starts bench/targets. It ends with the tests, however they end."""
-    command = ["setpriv", "--pdeathsig", "TERM", sys.executable, os.path.join(TOP, "bench", "targets"), *arguments]
-    return subprocess.Popen(command, env=environment(**variables), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True)
+    """Starts bench/targets. It ends with the tests, however they end. If the tests run in the background of a shell,
+    they ignore SIGINT, and so would their children."""
+    command = ["env", "--default-signal=INT", "setpriv", "--pdeathsig", "TERM",
+               sys.executable, os.path.join(TOP, "bench", "targets"), *arguments]
+    with subprocess.Popen(command, env=environment(**variables), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
 
 
 def test_targets(tmp_path):
     """All targets are in the results, the table, the plot and the rows for the document."""
     build = ("--build", BUILD)
-    process = targets(*build, "--short", "--output", str(tmp_path))
-    printed, errors = process.communicate(timeout=1200)
+    with targets(*build, "--short", "--output", str(tmp_path)) as process:
+        printed, errors = process.communicate(timeout=4 * DEADLINE)
     assert process.returncode == 0, f"{printed}{errors}"
     results = json.loads((tmp_path / "bench.json").read_text())
     names = [(row["target"], row["name"]) for row in results["targets"]]
@@ -86,10 +94,11 @@ def test_interrupted_targets_leave_nothing(scratch, tmp_path, number):
     """PostgreSQL must be able to enter the directory, and its path must be short."""
     home = pathlib.Path(scratch, f"interrupted{number:d}")
     home.mkdir()
-    process = targets("--build", BUILD, "--short", "--output", str(tmp_path), TMPDIR=str(home))
-    wait_until(lambda: list(home.glob("*/targets/web*/*.log")) or process.poll() is not None, "a service is started")
-    process.send_signal(number)
-    printed, errors = process.communicate(timeout=120)
+    with targets("--build", BUILD, "--short", "--only", "D", "--output", str(tmp_path), TMPDIR=str(home)) as process:
+        wait_until(lambda: list(home.glob("*/targets/web*/*.log")) or process.poll() is not None,
+                   "a service is started")
+        process.send_signal(number)
+        printed, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 1 and "bench/targets: " in errors and not printed, f"{printed}{errors}"
     assert list(home.iterdir()) == [] and not (tmp_path / "bench.json").exists()
     wait_until(lambda: not any(str(home) in readable(path) for path in glob.glob("/proc/[0-9]*/cmdline")),
@@ -110,8 +119,8 @@ def test_targets_refuse_a_build_with_sanitizers(tmp_path):
         (tmp_path / name).symlink_to(os.path.join(BUILD, name))
     for flags, instrumentation in (("-g -O2", "-fsanitize=address,undefined"), ("-g -O1", "")):
         (tmp_path / "Makefile").write_text(f"CC = gcc\nCFLAGS = {flags}\nINSTRUMENTATION = {instrumentation}\n")
-        process = targets("--build", str(tmp_path))
-        assert "only a build with -O2" in process.communicate(timeout=60)[1] and process.returncode == 1
+        with targets("--build", str(tmp_path)) as process:
+            assert "only a build with -O2" in process.communicate(timeout=DEADLINE)[1] and process.returncode == 1
 
 
 def test_an_error_makes_a_turn_of_requests_void(tmp_path):

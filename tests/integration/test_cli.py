@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from api import MINIMAL, Api, expect_error
+from deadline import DEADLINE
 from service import BUILD, TOP, Site, environment
 from test_task_command import HOSTILE
 
@@ -21,7 +22,7 @@ def site(hostile):
 
 def run(program, *arguments):
     return subprocess.run([os.path.join(BUILD, program), *arguments], env=environment(), stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=DEADLINE)
 
 
 def schema(site):
@@ -45,7 +46,7 @@ def test_migrations_at_once(postgres, scratch):
         running = [subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                     text=True)
                    for _ in range(4)]
-        done = [(process.communicate(timeout=60), process.returncode) for process in running]
+        done = [(process.communicate(timeout=DEADLINE), process.returncode) for process in running]
         assert [status for _, status in done] == [0] * 4, f"{done}"
         lines = sorted(line for (out, _), _ in done for line in out.splitlines())
         assert len(lines) == len(os.listdir(MIGRATIONS)) == len(set(lines)), f"{done}"

@@ -5,6 +5,7 @@ import re
 import subprocess
 
 import pytest
+from deadline import DEADLINE
 from service import BUILD, TOP, environment
 
 SAMPLE = os.path.join(TOP, "conf", "waybill.conf")
@@ -46,7 +47,7 @@ def load(program, text, tmp_path, by_environment=False):
     naming = [] if by_environment else ["--config", str(config)]
     return config, subprocess.run(
         [os.path.join(BUILD, program), *naming, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=60,
+        timeout=DEADLINE,
         env=environment(PGHOST=str(tmp_path), **({"WAYBILL_CONFIG": str(config)} if by_environment else {})))
 
 
@@ -70,7 +71,7 @@ def test_a_file_that_is_not_there(tmp_path, program):
     config = str(tmp_path / "missing.conf")
     done = subprocess.run([os.path.join(BUILD, program), "--config", config,
                            *(["token", "list"] if program == "waybill" else [])],
-                          env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                          env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
     assert done.returncode not in (0, None) and config in done.stderr, f"{done}"
 
 

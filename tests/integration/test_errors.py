@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from api import MINIMAL, expect_error
+from api import MINIMAL, Api, expect_error
 from clients import each_way
 
 
@@ -21,8 +21,9 @@ def broken(hostile):
 
 @pytest.mark.parametrize("privilege, table", [each_way("SELECT", "credential"), ("INSERT", "export_task")])
 def test_a_fault(either, server, broken, privilege, table):
+    api = Api(either.site, either.client, either.project, either.site.new_token(either.project))
     broken(privilege, table)
-    answer = expect_error(either.create(MINIMAL), 500, "HSS.0041")
+    answer = expect_error(api.create(MINIMAL), 500, "HSS.0041")
     assert table not in answer["error_msg"], f"{answer}"
     with open(server.service_log, encoding="utf-8") as file:
         log = file.read()

@@ -5,6 +5,7 @@ import os
 
 import pytest
 from calls import expect_removed, remove
+from deadline import DEADLINE
 from faults import (ALL, ASYNC, BODY, FAILED, FULL, LEASE, Orders, eventually, expect_failure, fill,
                     fleet)  # noqa: F401
 from web import EACH_WAY, share_files, start_web
@@ -203,7 +204,7 @@ def test_a_process_that_is_killed(fleet, way, moment):  # noqa: F811
     one = made.start("one", orders.variables)
     orders.give(moment, *nameless)
     task_id = made.api("front").create_task(BODY, headers=ASYNC)
-    assert one.process.wait(timeout=60) == -9, f"{moment} did not happen"
+    assert one.process.wait(timeout=DEADLINE) == -9, f"{moment} did not happen"
     orders.give(*nameless)
     made.start("two", orders.variables)
     status = made.api("two").wait(task_id)

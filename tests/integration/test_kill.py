@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from deadline import DEADLINE
 from faults import ASYNC, BODY, LEASE, Orders, add_brake, eventually, expect_right_file, fleet  # noqa: F401
 from fcgi import Closed
 
@@ -124,7 +125,7 @@ def test_killed_at_each_step(fleet, way):  # noqa: F811
             tasks.append(made.api(f"killed{number}").create_task(BODY, headers=ASYNC))
         except Closed:  # the response came too late
             pass
-        assert process.process.wait(timeout=60) == -9, f"{moment} did not happen"
+        assert process.process.wait(timeout=DEADLINE) == -9, f"{moment} did not happen"
     assert made.states() == {"running": len(MOMENTS)}, f"{made.states()}"
     left = sorted(os.path.splitext(name)[1] for name in os.listdir(made.site.files))
     assert left == ["", ""] + ([".part"] * 2 if way == "part" else []), f"{os.listdir(made.site.files)}"

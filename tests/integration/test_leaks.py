@@ -11,6 +11,7 @@ import time
 import fcgi
 import pytest
 from api import MINIMAL, Api
+from deadline import DEADLINE
 from faults import ASYNC, eventually, fleet  # noqa: F401
 from service import processes_of_session
 from web import start_web
@@ -188,7 +189,7 @@ def test_callers_of_lighttpd_that_hang_up_while_they_wait(behind_lighttpd):
 
     def begin():
         """lighttpd does not notice a closed connection before it has a response, so the wait is short."""
-        connection = http.client.HTTPConnection("127.0.0.1", api.client.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", api.client.port, timeout=DEADLINE)
         connection.request("GET", api.path(f"export-task/{task_id}"),
                            headers={"X-Auth-Token": api.token, "Prefer": "wait=5"})
         return connection
@@ -203,7 +204,7 @@ def test_callers_of_lighttpd_that_send_half_a_body(behind_lighttpd):
             "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
 
     def begin():
-        connection = socket.create_connection(("127.0.0.1", api.client.port), timeout=60)
+        connection = socket.create_connection(("127.0.0.1", api.client.port), timeout=DEADLINE)
         connection.sendall(head.encode())
         return connection
 

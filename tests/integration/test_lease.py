@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 
+from deadline import DEADLINE
 from faults import (ASYNC, BODY, LEASE, Orders, add_brake, add_gate, closed_gate, eventually, expect_failure,
                     expect_right_file, fleet, is_stopped)  # noqa: F401
 from service import BUILD, Process
@@ -140,7 +141,7 @@ def test_a_late_file_whose_process_dies(fleet):  # noqa: F811
     made.expect_files_of_tasks_alone()
     orders.give("publish kill")
     made.signal("one", signal.SIGCONT)
-    assert made.processes["one"].process.wait(timeout=60) == -signal.SIGKILL
+    assert made.processes["one"].process.wait(timeout=DEADLINE) == -signal.SIGKILL
     orders.give()
     made.start("one")
     expect_success_of_another(made, task_id)

@@ -8,7 +8,7 @@ import time
 import uuid
 
 import pytest
-from api import MINIMAL, Api, expect_error
+from api import MINIMAL, Api, expect_error, expect_refused
 from calls import expect_removed, listed, remove
 from clients import each_way
 from links import Link, follow, keys_of, link_to, sign
@@ -156,10 +156,10 @@ def test_a_caller_who_sees_a_part_gets_links_to_it(hostile):
 def test_a_link_outlives_the_token_that_got_it(hostile, client):
     """Until it expires, it does not depend on a token."""
     site = hostile.site
-    token = site.waybill("token", "create", "--project", "demo").stdout.strip()
+    token = site.new_token("demo")
     status = Api(site, client, "demo", token).finished()
     site.sql("UPDATE waybill.credential SET revoke_time = now() WHERE token_sha256 = sha256(%s)", token.encode())
-    assert Api(site, client, "demo", token).status(status["task_id"]).status == 401
+    expect_refused(lambda: Api(site, client, "demo", token).status(status["task_id"]))
     assert follow(client, status["download_url"]).status == 200
 
 

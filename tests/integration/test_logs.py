@@ -10,6 +10,7 @@ import uuid
 import pytest
 from api import MINIMAL
 from calls import expect_removed, page, remove
+from deadline import DEADLINE
 from faults import ASYNC, BODY, add_gate, closed_gate, eventually, fill, fleet  # noqa: F401
 from fcgi import PARAMS, STDIN, Connection, begin, pairs, records
 from service import BUILD, LOG_LINE, Direct, environment, is_json_line, worker
@@ -222,7 +223,7 @@ def test_a_start_that_fails(service):
     """Once the log format is known, the failure is logged in that format."""
     done = subprocess.run(
         [os.path.join(BUILD, "waybill.fcgi"), "--config", service.site.config, "--listen", service.process.socket_path],
-        env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
     assert done.returncode == 1 and not done.stdout, f"{done}"
     assert is_json_line(done.stderr.rstrip("\n")) and json.loads(done.stderr)["event"] == "not started", f"{done}"
 
@@ -232,7 +233,7 @@ def test_an_unknown_format(tmp_path, value):
     config = tmp_path / "waybill.conf"
     config.write_text(f"[log]\nformat = {value}\n")
     done = subprocess.run([os.path.join(BUILD, "waybill.fcgi"), "--config", str(config)], env=environment(),
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
     assert done.returncode != 0 and "format" in done.stderr and f"{config}:2" in done.stderr, f"{done}"
 
 

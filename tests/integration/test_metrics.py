@@ -11,6 +11,7 @@ import uuid
 import pytest
 from api import MINIMAL, expect_error
 from calls import expect_removed, page, remove, samples, value
+from deadline import DEADLINE
 from faults import ASYNC, BODY, add_gate, closed_gate, detoured, eventually, fill, fleet  # noqa: F401
 
 COUNTERS = ("waybill_http_requests_total", "waybill_exports_total", "waybill_exported_rows_total",
@@ -112,7 +113,7 @@ def test_promtool(service, api):
     export(service, api)
     api.create({})
     text = service.client.request("GET", "/metrics").body
-    done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, timeout=60)
+    done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, timeout=DEADLINE)
     assert done.returncode == 0 and not done.stdout and not done.stderr, f"{done}"
 
 

@@ -10,7 +10,7 @@ import oracle
 import pytest
 from api import MINIMAL
 from clients import parse
-from deadline import wait_until
+from deadline import DEADLINE, wait_until
 from faults import BODY, expect_right_file, fleet, stop_and_continue  # noqa: F401
 from service import BUILD, Direct, Process
 
@@ -47,7 +47,7 @@ def test_a_socket_that_is_in_use_is_left_alone(service):
     command = [os.path.join(BUILD, "waybill.fcgi"), "--config", service.site.config, "--listen", path]
     second = Process("second", service.site.directory, command)
     try:
-        assert second.process.wait(timeout=60) != 0
+        assert second.process.wait(timeout=DEADLINE) != 0
         assert path in second.log_text()
     finally:
         second.kill()

@@ -12,7 +12,7 @@ import tempfile
 
 import pytest
 
-from deadline import OwnClock
+from deadline import DEADLINE, OwnClock
 from service import TOP, environment
 
 BODY_HEADERS = ["Container Name", "Image Name", "Security Risk"]
@@ -35,7 +35,7 @@ class Quickstart:
         if self.home:
             settings["WAYBILL_HOME"] = self.home
         return subprocess.run([self.program, *arguments], env=environment(**settings), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=600)
+                              capture_output=True, text=True, timeout=4 * DEADLINE)
 
     def start(self, *arguments, **variables):
         done = self.run(*arguments, **variables)
@@ -45,7 +45,7 @@ class Quickstart:
     def shell(self, command):
         """Returns what a command prints for a user who has sourced the environment file."""
         done = subprocess.run(["bash", "-c", f'set -ae; . "{self.home}/env"; {command}'], env=environment(),
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
         assert done.returncode == 0, done.stderr
         return done.stdout.rstrip("\n")
 
@@ -362,7 +362,7 @@ def test_what_a_build_creates_is_no_source(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     done = subprocess.run(["bash", "-c", '. tools/common.sh; source_files "$0"', tmp_path], cwd=TOP,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
     assert done.stdout.split() == ["src/a.c", "tests/database/server.h", "tests/database/test_b.c",
                                    "tests/unit/test_a.c"], f"{done}"
 

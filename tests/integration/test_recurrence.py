@@ -9,6 +9,7 @@ import zoneinfo
 
 import pytest
 import recurrences
+from deadline import DEADLINE
 from service import BUILD, environment
 
 BATCHES = 20
@@ -26,7 +27,7 @@ def config(tmp_path_factory):
 
 def run(config, *arguments):
     return subprocess.run([os.path.join(BUILD, "waybill"), "--config", config, "schedule", "preview", *arguments],
-                          env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                          env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
 
 
 def seconds(line):

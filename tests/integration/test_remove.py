@@ -11,7 +11,7 @@ import pytest
 from api import MINIMAL, expect_error
 from calls import add_volume, expect_gone, expect_removed, listed, remove, samples, value
 from clients import each_way
-from deadline import OwnClock
+from deadline import DEADLINE, OwnClock
 from fcgi import END_REQUEST, PARAMS, STDIN, STDOUT, Connection, begin, pairs, records
 from faults import (ASYNC, BODY, Orders, add_gate, closed_gate, detoured, eventually, expect_right_file,
                     fleet)  # noqa: F401
@@ -414,7 +414,7 @@ def test_a_download_under_way_through_a_web_server(large, running, way):
     running.callback(server.stop)
     api = large.api("p1", client=server.client)
     status = api.finished(BODY)
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=DEADLINE)
     connection.request("GET", api.path(f"download/{status['file_id']}"), headers={"X-Auth-Token": api.token})
     response = connection.getresponse()
     assert response.status == 200, f"{response.status}"

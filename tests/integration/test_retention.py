@@ -8,6 +8,7 @@ import uuid
 
 from api import expect_error
 from calls import add_volume, expect_removed, listed, remove
+from deadline import DEADLINE
 from faults import BODY, eventually, expect_right_file, fleet  # noqa: F401
 from service import BUILD, environment
 
@@ -348,7 +349,7 @@ def test_many_at_once(fleet):  # noqa: F811
     command = [os.path.join(BUILD, "waybill"), "--config", made.site.config, "task", "purge"]
     running = [subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
                for _ in range(4)]
-    done = [(process.communicate(timeout=60), process.returncode) for process in running]
+    done = [(process.communicate(timeout=DEADLINE), process.returncode) for process in running]
     counts = [re.match(r"(\d+) files expired, 0 tasks purged, (\d+) files removed", out) for (out, _), _ in done]
     assert all(counts) and not any(err for (_, err), _ in done), f"{done}"
     assert files(made) == set()

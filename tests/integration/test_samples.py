@@ -11,6 +11,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from deadline import DEADLINE
 from inventory import PROJECT
 from samples import SAMPLES, crontab, sample, unit, verify_units
 from service import environment
@@ -53,7 +54,7 @@ class Reports:
         path = f"{self.directory}:{os.environ['PATH']}"
         done = subprocess.run(["/bin/sh", "-c", command.replace("/var/lib/waybill-report", self.path("out"))],
                               env={**environment(**variables), "PATH": path}, cwd="/", stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=120)
+                              capture_output=True, text=True, timeout=DEADLINE)
         assert self.token not in done.stdout + done.stderr, f"{done}"
         return done
 

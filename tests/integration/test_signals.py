@@ -5,7 +5,7 @@ import signal
 
 import pytest
 from api import MINIMAL
-from deadline import wait_until
+from deadline import DEADLINE, wait_until
 from faults import fleet  # noqa: F401
 from service import worker
 
@@ -54,5 +54,5 @@ def test_the_end_comes_all_the_same(fleet, name):  # noqa: F811
     process = made.start()
     process.process.send_signal(signal.SIGHUP)
     process.process.send_signal(getattr(signal, name))
-    assert process.process.wait(timeout=60) == 0
+    assert process.process.wait(timeout=DEADLINE) == 0
     assert "event=stopped" in process.log_text()

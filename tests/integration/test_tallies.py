@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 from calls import listed, remove, samples, value
-from deadline import wait_until
+from deadline import DEADLINE, wait_until
 from faults import BODY, fleet  # noqa: F401
 from service import BUILD, environment
 from tallies import FAILURES, QUEUED, SUCCESSES, expect_exact, expect_folded
@@ -111,7 +111,7 @@ def test_every_snapshot(fleet):  # noqa: F811
 
     def folder():
         while not all(event.is_set() for event in left):
-            done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
+            done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=DEADLINE)
             assert done.returncode == 0, f"{done}"
 
     def checker():

@@ -11,6 +11,7 @@ import uuid
 import inventory
 import pytest
 from api import MINIMAL, expect_error
+from deadline import DEADLINE
 from faults import ASYNC, BODY, add_gate, closed_gate, detoured, eventually, expect_right_file, fleet  # noqa: F401
 from service import BUILD, LOG_LINE, Site, environment, worker
 
@@ -280,7 +281,7 @@ def test_no_owner_is_needed(stalled, tasks, tmp_path):
     for arguments in (["list"], ["show", tasks["queued"]], ["cancel", tasks["queued"]], ["retry", tasks["queued"]],
                       ["purge"]):
         done = subprocess.run([os.path.join(BUILD, "waybill"), "--config", str(config), "task", *arguments],
-                              env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                              env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
         assert done.returncode == 0 and not done.stderr, f"{done}"
 
 
@@ -290,7 +291,7 @@ def test_an_unreachable_database(tmp_path):
     for arguments in (["list"], ["show", str(uuid.uuid4())], ["cancel", str(uuid.uuid4())],
                       ["retry", str(uuid.uuid4())], ["purge"]):
         done = subprocess.run([os.path.join(BUILD, "waybill"), "--config", str(config), "task", *arguments],
-                              env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                              env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
         assert done.returncode == 1 and not done.stdout, f"{done}"
         assert done.stderr.startswith("waybill: the database cannot be reached"), f"{done}"
         assert str(tmp_path) in done.stderr, f"the operator sees which address was tried: {done}"
@@ -423,7 +424,7 @@ def test_a_worker_without_the_database(detoured):  # noqa: F811
 def test_a_worker_that_can_not_work(stalled, options, mention):
     config = stalled.site.write_config(options, "worker.conf")
     done = subprocess.run([os.path.join(BUILD, "waybill"), "--config", config, "worker"], env=environment(),
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
     assert done.returncode == 1 and mention in done.stderr and not done.stdout, f"{done}"
 
 

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from clients import Response
+from deadline import DEADLINE
 from service import TOP
 from web import EACH_WAY, WAYS, start_web
 
@@ -34,7 +35,7 @@ def ask(server, method, target, headers=(), body=None, **more):
 
 def ask_raw(server, request):
     """Sends any bytes and returns the response."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as connection:
         connection.sendall(request)
         response = http.client.HTTPResponse(connection)
         response.begin()
@@ -211,7 +212,7 @@ def speaks(port, version):
     context.verify_mode = ssl.CERT_NONE
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = version
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as connection:
         try:
             with context.wrap_socket(connection):
                 return True
