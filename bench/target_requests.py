@@ -25,7 +25,7 @@ def created(bench, web, projects):
     try:
         return bench.http(web, stand.creates(web.site, projects, stand.ASYNC))
     finally:
-        stand.clear(web.site)
+        stand.forget_tasks(web.site)
 
 
 def target_b(bench):
@@ -50,7 +50,7 @@ def exported(bench, web):
         return bench.http(web, stand.creates(web.site, bench.projects[:1], WAIT))
     finally:
         wait_until(lambda: not web.site.unfinished(), "the queue is empty")
-        stand.clear(web.site)
+        stand.forget_tasks(web.site)
 
 
 def target_c(bench):

@@ -113,15 +113,15 @@ def test_postgresql_crashes(private_postgres, fleet, names):  # noqa: F811
 def test_a_crash_that_loses_a_claim(private_postgres, fleet):  # noqa: F811
     """
     The claim is not on disk yet, because only the WAL writer, which is stopped, would write it soon. The task is queued
-    again, and the lost attempt does not count. Other commits may save a claim, so there are several rounds.
+    again, and the lost attempt does not count. Other commits may save a claim, so this is repeated until one is lost.
     """
     options = {"export.lease": 600, "inventory.relation": "faults.container", "database.connect_timeout_ms": 1000}
     made = fleet("restart_claim", {**options, "export.threads": 0}, private_postgres, p1=20)
     add_gate(made.site, 10)
     made.start("front")
     made.site.write_config({**options, "export.threads": 1})
-    attempts = []
-    for number in range(3):
+    attempts = None
+    for number in range(20):
         task_id = made.api("front").create_task(BODY, headers=ASYNC)
         with closed_gate(made.site), contextlib.suppress(psycopg2.Error):
             (writer,), = made.site.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'")
@@ -137,10 +137,13 @@ def test_a_crash_that_loses_a_claim(private_postgres, fleet):  # noqa: F811
         made.site.superuser = made.site.connect()
         status = made.api("front").wait(task_id)
         expect_right_file(made.api("front"), status, 20)
-        attempts.append(made.task(task_id, "attempts")[0])
+        attempts, = made.task(task_id, "attempts")
         made.expect_files_of_tasks_alone()
         made.processes.pop(f"back{number}").stop()
-    assert set(attempts) <= {1, 2} and 1 in attempts, f"no claim was lost: {attempts}"
+        assert attempts in (1, 2)
+        if attempts == 1:
+            break
+    assert attempts == 1, "no claim was lost"
 
 
 def test_a_connection_that_dies_while_idle(fleet):  # noqa: F811
