@@ -31,9 +31,13 @@ bool claim_is_durable(const struct claim *claim)
     return claim->confirmed < atomic_load(&flushed_until);
 }
 
-/* Runs first in the transaction of a claim. See claim_next. */
+/*
+ * Runs first in the transaction of a claim. See claim_next. Planning a claim takes longer than the claim, and happens
+ * under the lock. PostgreSQL would plan it each time, because it expects more of a plan for these parameters.
+ */
 static const char begin_claim[] =
     "SELECT pg_catalog.set_config('synchronous_commit', 'off', true),"
+    " pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true),"
     " pg_catalog.pg_advisory_xact_lock(" TEXT_OF(CLAIM_LOCK) ")";
 
 /*
