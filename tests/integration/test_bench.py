@@ -22,7 +22,7 @@ from web import WAYS
 def measured(name, *arguments):
     done = subprocess.run([sys.executable, os.path.join(TOP, "bench", name), *arguments],
                           env=environment(WAYBILL_BUILDDIR=BUILD), stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=DEADLINE)
+                          text=True, timeout=4 * DEADLINE)
     assert done.returncode == 0 and not done.stderr, f"{done}"
     return done.stdout
 
