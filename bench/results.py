@@ -1,6 +1,7 @@
 """The results of `bench/targets`: as a table, as JSON, and as rows in Markdown."""
 
 import statistics
+import textwrap
 
 
 class Row:
@@ -49,7 +50,7 @@ def number(value):
 def cells(row):
     """Returns the cells of a row of the table, from a row as JSON."""
     def of(measured):
-        return "" if measured is None else f"{measured['name']} {number(measured['median'])} {measured['unit']}"
+        return "" if measured is None else f"{measured['name']} {number(measured['median'])} {measured['unit']}".rstrip()
     found = f"{number(row['median'])} ({number(row['min'])} to {number(row['max'])})"
     wanted = f"{row['sense']} {number(row['bound'])}" + (f" {row['unit']}" if row["unit"] else "")
     return [row["target"], row["name"], of(row["ours"]), of(row["yardstick"]), found, wanted,
@@ -71,6 +72,6 @@ def markdown(results):
     lines += ["| " + " | ".join(cells(row)) + " |" for row in results["targets"]]
     lines += ["", "| machine | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in results["machine"].items()]
-    lines += ["", "Options: " + ", ".join(f"{name} {value}" for name, value in results["options"].items())
-              + f"; {results['seconds']:.0f} seconds in all."]
+    options = ", ".join(f"{name} {value}" for name, value in results["options"].items())
+    lines += ["", textwrap.fill(f"Options: {options}; {results['seconds']:.0f} seconds in all.", 120)]
     return "\n".join(lines)
