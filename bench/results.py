@@ -50,7 +50,9 @@ def number(value):
 def cells(row):
     """Returns the cells of a row of the table, from a row as JSON."""
     def of(measured):
-        return "" if measured is None else f"{measured['name']} {number(measured['median'])} {measured['unit']}".rstrip()
+        if measured is None:
+            return ""
+        return f"{measured['name']} {number(measured['median'])} {measured['unit']}".rstrip()
     found = f"{number(row['median'])} ({number(row['min'])} to {number(row['max'])})"
     wanted = f"{row['sense']} {number(row['bound'])}" + (f" {row['unit']}" if row["unit"] else "")
     return [row["target"], row["name"], of(row["ours"]), of(row["yardstick"]), found, wanted,

@@ -68,7 +68,8 @@ def verify_units(directory, *names):
 
 
 def analyze(*arguments):
-    done = subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False)
+    done = subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, timeout=DEADLINE,
+                          check=False)
     assert done.returncode == 0 and done.stderr == "", f"{done}"
     return done.stdout
 

@@ -281,7 +281,8 @@ def test_no_owner_is_needed(stalled, tasks, tmp_path):
     for arguments in (["list"], ["show", tasks["queued"]], ["cancel", tasks["queued"]], ["retry", tasks["queued"]],
                       ["purge"]):
         done = subprocess.run([os.path.join(BUILD, "waybill"), "--config", str(config), "task", *arguments],
-                              env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
+                              env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=DEADLINE)
         assert done.returncode == 0 and not done.stderr, f"{done}"
 
 
@@ -291,7 +292,8 @@ def test_an_unreachable_database(tmp_path):
     for arguments in (["list"], ["show", str(uuid.uuid4())], ["cancel", str(uuid.uuid4())],
                       ["retry", str(uuid.uuid4())], ["purge"]):
         done = subprocess.run([os.path.join(BUILD, "waybill"), "--config", str(config), "task", *arguments],
-                              env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
+                              env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=DEADLINE)
         assert done.returncode == 1 and not done.stdout, f"{done}"
         assert done.stderr.startswith("waybill: the database cannot be reached"), f"{done}"
         assert str(tmp_path) in done.stderr, f"the operator sees which address was tried: {done}"
