@@ -16,7 +16,7 @@
  * When this process sent the newest change that the server has confirmed to be on its disk; monotonic. The server
  * writes its log in order, so everything that was confirmed before that time is on disk too.
  */
-static _Atomic int64_t flushed_until;
+static _Atomic int64_t flushed_until = 1; /* after 0, which is the time of a claim that is on disk */
 
 static void note_flush(int64_t sent)
 {
@@ -33,7 +33,7 @@ bool claim_is_durable(const struct claim *claim)
 
 /*
  * Runs first in the transaction of a claim. See claim_next. Planning a claim takes longer than the claim, and happens
- * under the lock. PostgreSQL would plan it each time, because it expects more of a plan for these parameters.
+ * under the lock. By default, PostgreSQL plans the first five of each connection.
  */
 static const char begin_claim[] =
     "SELECT pg_catalog.set_config('synchronous_commit', 'off', true),"

@@ -36,6 +36,18 @@ void server_run(struct db *db, const char *script)
     check_good(db_run_script(db, script, &err), &err);
 }
 
+int64_t server_ask(struct db *db, const char *sql)
+{
+    struct error err;
+    struct db_result *row = db_query(db, DB_ONE_ROW, sql, 0, NULL, &err);
+    int64_t number;
+
+    check_good(row != NULL, &err);
+    number = db_integer(row, 0, "number");
+    db_result_free(row);
+    return number;
+}
+
 bool server_watcher_gives_up(void *context, struct error *err)
 {
     ++*(int *) context;

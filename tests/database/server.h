@@ -19,6 +19,9 @@ void server_limit_client(struct db *db, int query_timeout_ms);
 /* Runs a script, or fails the test. */
 void server_run(struct db *db, const char *script);
 
+/* Returns the number that a query computes as `number`, or fails the test. */
+int64_t server_ask(struct db *db, const char *sql);
+
 /* A db_watcher that counts its calls in an int and returns false with ERROR_CANCELLED and "the watcher gave up". */
 bool server_watcher_gives_up(void *context, struct error *err);
 

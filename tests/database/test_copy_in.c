@@ -57,24 +57,12 @@ static struct db *open_with_table(void)
     return db;
 }
 
-static int64_t ask_number(struct db *db, const char *sql)
-{
-    struct error err;
-    struct db_result *row = db_query(db, DB_ONE_ROW, sql, 0, NULL, &err);
-    int64_t number;
-
-    check_good(row != NULL, &err);
-    number = db_integer(row, 0, "number");
-    db_result_free(row);
-    return number;
-}
-
 /* After a failure of the COPY alone, the connection serves again once the transaction is rolled back. */
 static void check_rolled_back(struct db *db)
 {
     db_rollback(db);
     assert_true(db_is_usable(db));
-    assert_int_equal(ask_number(db, "SELECT count(*) AS number FROM pg_temp.entry"), 0);
+    assert_int_equal(server_ask(db, "SELECT count(*) AS number FROM pg_temp.entry"), 0);
 }
 
 static const struct value_case {
@@ -149,8 +137,8 @@ static void many_rows(void)
     assert_int_equal(rows, MANY);
     check_good(db_commit(db, &err), &err);
     assert_true(db_is_usable(db));
-    assert_int_equal(ask_number(db, sql), MANY);
-    assert_int_equal(ask_number(db, "SELECT count(*) AS number FROM pg_temp.entry"), MANY);
+    assert_int_equal(server_ask(db, sql), MANY);
+    assert_int_equal(server_ask(db, "SELECT count(*) AS number FROM pg_temp.entry"), MANY);
     db_close(db);
 }
 
@@ -179,7 +167,7 @@ static void a_large_row(void)
     memset(value, '\\', size);
     send_row(copy, "1", value);
     check_good(db_copy_in_end(copy, NULL, &err), &err);
-    assert_int_equal(ask_number(db, "SELECT length(value) AS number FROM pg_temp.entry"), size);
+    assert_int_equal(server_ask(db, "SELECT length(value) AS number FROM pg_temp.entry"), size);
     free(value);
     db_close(db);
 }
@@ -290,7 +278,7 @@ static void an_abort_without_a_transaction(void)
     send_rows(copy, 50000);
     db_copy_in_abort(copy);
     assert_true(db_is_usable(db));
-    assert_int_equal(ask_number(db, "SELECT count(*) AS number FROM pg_temp.entry"), 0);
+    assert_int_equal(server_ask(db, "SELECT count(*) AS number FROM pg_temp.entry"), 0);
     db_copy_in_abort(NULL);
     db_close(db);
 }
@@ -333,7 +321,7 @@ static void a_server_that_is_killed(const void *row)
 {
     const struct kill_case *c = row;
     struct db *db = open_with_table();
-    int64_t pid = ask_number(db, "SELECT pg_backend_pid() AS number");
+    int64_t pid = server_ask(db, "SELECT pg_backend_pid() AS number");
     struct db_copy_in *copy = begin(db, "pg_temp.entry");
     struct error err;
 

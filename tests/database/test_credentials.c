@@ -11,16 +11,9 @@
 static int64_t read_ms(struct db *db, const char *expression)
 {
     char sql[300];
-    struct db_result *row;
-    struct error err;
-    int64_t ms;
 
-    snprintf(sql, sizeof(sql), "SELECT " DB_MS("%s") " AS ms", expression);
-    row = db_query(db, DB_ONE_ROW, sql, 0, NULL, &err);
-    assert_non_null(row);
-    ms = db_integer(row, 0, "ms");
-    db_result_free(row);
-    return ms;
+    snprintf(sql, sizeof(sql), "SELECT " DB_MS("%s") " AS number", expression);
+    return server_ask(db, sql);
 }
 
 static int64_t find_valid_ms(struct db *db)
