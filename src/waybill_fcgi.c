@@ -176,7 +176,7 @@ static int serve_socket(struct service *service, const char *address)
     log_with_address("stopping", address);
     all_ended = stop(service);
     if (address != NULL)
-        fastcgi_unlisten(service->socket, address);
+        fastcgi_unlisten(all_ended ? service->socket : -1, address);
     if (!all_ended) {
         log_event(LOG_WARNING, "stopped with work in progress");
         _exit(0);

@@ -180,9 +180,11 @@ int fastcgi_listen(const char *address, struct error *err)
 
 void fastcgi_unlisten(int socket, const char *address)
 {
-    close(socket);
+    /* Once the socket is closed, the path may be that of another process. */
     if (is_path(address))
         (void) unlink(address);
+    if (socket >= 0)
+        close(socket);
 }
 
 static int connect_to_path(const char *path, int64_t deadline, const char **ret_reason)

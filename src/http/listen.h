@@ -24,7 +24,7 @@ enum fastcgi_mode fastcgi_mode(void);
  */
 MUST_CHECK int fastcgi_listen(const char *address, struct error *err);
 
-/* Closes the socket and removes its path. */
+/* Removes the path and closes the socket. If other threads may still use the socket, pass -1: it remains open. */
 void fastcgi_unlisten(int socket, const char *address);
 
 /*

@@ -54,6 +54,28 @@ def test_a_socket_that_is_in_use_is_left_alone(service):
     service.api().finished(MINIMAL)
 
 
+def test_a_process_that_ends_leaves_the_path_of_the_next_one(service):
+    """The next one starts as soon as it can. Here, each removal of a file takes two seconds."""
+    service.process.stop()
+    slow = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "inject=unlink:delay_enter=2000000"]
+    service.process = Direct(service.site, prefix=slow)
+    path = service.process.socket_path
+    command = [os.path.join(BUILD, "waybill.fcgi"), "--config", service.site.config, "--listen", path]
+    service.process.begin_to_stop()
+    answers = False
+    while not answers:
+        following = Process("following", service.site.directory, command)
+        wait_until(lambda: following.process.poll() is not None or "event=started" in following.log_text(),
+                   "the next process has started or has been refused")
+        answers = following.process.poll() is None
+    try:
+        service.process.process.wait(timeout=DEADLINE)
+        assert service.process.client.request("GET", "/healthz/live").status == 200
+    finally:
+        following.stop()
+    service.process = Direct(service.site)
+
+
 def test_sigterm_while_a_request_waits(start):
     """The pending response is sent: the task that it names exists."""
     service = start("terminated", options={"export.threads": 0, "server.grace": 5})
