@@ -15,8 +15,9 @@ import time
 import inventory
 import pytest
 from api import Api
+from build import built_with_sanitizers
 from calls import Detour
-from deadline import OwnClock
+from deadline import OwnClock, wait_until
 from postgres import TEMPLATE
 from service import BUILD, SBIN, Direct, Site
 
@@ -107,16 +108,8 @@ def closed_gate(site, server=None):
         connection.close()
 
 
-def eventually(condition, what, seconds=100):
-    """Like wait_until, but allows time for a round of housekeeping, which starts each minute."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} seconds in vain: {what}"
-        time.sleep(0.05)
-
-
 def soon(condition, what, seconds=30):
-    """Like eventually, for the effect of a wake-up: it must come well before the next round of housekeeping."""
+    """Like wait_until, for the effect of a wake-up: it must come well before the next round of housekeeping."""
     with OwnClock() as clock:
         deadline = clock.now() + seconds
         while not condition():
@@ -135,13 +128,8 @@ def is_stopped(process):
 
 def stop_and_continue(process):
     process.process.send_signal(signal.SIGSTOP)
-    eventually(lambda: is_stopped(process), "the process stops")
+    wait_until(lambda: is_stopped(process), "the process stops")
     process.process.send_signal(signal.SIGCONT)
-
-
-def built_with_sanitizers():
-    done = subprocess.run(["ldd", os.path.join(BUILD, "waybill.fcgi")], capture_output=True, text=True, check=True)
-    return any(library in done.stdout for library in ("libasan", "libtsan", "libubsan"))
 
 
 class Orders:
@@ -213,7 +201,7 @@ class Fleet:
 
     def wait_for_query(self, count=1):
         """Waits until this number of exports read the inventory."""
-        eventually(lambda: self.queries() == count, f"{count} queries of exports run")
+        wait_until(lambda: self.queries() == count, f"{count} queries of exports run")
 
     def queries(self):
         """Returns the number of export queries that run on the server now."""
@@ -230,7 +218,7 @@ class Fleet:
         def listed():
             return set(os.listdir(self.site.files))
         try:
-            eventually(lambda: listed() == kept(), "no stray file is left")
+            wait_until(lambda: listed() == kept(), "no stray file is left")
         except AssertionError:
             raise AssertionError(f"stray: {listed() - kept()}, missing: {kept() - listed()}; discarded: "
                                  f"{self.site.sql('SELECT * FROM waybill.discarded_file')}") from None
@@ -254,7 +242,7 @@ def expect_failure(made, reason, kept=()):
     assert status["task_status"] == "failure" and status["error_code"] == "HSS.0041", f"{status}"
     assert reason in status["error_msg"], f"{status}"
     assert "file_id" not in status, f"{status}"
-    eventually(lambda: set(os.listdir(made.site.files)) == set(kept), "nothing is left")
+    wait_until(lambda: set(os.listdir(made.site.files)) == set(kept), "nothing is left")
     assert made.task(status["task_id"], "attempts", "lease") == (1, None)
 
 

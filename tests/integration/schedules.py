@@ -2,7 +2,8 @@
 
 import time
 
-from faults import eventually, soon
+from deadline import wait_until
+from faults import soon
 
 HOUR = 3600 * 1000
 REQUEST = {"export_headers": [["container_id", "ID"]]}
@@ -72,5 +73,5 @@ class Schedules:
 
     def wait_for_end(self, task_id):
         """Waits until the scheduler has processed the end of a task of a schedule."""
-        eventually(lambda: self.site.sql("SELECT state <> 'running' AND is_settled FROM waybill.schedule_run"
+        wait_until(lambda: self.site.sql("SELECT state <> 'running' AND is_settled FROM waybill.schedule_run"
                                          " WHERE task_id = %s", task_id) == [(True,)], "the run is settled")

@@ -10,14 +10,13 @@ import subprocess
 
 import inventory
 from api import Api
+from build import BUILD, TOP
 from clients import DirectClient
 from deadline import DEADLINE, wait_until
 from postgres import TEMPLATE
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MIGRATIONS = os.path.join(TOP, "sql", "migrations")
 SBIN = os.environ["PATH"] + ":/usr/sbin:/sbin"
-BUILD = os.path.abspath(os.environ.get("WAYBILL_BUILDDIR", TOP))
 LOG_LINE = re.compile(
     r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (error|warning|info|debug)'
     r'( [a-z0-9_]+=("(\\.|[^"\\])*"|[^\s"]*))+')

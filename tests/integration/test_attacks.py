@@ -14,9 +14,10 @@ import time
 import fcgi
 import pytest
 from api import MINIMAL, expect_error
+from build import built_with_sanitizers
 from clients import parse
-from deadline import OwnClock
-from faults import ASYNC, built_with_sanitizers, eventually, fleet  # noqa: F401
+from deadline import OwnClock, wait_until
+from faults import ASYNC, fleet  # noqa: F401
 from signing import Key, signed
 
 PROMPT = 1  # second, not counting delays of this machine, within which another caller gets a response
@@ -72,8 +73,7 @@ class Target:
 @pytest.fixture
 def target(fleet, request):  # noqa: F811
     """A process without export threads, unless the parameter sets some, so that creates do not depend on exports."""
-    options = {"export.threads": 0, "limits.unfinished_tasks": 100000, "server.grace": 1,
-               **getattr(request, "param", {})}
+    options = {"export.threads": 0, "limits.unfinished_tasks": 100000, **getattr(request, "param", {})}
     made = fleet(f"attack{time.monotonic_ns() % 10**9}", options, p1=20)
     made.start()
     return Target(made)
@@ -164,7 +164,7 @@ def test_heads_that_stay_large(target, crowd):
     crowd(100, fcgi.begin() + piece * 7)
     target.expect_prompt_answers()
     reason = "all pending requests together are too large"
-    eventually(lambda: reason in target.process.log_text(), "some are closed")
+    wait_until(lambda: reason in target.process.log_text(), "some are closed")
     expect_small(target.process, before, 100)
 
 
@@ -200,7 +200,7 @@ def test_bodies_that_trickle_without_a_token(target, crowd):
             took = clock.now() - began
         assert took < 10, f"{took} seconds"
         target.expect_prompt_answers()
-        eventually(lambda: open_sockets(target.process) < 20, "the connections are closed")
+        wait_until(lambda: open_sockets(target.process) < 20, "the connections are closed")
 
 
 def open_sockets(process):
@@ -233,7 +233,7 @@ def test_signed_bodies_that_trickle(target, crowd):
     crowd(2000, signed_head(target) + fcgi.record(fcgi.STDIN, b"{"))
     target.expect_prompt_answers()
     assert len(os.listdir(f"/proc/{target.process.pid}/task")) == threads
-    eventually(lambda: target.process.log_text().count("too many incomplete requests") >= 2000 - HEADS,
+    wait_until(lambda: target.process.log_text().count("too many incomplete requests") >= 2000 - HEADS,
                "too many are closed")
     assert open_sockets(target.process) < HEADS + 50
     slow = crowd(100, signed_head(target) + fcgi.record(fcgi.STDIN, b"{"))
@@ -248,7 +248,7 @@ def test_signed_bodies_that_stay_large(target, crowd):
     piece = fcgi.record(fcgi.STDIN, b" " * 0xFFF0)
     crowd(100, signed_head(target, MEBIBYTE) + piece * 15)
     target.expect_prompt_answers()
-    eventually(lambda: "all pending requests together are too large" in target.process.log_text(), "some are closed")
+    wait_until(lambda: "all pending requests together are too large" in target.process.log_text(), "some are closed")
     expect_small(target.process, before, 100)
 
 
@@ -257,8 +257,8 @@ def test_a_signed_body_that_breaks_off(target, crowd):
     cut, aborted = crowd(2, signed_head(target) + fcgi.record(fcgi.STDIN, b"{"))
     cut.socket.close()
     aborted.send(fcgi.record(fcgi.ABORT_REQUEST))
-    eventually(lambda: "closed by the peer" in target.process.log_text(), "the first is dropped")
-    eventually(lambda: "aborted by the web server" in target.process.log_text(), "the second is dropped")
+    wait_until(lambda: "closed by the peer" in target.process.log_text(), "the first is dropped")
+    wait_until(lambda: "aborted by the web server" in target.process.log_text(), "the second is dropped")
     target.expect_prompt_answers()
     assert target.requests_logged(400) == target.requests_logged(401) == 0
 
@@ -267,7 +267,7 @@ def test_bodies_that_trickle_beyond_the_limit(target, crowd):
     """Only as many bodies are awaited as the limit allows. The other callers are asked to retry."""
     head = target.head("POST", "container/export-task", JSON, 100000)
     crowd(300, head + fcgi.record(fcgi.STDIN, b"{"))
-    eventually(lambda: target.requests_logged(503) == 300 - 256, "so many are refused")
+    wait_until(lambda: target.requests_logged(503) == 300 - 256, "so many are refused")
     target.expect_prompt_answers()
     assert target.requests_logged(503) == 300 - 256
 
@@ -296,7 +296,7 @@ def test_slow_readers(target, crowd):
     with OwnClock() as clock:
         began = clock.now()
         readers[0].socket.close()
-        eventually(lambda: target.api.download(status["file_id"], headers=ranges).status == 206, "there is room again")
+        wait_until(lambda: target.api.download(status["file_id"], headers=ranges).status == 206, "there is room again")
         assert clock.now() - began < 30
     readers[1].socket.close()
     late, = crowd(1, heads[0])
@@ -333,7 +333,7 @@ def test_waiting_requests(target, crowd, limit):
     before = target.requests_logged(200)
     count = limit + 88
     waiters = crowd(count, target.head("GET", f"export-task/{task_id}", WAITING) + fcgi.record(fcgi.STDIN))
-    eventually(lambda: target.requests_logged(200) == before + 88, "those beyond the limit are answered", 30)
+    wait_until(lambda: target.requests_logged(200) == before + 88, "those beyond the limit are answered")
     target.expect_prompt_answers()
     with OwnClock() as clock:
         began = clock.now()
@@ -348,7 +348,7 @@ def test_waiting_requests(target, crowd, limit):
     answered = target.requests_logged(200)
     for waiter in waiters:
         waiter.socket.close()
-    eventually(lambda: target.requests_logged(200) == answered + limit, "they are noticed to be gone")
+    wait_until(lambda: target.requests_logged(200) == answered + limit, "they are noticed to be gone")
     with fcgi.Connection(target.process.socket_path) as waiter:
         waiter.send(target.head("GET", f"export-task/{task_id}", WAITING), fcgi.record(fcgi.STDIN))
         waiter.socket.settimeout(2)

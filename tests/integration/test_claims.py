@@ -5,7 +5,8 @@ import itertools
 
 import pytest
 from api import MINIMAL, Api
-from faults import ASYNC, BODY, add_gate, closed_gate, eventually, fleet  # noqa: F401
+from deadline import wait_until
+from faults import ASYNC, BODY, add_gate, closed_gate, fleet  # noqa: F401
 from plans import Plans, log_plans, rows_read, scans
 from test_cgi import INSERT, LEASE_ID, CgiClient
 
@@ -51,7 +52,7 @@ def test_a_claim_of_the_next_task(crowded):
     plans = Plans(crowded.site)
     with closed_gate(crowded.site):
         crowded.start("one")
-        eventually(lambda: crowded.states().get("running") == 1, "a task is claimed")
+        wait_until(lambda: crowded.states().get("running") == 1, "a task is claimed")
         expect_small(plans)
         oldest = crowded.site.sql("SELECT state FROM waybill.export_task WHERE state IN ('queued', 'running')"
                                   " ORDER BY create_time LIMIT 1")
@@ -76,7 +77,7 @@ def test_a_dead_task_keeps_its_place_in_the_queue(fleet, age):  # noqa: F811
     dead, = made.site.sql(INSERT, "running", LEASE_ID, "-1 s", 1)[0]
     made.site.sql("UPDATE waybill.export_task SET create_time = now() + %s::interval WHERE task_id = %s", age, dead)
     made.start()
-    eventually(lambda: made.states() == {"success": 2}, "both are done")
+    wait_until(lambda: made.states() == {"success": 2}, "both are done")
     order = made.site.sql("SELECT task_id::text FROM waybill.export_task ORDER BY start_time")
     assert [task_id for task_id, in order] == ([dead, queued] if age == "-1 h" else [queued, dead])
 
@@ -94,4 +95,4 @@ def test_a_dead_task_whose_row_is_locked(fleet, attempts):  # noqa: F811
         assert made.task(task_id, "state", "attempts") == ("running", attempts)
     made.api().create_task(BODY, headers=ASYNC)
     ends = {1: ("success", 2), 3: ("failure", 3)}
-    eventually(lambda: made.task(task_id, "state", "attempts") == ends[attempts], "it is seen to")
+    wait_until(lambda: made.task(task_id, "state", "attempts") == ends[attempts], "it is seen to")

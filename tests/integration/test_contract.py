@@ -10,7 +10,7 @@ import pytest
 from api import SECRETS, Api
 from calls import Detour
 from deadline import wait_until
-from faults import eventually, fleet  # noqa: F401
+from faults import fleet  # noqa: F401
 from service import MIGRATIONS, TOP, Direct, Site, worker
 
 MINE = "site.containers"
@@ -183,7 +183,7 @@ def test_a_start_without_the_inventory(site, postgres, scratch):
             answer = process.client.request("GET", "/healthz/ready").json()
             assert answer["database"] == "ok" and answer["error_code"] == "APIGW.0201", f"{answer}"
             assert logged(process, "inventory is not usable") == []
-        eventually(lambda: logged(process, "inventory is not usable"), "the process finds the problems by itself")
+        wait_until(lambda: logged(process, "inventory is not usable"), "the process finds the problems by itself")
         assert ready(process.client) == (503, TRIAL_PROBLEMS)
         process.stop()
 

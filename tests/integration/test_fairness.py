@@ -7,8 +7,8 @@ import time
 import pytest
 from api import expect_error
 from calls import expect_removed, remove
-from deadline import OwnClock
-from faults import ASYNC, BODY, add_brake, add_gate, closed_gate, eventually, expect_right_file, fleet  # noqa: F401
+from deadline import OwnClock, wait_until
+from faults import ASYNC, BODY, add_brake, add_gate, closed_gate, expect_right_file, fleet  # noqa: F401
 from service import worker
 
 GATED = {"inventory.relation": "faults.container"}
@@ -24,7 +24,7 @@ def test_projects_take_turns(fleet):  # noqa: F811
     tasks = [(project, made.api("front", project).create_task(BODY, headers=ASYNC))
              for project in ("p1",) * 6 + ("p2",) * 3 + ("p3",)]
     made.start("back")
-    eventually(lambda: not made.site.unfinished(), "all are served")
+    wait_until(lambda: not made.site.unfinished(), "all are served")
     served = made.site.sql("SELECT project_id, task_id::text FROM waybill.export_task ORDER BY start_time")
     assert " ".join(project for project, _ in served) == "p1 p2 p3 p1 p2 p1 p2 p1 p1 p1"
     for project in ("p1", "p2", "p3"):
@@ -47,7 +47,7 @@ def test_a_turn_is_remembered(fleet):  # noqa: F811
         for project in ("p1", "p1", "p2"):
             made.api("front", project).create_task(BODY, headers=ASYNC)
         open_gate()
-    eventually(lambda: not made.site.unfinished(), "all are served")
+    wait_until(lambda: not made.site.unfinished(), "all are served")
     served = made.site.sql("SELECT project_id FROM waybill.export_task ORDER BY start_time")
     assert [project for project, in served] == ["p1", "p2", "p1", "p1", "p2", "p1", "p1"]
 
@@ -66,7 +66,7 @@ def test_running_exports_count_against_a_project(fleet):  # noqa: F811
         running = made.site.sql("SELECT project_id, count(*) FROM waybill.export_task WHERE state = 'running'"
                                 " GROUP BY project_id")
         assert dict(running) == {"p1": 2, "p2": 1, "p3": 1}
-    eventually(lambda: made.states() == {"success": 12}, "all are served")
+    wait_until(lambda: made.states() == {"success": 12}, "all are served")
 
 
 def test_running_exports_come_before_turns(fleet):  # noqa: F811
@@ -83,9 +83,9 @@ def test_running_exports_come_before_turns(fleet):  # noqa: F811
         later = made.api("one", "p1").create_task(BODY, headers=ASYNC)
         sooner = made.api("one", "p2").create_task(BODY, headers=ASYNC)
         expect_removed(remove(made.api("one", "p3"), stopper))
-        eventually(lambda: made.task(later, "state") == ("running",), "both have been served")
+        wait_until(lambda: made.task(later, "state") == ("running",), "both have been served")
         assert made.task(sooner, "start_time") < made.task(later, "start_time")
-    eventually(lambda: made.states() == {"success": 4}, "all are served")
+    wait_until(lambda: made.states() == {"success": 4}, "all are served")
 
 
 class Observer(threading.Thread):
@@ -123,8 +123,8 @@ def test_running_exports_of_all_processes(fleet):  # noqa: F811
                 name = ("one", "two", "three")[number % 3]
                 made.api(name, f"p{number // 3 % 3 + 1}").create_task(BODY, headers=ASYNC)
             made.wait_for_query(3)
-            eventually(lambda: 3 in observer.seen, "three are seen")
-        eventually(lambda: made.states() == {"success": 36}, "all are served")
+            wait_until(lambda: 3 in observer.seen, "three are seen")
+        wait_until(lambda: made.states() == {"success": 36}, "all are served")
     finally:
         observer.end()
     assert max(observer.seen) == 3, f"{sorted(observer.seen)}"
@@ -253,7 +253,7 @@ def test_waits_at_other_processes_are_answered(fleet):  # noqa: F811
         threads = [threading.Thread(target=wait, args=item) for item in calls.items()]
         for thread in threads:
             thread.start()
-        eventually(lambda: made.site.tasks() == 3, "the third is there")
+        wait_until(lambda: made.site.tasks() == 3, "the third is there")
         assert made.site.waybill("task", "cancel", bad).returncode == 0
         began = clock.now()
         threads[1].join()

@@ -5,8 +5,8 @@ import os
 
 import pytest
 from calls import expect_removed, remove
-from deadline import DEADLINE
-from faults import (ALL, ASYNC, BODY, FAILED, FULL, LEASE, Orders, eventually, expect_failure, fill,
+from deadline import DEADLINE, wait_until
+from faults import (ALL, ASYNC, BODY, FAILED, FULL, LEASE, Orders, expect_failure, fill,
                     fleet)  # noqa: F401
 from web import EACH_WAY, share_files, start_web
 
@@ -175,7 +175,7 @@ def test_it_expires_with_its_file(packed, packed_api):
     packed.site.sql("UPDATE waybill.export_task SET expire_time = now() WHERE task_id = %s", status["task_id"])
     assert packed.site.waybill("task", "purge").returncode == 0
     # Not at once, if the process does the same: the purge skips what it has locked.
-    eventually(lambda: not os.path.exists(path) and not os.path.exists(path + ".gz"), "both are removed")
+    wait_until(lambda: not os.path.exists(path) and not os.path.exists(path + ".gz"), "both are removed")
 
 
 def test_it_counts_for_the_room_that_files_take(fleet):  # noqa: F811
@@ -210,7 +210,7 @@ def test_a_process_that_is_killed(fleet, way, moment):  # noqa: F811
     status = made.api("two").wait(task_id)
     assert status["task_status"] == "success", f"{status}"
     names = {status["file_id"], status["file_id"] + ".gz"}
-    eventually(lambda: set(os.listdir(made.site.files)) == names, "no stray file is left")
+    wait_until(lambda: set(os.listdir(made.site.files)) == names, "no stray file is left")
     plain = made.api("two").download(status["file_id"])
     packed = made.api("two").download(status["file_id"], headers=GZIP)
     assert gzip.decompress(packed.body) == plain.body and len(plain.body) == status["file_size"]

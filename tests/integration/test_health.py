@@ -8,7 +8,8 @@ import threading
 import pytest
 from api import SECRETS, expect_error
 from calls import close_connections
-from faults import BODY, Orders, detoured, eventually, fleet, mounted_tmpfs  # noqa: F401
+from deadline import wait_until
+from faults import BODY, Orders, detoured, fleet, mounted_tmpfs  # noqa: F401
 from service import SBIN
 
 READY = {"status": "ready", "live": True, "ready": True, "database": "ok", "inventory": "ok", "files": "ok"}
@@ -108,7 +109,7 @@ def test_the_database_unreachable(detoured):  # noqa: F811
     for _ in range(2):
         with made.detour.cut():
             expect_unready(client, database="unavailable")
-        eventually(lambda: client.request("GET", "/healthz").status == 200, "the database is found again")
+        wait_until(lambda: client.request("GET", "/healthz").status == 200, "the database is found again")
         expect_ready(client)
         assert made.api().finished(BODY)
 
@@ -130,7 +131,7 @@ def test_a_start_without_the_database(detoured):  # noqa: F811
     with made.detour.cut():
         client = made.start().client
         expect_unready(client, database="unavailable")
-    eventually(lambda: client.request("GET", "/healthz").status == 200, "the database is found")
+    wait_until(lambda: client.request("GET", "/healthz").status == 200, "the database is found")
     assert made.api().finished(BODY)
 
 

@@ -7,7 +7,8 @@ import subprocess
 import time
 
 import pytest
-from faults import (ASYNC, BODY, LEASE, add_gate, closed_gate, eventually, expect_right_file,
+from deadline import wait_until
+from faults import (ASYNC, BODY, LEASE, add_gate, closed_gate, expect_right_file,
                     fleet)  # noqa: F401
 from postgres import Postgres
 from service import SBIN
@@ -102,7 +103,7 @@ def test_work_is_shared(made):
     """Both run tasks, whichever host has accepted them, and each serves the files of both."""
     with closed_gate(made.site):
         tasks = [made.api(host).create_task(BODY, headers=ASYNC) for host in ("one", "two") * 3]
-        eventually(lambda: sorted(hosts_of_queries(made)) == [1, 2], "both hosts have an export in hand")
+        wait_until(lambda: sorted(hosts_of_queries(made)) == [1, 2], "both hosts have an export in hand")
     for number, task_id in enumerate(tasks):
         other = made.api(("two", "one")[number % 2])
         expect_right_file(other, other.wait(task_id), ROWS)
@@ -110,7 +111,7 @@ def test_work_is_shared(made):
     def done():
         return [made.processes[host].log_text().count("export succeeded") for host in HOSTS]
     # An export thread logs after the commit that makes the status visible.
-    eventually(lambda: sum(done()) == len(tasks), "each export is logged")
+    wait_until(lambda: sum(done()) == len(tasks), "each export is logged")
     assert min(done()) > 0, f"{done()}"
     made.expect_files_of_tasks_alone()
 
@@ -120,11 +121,11 @@ def test_a_host_that_is_cut_off(made, network):
     restored, the host works again."""
     with closed_gate(made.site) as open_gate:
         task_id = made.api("one").create_task(BODY, headers=ASYNC)
-        eventually(lambda: len(hosts_of_queries(made)) == 1, "a host reads the inventory")
+        wait_until(lambda: len(hosts_of_queries(made)) == 1, "a host reads the inventory")
         lost, = hosts_of_queries(made)
         lost, other = ("one", "two") if lost == HOSTS["one"] else ("two", "one")
         network.cut(lost)
-        eventually(lambda: made.task(task_id, "attempts") == (2,), "the other host takes over")
+        wait_until(lambda: made.task(task_id, "attempts") == (2,), "the other host takes over")
         open_gate()
         status = made.api(other).wait(task_id)
         assert status["task_status"] == "success", f"{status}"
@@ -132,7 +133,7 @@ def test_a_host_that_is_cut_off(made, network):
         assert response.status == 503, f"{response}"
     expect_right_file(made.api(other), status, ROWS)
     network.mend(lost)
-    eventually(lambda: made.api(lost).request("GET", "/healthz/ready").status == 200, "the host is back")
+    wait_until(lambda: made.api(lost).request("GET", "/healthz/ready").status == 200, "the host is back")
     expect_right_file(made.api(lost), status, ROWS)
     expect_right_file(made.api(lost), made.api(lost).finished(BODY), ROWS)
     made.expect_files_of_tasks_alone()

@@ -5,7 +5,7 @@ import os
 
 from calls import add_volume, expect_removed, remove
 from deadline import wait_until
-from faults import ASYNC, BODY, LEASE, add_gate, closed_gate, eventually, fleet, soon  # noqa: F401
+from faults import ASYNC, BODY, LEASE, add_gate, closed_gate, fleet, soon  # noqa: F401
 
 ROWS = 20
 
@@ -62,7 +62,7 @@ def test_a_second_attempt(fleet):  # noqa: F811
         made.kill("one")
         path = leave_behind(made, task_id)
         made.start("two")
-        eventually(lambda: made.task(task_id, "attempts") == (2,), "the other process takes the task")
+        wait_until(lambda: made.task(task_id, "attempts") == (2,), "the other process takes the task")
         made.wait_for_query()
         assert os.path.exists(path), "the first round came earlier"
         open_gate()

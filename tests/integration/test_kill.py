@@ -6,8 +6,8 @@ import threading
 import time
 
 import pytest
-from deadline import DEADLINE
-from faults import ASYNC, BODY, LEASE, Orders, add_brake, eventually, expect_right_file, fleet  # noqa: F401
+from deadline import DEADLINE, wait_until
+from faults import ASYNC, BODY, LEASE, Orders, add_brake, expect_right_file, fleet  # noqa: F401
 from fcgi import Closed
 
 ROUNDS = int(os.environ.get("WAYBILL_TEST_ROUNDS", "20"))
@@ -55,7 +55,7 @@ class Stream:
 
 def check_every_task(made, stream):
     """Each acknowledged task has ended, with its file or with the only failure that is allowed."""
-    eventually(lambda: not made.site.unfinished(), "every task ends")
+    wait_until(lambda: not made.site.unfinished(), "every task ends")
     outcomes = {"success": 0, "failure": 0}
     for project, task_id in stream.acknowledged:
         response = made.api("one", project).status(task_id)
@@ -138,5 +138,5 @@ def test_killed_at_each_step(fleet, way):  # noqa: F811
         assert status["task_status"] == "success", f"{status}"
         expect_right_file(made.api(), status, 3000)
         assert made.task(task_id, "attempts") == (2,)
-    eventually(lambda: made.states() == {"success": len(MOMENTS)}, "every task succeeds")
+    wait_until(lambda: made.states() == {"success": len(MOMENTS)}, "every task succeeds")
     made.expect_files_of_tasks_alone()

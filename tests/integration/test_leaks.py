@@ -11,8 +11,8 @@ import time
 import fcgi
 import pytest
 from api import MINIMAL, Api
-from deadline import DEADLINE
-from faults import ASYNC, eventually, fleet  # noqa: F401
+from deadline import DEADLINE, wait_until
+from faults import ASYNC, fleet  # noqa: F401
 from service import processes_of_session
 from web import start_web
 
@@ -58,7 +58,7 @@ def expect_nothing_held(held, count, call, serves, arrived=lambda number: None):
         for other in others:
             other.join()
         return held.count()[2] == CONNECTIONS
-    eventually(has_all, "the process has all its connections to the database")
+    wait_until(has_all, "the process has all its connections to the database")
     before = None
 
     def is_at_rest():
@@ -66,11 +66,11 @@ def expect_nothing_held(held, count, call, serves, arrived=lambda number: None):
         last, before = before, held.count()
         time.sleep(1)
         return before == last == held.count()
-    eventually(is_at_rest, "the process has nothing to do")
+    wait_until(is_at_rest, "the process has nothing to do")
     in_groups(count, call, arrived)
     serves()
     try:
-        eventually(lambda: held.count() == before, "what was held for the callers is given back")
+        wait_until(lambda: held.count() == before, "what was held for the callers is given back")
     except AssertionError:
         raise AssertionError(f"descriptors, threads, connections: {before} before, {held.count()} after") from None
     serves()
@@ -114,7 +114,7 @@ def begin_create(api, sent, length):
 
 def all_wait(held):
     """Each caller has a thread, which waits."""
-    return lambda number: eventually(lambda: held.count()[1] > number, f"{number} callers wait")
+    return lambda number: wait_until(lambda: held.count()[1] > number, f"{number} callers wait")
 
 
 def served(api, task_id):

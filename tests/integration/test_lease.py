@@ -5,8 +5,8 @@ import signal
 import threading
 import time
 
-from deadline import DEADLINE
-from faults import (ASYNC, BODY, LEASE, Orders, add_brake, add_gate, closed_gate, eventually, expect_failure,
+from deadline import DEADLINE, wait_until
+from faults import (ASYNC, BODY, LEASE, Orders, add_brake, add_gate, closed_gate, expect_failure,
                     expect_right_file, fleet, is_stopped)  # noqa: F401
 from service import BUILD, Process
 
@@ -34,7 +34,7 @@ def test_a_process_that_is_stopped_in_the_middle(fleet):  # noqa: F811
         made.wait_for_query()
         made.signal("one", signal.SIGSTOP)
         made.start("two")
-        eventually(lambda: made.task(task_id, "attempts") == (2,), "another process takes over")
+        wait_until(lambda: made.task(task_id, "attempts") == (2,), "another process takes over")
         open_gate()
         assert made.api("two").wait(task_id)["task_status"] == "success"
         made.signal("one", signal.SIGCONT)
@@ -52,7 +52,7 @@ def test_two_processes_at_work_on_one_task(fleet):  # noqa: F811
         made.wait_for_query()
         made.signal("one", signal.SIGSTOP)
         made.start("two")
-        eventually(lambda: made.task(task_id, "attempts") == (2,), "another process takes over")
+        wait_until(lambda: made.task(task_id, "attempts") == (2,), "another process takes over")
         made.wait_for_query(2)
         made.signal("one", signal.SIGCONT)
         made.wait_for_query(1)
@@ -69,7 +69,7 @@ def stop_at(fleet, name, moment, rows=ROWS):  # noqa: F811
     one = made.start("one", orders.variables)
     orders.give(moment)
     task_id = made.api("front").create_task(BODY, headers=ASYNC)
-    eventually(lambda: is_stopped(one), "the process stops itself")
+    wait_until(lambda: is_stopped(one), "the process stops itself")
     assert made.task(task_id, "state") == ("running",)
     made.start("two")
     assert made.api("two").wait(task_id)["task_status"] == "success"
@@ -90,7 +90,7 @@ def test_a_process_that_is_stopped_before_it_publishes(fleet):  # noqa: F811
     orders.give("publish kill")
     made.signal("one", signal.SIGCONT)
     one = made.processes["one"]
-    eventually(lambda: 'event="export abandoned"' in one.log_text() or one.process.poll() is not None, "it goes on")
+    wait_until(lambda: 'event="export abandoned"' in one.log_text() or one.process.poll() is not None, "it goes on")
     assert one.process.poll() is None, "it has published the file"
     orders.give()
     expect_success_of_another(made, task_id, rows)
@@ -102,7 +102,7 @@ def test_a_late_file_whose_name_is_forgotten(fleet):  # noqa: F811
     orders.give()
     made.site.sql("DELETE FROM waybill.discarded_file")
     made.signal("one", signal.SIGCONT)
-    eventually(lambda: 'event="export abandoned"' in made.processes["one"].log_text(), "it goes on")
+    wait_until(lambda: 'event="export abandoned"' in made.processes["one"].log_text(), "it goes on")
     expect_success_of_another(made, task_id)
 
 
@@ -127,10 +127,10 @@ def test_a_process_that_is_stopped_while_it_removes_files(fleet):  # noqa: F811
     command = [os.path.join(BUILD, "waybill"), "--config", made.site.config, "task", "purge"]
     purge = Process("purge", made.site.directory, command, orders.variables)
     try:
-        eventually(lambda: is_stopped(purge), "the process stops itself")
+        wait_until(lambda: is_stopped(purge), "the process stops itself")
         assert len(os.listdir(made.site.files)) == 2
         made.start("two")
-        eventually(lambda: os.listdir(made.site.files) == [], "another process removes the files")
+        wait_until(lambda: os.listdir(made.site.files) == [], "another process removes the files")
     finally:
         purge.kill()
 
@@ -154,7 +154,7 @@ def test_a_lease_that_expires_three_times(fleet):  # noqa: F811
         made.start()
         task_id = made.api().create_task(BODY, headers=ASYNC)
         for attempt in (1, 2, 3):
-            eventually(lambda: made.task(task_id, "attempts") == (attempt,), f"attempt {attempt} begins")
+            wait_until(lambda: made.task(task_id, "attempts") == (attempt,), f"attempt {attempt} begins")
             made.wait_for_query()
             made.kill("one")
             made.start()
@@ -199,7 +199,7 @@ def test_a_lock_on_the_inventory_keeps_the_lease(fleet):  # noqa: F811
     lock = locked(made.site)
     try:
         task_id = made.api("one").create_task(BODY, headers=ASYNC)
-        eventually(lambda: made.task(task_id, "state") == ("running",), "it runs")
+        wait_until(lambda: made.task(task_id, "state") == ("running",), "it runs")
         time.sleep(LEASE + 1)
         assert made.task(task_id, "state", "attempts") == ("running", 1)
     finally:
@@ -259,12 +259,12 @@ def test_a_process_that_is_stopped_in_a_create(fleet):  # noqa: F811
     try:
         for caller in callers[:4]:
             caller.start()
-        eventually(lambda: made.site.tasks() > 10, "tasks are made")
+        wait_until(lambda: made.site.tasks() > 10, "tasks are made")
         orders.give("create stop")
         callers[4].start()
-        eventually(lambda: is_stopped(one), "the process stops itself")
+        wait_until(lambda: is_stopped(one), "the process stops itself")
         counts = [len(answers[number]) for number in range(4)]
-        eventually(lambda: all(len(answers[number]) > counts[number] + 1 for number in range(4)),
+        wait_until(lambda: all(len(answers[number]) > counts[number] + 1 for number in range(4)),
                    "creates are answered")
     finally:
         orders.give()
@@ -286,7 +286,7 @@ def test_a_process_that_is_stopped_in_a_claim(fleet):  # noqa: F811
     one = made.start("one", orders.variables)
     orders.give("claim stop")
     tasks = [made.api("front").create_task(BODY, headers=ASYNC)]
-    eventually(lambda: is_stopped(one), "the process stops itself")
+    wait_until(lambda: is_stopped(one), "the process stops itself")
     made.start("two")
     tasks.append(made.api("two").create_task(BODY, headers=ASYNC))
     for task_id in tasks:
@@ -326,7 +326,7 @@ def test_a_process_that_is_stopped_at_any_moment(fleet):  # noqa: F811
             made.signal("one", signal.SIGSTOP)
             done = made.states().get("success", 0)
             time.sleep(LEASE + 1)
-            eventually(lambda: made.states().get("success", 0) > done, "the other process does something")
+            wait_until(lambda: made.states().get("success", 0) > done, "the other process does something")
             made.signal("one", signal.SIGCONT)
     finally:
         made.signal("one", signal.SIGCONT)
@@ -338,6 +338,6 @@ def test_a_process_that_is_stopped_at_any_moment(fleet):  # noqa: F811
            if answer.status not in (200, 429) and (name, answer.status) != ("one", 503)]
     assert not odd, f"{len(odd)} of {len(answers)}: {odd[:3]}"
     tasks = [answer.json()["task_id"] for _, answer in answers if answer.status == 200]
-    eventually(lambda: not made.site.unfinished(), "every task ends")
+    wait_until(lambda: not made.site.unfinished(), "every task ends")
     assert made.states() == {"success": len(tasks)}, f"{made.states()}"
     made.expect_files_of_tasks_alone()

@@ -10,8 +10,8 @@ import uuid
 import pytest
 from api import MINIMAL
 from calls import expect_removed, page, remove
-from deadline import DEADLINE
-from faults import ASYNC, BODY, add_gate, closed_gate, eventually, fill, fleet  # noqa: F401
+from deadline import DEADLINE, wait_until
+from faults import ASYNC, BODY, add_gate, closed_gate, fill, fleet  # noqa: F401
 from fcgi import PARAMS, STDIN, Connection, begin, pairs, records
 from service import BUILD, LOG_LINE, Direct, environment, is_json_line, worker
 
@@ -92,7 +92,7 @@ def test_an_export_is_found_by_its_request(service, api):
     def of_export():
         found = [line for line in lines(service.process) if line.get("task_id") == task_id]
         return [line for line in found if line["event"] != "request"]
-    eventually(lambda: any(line["event"] == "export succeeded" for line in of_export()), "its end is logged")
+    wait_until(lambda: any(line["event"] == "export succeeded" for line in of_export()), "its end is logged")
     for line in of_export():
         assert line["request_id"] == request_id and line["project_id"] == "p1", f"{line}"
     end = of_export()[-1]
@@ -108,7 +108,7 @@ def test_a_failed_export(fleet):  # noqa: F811
     response = made.api().create(BODY, headers=ASYNC)
     task_id = response.json()["task_id"]
     status = made.api().wait(task_id)
-    eventually(lambda: any(line["event"] == "export failed" for line in lines(process)), "its end is logged")
+    wait_until(lambda: any(line["event"] == "export failed" for line in lines(process)), "its end is logged")
     line, = (line for line in lines(process) if line["event"] == "export failed")
     expected = {"level": "error", "task_id": task_id, "request_id": response.headers["x-request-id"],
                 "project_id": "p1", "reason": status["error_msg"]}
@@ -179,15 +179,15 @@ def test_events_of_a_process(fleet):  # noqa: F811
     process = made.start("one")
     status = made.api("one").finished(BODY)
     # The export thread logs after the commit that makes the status visible.
-    eventually(lambda: "export succeeded" in [line["event"] for line in lines(process)], "the end is logged")
+    wait_until(lambda: "export succeeded" in [line["event"] for line in lines(process)], "the end is logged")
     made.stop()
     made.site.sql("UPDATE waybill.export_task SET expire_time = now() - interval '1 hour'")
     events = [line["event"] for line in lines(process)]
     assert events[0] == "started" and events[-2:] == ["stopping", "stopped"], f"{events}"
     assert lines(process)[0]["listen"] == process.socket_path and lines(process)[0]["version"], f"{lines(process)[0]}"
     process = made.start("two")
-    eventually(lambda: status["file_id"] not in os.listdir(made.site.files), "the file is removed")
-    eventually(lambda: any(line["event"] == "housekeeping" for line in lines(process)), "that is logged")
+    wait_until(lambda: status["file_id"] not in os.listdir(made.site.files), "the file is removed")
+    wait_until(lambda: any(line["event"] == "housekeeping" for line in lines(process)), "that is logged")
     line, = (line for line in lines(process) if line["event"] == "housekeeping")
     assert (line["files_expired"], line["tasks_purged"], line["files_removed"]) == (1, 0, 1), f"{line}"
 
@@ -274,7 +274,7 @@ def test_text_is_as_it_was(fleet):  # noqa: F811
         made.api(project=project).finished(MINIMAL)
     raw(process, REQUEST_URI=b'/v5/\xff"\n/x')
     request_id = response.headers["x-request-id"]
-    eventually(lambda: "export succeeded" in process.log_text(), "the end is logged")
+    wait_until(lambda: "export succeeded" in process.log_text(), "the end is logged")
     found = process.log_text().rstrip("\n").split("\n")
     odd = [line for line in found if not LOG_LINE.fullmatch(line)]
     assert not odd, f"{odd}"

@@ -9,7 +9,8 @@ import signal
 import pytest
 from api import expect_error
 from calls import expect_removed, remove, samples, value
-from faults import (ASYNC, BODY, LEASE, add_gate, closed_gate, eventually, expect_right_file, fleet)  # noqa: F401
+from deadline import wait_until
+from faults import (ASYNC, BODY, LEASE, add_gate, closed_gate, expect_right_file, fleet)  # noqa: F401
 from pgproxy import CUT, HOLD, RESET, SILENCE, Proxy
 from postgres import Standby
 
@@ -52,7 +53,7 @@ class Pair:
 
     def expect_end(self, end, of_another=None):
         """Checks that the only export of `back` ended so, by its log and counters. Another process counts its own."""
-        eventually(lambda: f'event="export {ENDS[end]}"' in self.back.log_text(), f"the log says {end}")
+        wait_until(lambda: f'event="export {ENDS[end]}"' in self.back.log_text(), f"the log says {end}")
         log = self.back.log_text()
         assert {other: log.count(f'event="export {name}"') for other, name in ENDS.items()} \
             == {other: int(other == end) for other in ENDS}, log
@@ -60,7 +61,7 @@ class Pair:
         def counted():
             found = samples(self.back.client)
             return {other for other in ENDS if value(found, "waybill_exports_total", outcome=other) == 1}
-        eventually(lambda: counted() == {end, of_another} - {None}, f"{end} is counted, and {of_another}")
+        wait_until(lambda: counted() == {end, of_another} - {None}, f"{end} is counted, and {of_another}")
 
     def expect_success(self, task_id, attempts=1):
         status = self.api.wait(task_id)
@@ -112,7 +113,7 @@ def need_standby(server, name):
     connection.cursor().execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
     connection.cursor().execute("SELECT pg_reload_conf()")
     connection.close()
-    eventually(lambda: server.ask("SHOW synchronous_standby_names") == name, "the setting holds")
+    wait_until(lambda: server.ask("SHOW synchronous_standby_names") == name, "the setting holds")
 
 
 @pytest.fixture
@@ -123,12 +124,12 @@ def hung(private_postgres, pair):
     made.start_back()
     with closed_gate(made.made.site):
         task_id = made.create()
-        eventually(lambda: made.made.task(task_id, "state") == ("running",), "it runs")
+        wait_until(lambda: made.made.task(task_id, "state") == ("running",), "it runs")
         claimed = made.made.task(task_id, "lease_expire_time")
-        eventually(lambda: made.made.task(task_id, "lease_expire_time") > claimed, "the first renewal is done")
+        wait_until(lambda: made.made.task(task_id, "lease_expire_time") > claimed, "the first renewal is done")
         need_standby(private_postgres, "nobody")
-    eventually(lambda: waiting(made.made, "wait_event", "SyncRep"), "the commit waits for a standby")
-    eventually(lambda: waiting(made.made, "wait_event_type", "Lock"), "the retry waits for the commit")
+    wait_until(lambda: waiting(made.made, "wait_event", "SyncRep"), "the commit waits for a standby")
+    wait_until(lambda: waiting(made.made, "wait_event_type", "Lock"), "the retry waits for the commit")
     yield made, task_id
     need_standby(private_postgres, "")  # otherwise nothing would end
 
@@ -146,7 +147,7 @@ def test_a_commit_that_is_there_while_others_hang(private_postgres, hung):
     pair, task_id = hung
     (pid,), = waiting(pair.made, "wait_event", "SyncRep")
     pair.made.site.sql("SELECT pg_cancel_backend(%s)", pid)
-    eventually(lambda: 'event="export succeeded"' in pair.back.log_text(), "the process has found it out")
+    wait_until(lambda: 'event="export succeeded"' in pair.back.log_text(), "the process has found it out")
     need_standby(private_postgres, "")
     pair.expect_success(task_id)
     pair.expect_end("success")
@@ -212,7 +213,7 @@ def test_a_success_that_comes_after_a_retry(pair):
     question.release()
     status = pair.expect_success(task_id)
     assert status["file_id"] != file_id
-    eventually(lambda: 'event="export succeeded"' in back.log_text(), "the log says so")
+    wait_until(lambda: 'event="export succeeded"' in back.log_text(), "the log says so")
     log = back.log_text()
     assert log.count('event="export abandoned"') == 1 and log.count('event="export succeeded"') == 1, log
 
@@ -258,7 +259,7 @@ def test_a_process_that_ends_asks_for_a_lost_answer(pair):
     task_id = pair.create()
     success.executed.wait()
     back.process.send_signal(signal.SIGTERM)
-    eventually(lambda: "event=stopping" in back.log_text(), "it is told")
+    wait_until(lambda: "event=stopping" in back.log_text(), "it is told")
     question.seen.wait()
     question.release()
     pair.end_back()
@@ -276,7 +277,7 @@ def test_the_database_is_unreachable_until_the_lease_has_expired(pair, action):
     task_id = pair.create()
     success.seen.wait()
     with pair.proxy.outage():
-        eventually(lambda: pair.made.site.sql(
+        wait_until(lambda: pair.made.site.sql(
             "SELECT start_time + %s * interval '1 second' < now() FROM waybill.export_task", LEASE + 1) == [(True,)],
             "the lease runs out")
         pair.proxy.off(question)
@@ -293,7 +294,7 @@ def test_the_database_is_unreachable_for_longer_than_an_export_may_take(pair):
     task_id = pair.create()
     success.executed.wait()
     with pair.proxy.outage():
-        eventually(lambda: 'event="export abandoned"' in back.log_text(), "the process gives up")
+        wait_until(lambda: 'event="export abandoned"' in back.log_text(), "the process gives up")
         assert back.log_text().count('event="the outcome of the export was not recorded"') == 1
     pair.expect_success(task_id)
     pair.expect_end("abandoned")

@@ -11,8 +11,8 @@ import uuid
 import pytest
 from api import MINIMAL, expect_error
 from calls import expect_removed, page, remove, samples, value
-from deadline import DEADLINE
-from faults import ASYNC, BODY, add_gate, closed_gate, detoured, eventually, fill, fleet  # noqa: F401
+from deadline import DEADLINE, wait_until
+from faults import ASYNC, BODY, add_gate, closed_gate, detoured, fill, fleet  # noqa: F401
 
 COUNTERS = ("waybill_http_requests_total", "waybill_exports_total", "waybill_exported_rows_total",
             "waybill_exported_bytes_total", "waybill_database_errors_total")
@@ -51,7 +51,7 @@ def requests(**statuses):
 
 def settled(client, before, expected):
     """Waits until work in progress, such as the end of an export, has been counted, and checks the result."""
-    eventually(lambda: sum(difference(before, samples(client)).values()) >= sum(expected.values()), f"{expected}")
+    wait_until(lambda: sum(difference(before, samples(client)).values()) >= sum(expected.values()), f"{expected}")
     assert difference(before, samples(client)) == expected
 
 
@@ -73,7 +73,7 @@ def export(service, api):
         return value(samples(service.client), "waybill_exports_total", outcome="success")
     before = count()
     status = api.finished(BODY)
-    eventually(lambda: count() == before + 1, "the export has been counted")
+    wait_until(lambda: count() == before + 1, "the export has been counted")
     return status
 
 
@@ -154,7 +154,7 @@ def test_each_export_is_counted(service, api):
     statuses = []
     for size in (1, 7, 100000):
         task_id = api.create_task(BODY, f"?export_size={size}", ASYNC)
-        eventually(lambda: service.site.unfinished() == 0, "it ends")
+        wait_until(lambda: service.site.unfinished() == 0, "it ends")
         statuses.append(api.status(task_id).json())
     assert [status["exported_rows"] for status in statuses] == [1, 7, 20]
     settled(service.client, before, {
@@ -171,7 +171,7 @@ def test_a_failure_is_counted(fleet):  # noqa: F811
     made.site.sql("CREATE OR REPLACE VIEW faults.container AS SELECT * FROM waybill.container"
                   " WHERE 1 / (restart_count - 10) IS NOT NULL")
     task_id = made.api().create_task(BODY, headers=ASYNC)
-    eventually(lambda: made.task(task_id, "state") == ("failure",), "it fails")
+    wait_until(lambda: made.task(task_id, "state") == ("failure",), "it fails")
     settled(client, before, {**requests(create={200: 1}), ("waybill_exports_total", "failure"): 1,
                              ("waybill_database_errors_total", "internal"): 1})
 
@@ -280,7 +280,7 @@ def test_two_processes_report_the_same(fleet):  # noqa: F811
         samples(clients["two"])
         one = told("one")
         return one == told("two") and one.get(("waybill_exports_total", (("outcome", "success"),))) == 3 and one
-    totals = eventually_value(agreed)
+    totals = wait_until(agreed, "both report the same")
     assert totals["waybill_exported_rows_total", ()] == 60
     requests_total = "waybill_http_requests_total"
     created = (("operation", "create"), ("status", "200")), (("operation", "create"), ("status", "400"))
@@ -294,12 +294,6 @@ def test_two_processes_report_the_same(fleet):  # noqa: F811
     for (family, pairs), number in totals.items():
         if ("operation", "health") not in pairs:
             assert later[family, pairs] == number, f"{family} {pairs}: {later[family, pairs]} instead of {number}"
-
-
-def eventually_value(condition):
-    found = []
-    eventually(lambda: found.append(condition()) or found[-1], "it comes to be so")
-    return found[-1]
 
 
 def test_the_tasks(fleet):  # noqa: F811
@@ -386,7 +380,7 @@ def test_through_the_web_server(web):
     assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8", f"{response}"
     # A CGI program counts after its response.
     requests = "waybill_http_requests_total"
-    eventually(lambda: value(samples(web.client), requests, operation="metrics", status="200") >= 1, "it is counted")
+    wait_until(lambda: value(samples(web.client), requests, operation="metrics", status="200") >= 1, "it is counted")
 
 
 def test_the_database_unreachable(detoured):  # noqa: F811
@@ -405,7 +399,7 @@ def test_the_database_unreachable(detoured):  # noqa: F811
         assert found["waybill_build_info"] == before["waybill_build_info"]
         head = client.request("HEAD", "/metrics")
         assert head.status == 200 and head.body == b"", f"{head}"
-    eventually(lambda: samples(client)["waybill_database_up"] == {(): 1}, "the database is found again")
+    wait_until(lambda: samples(client)["waybill_database_up"] == {(): 1}, "the database is found again")
     after = samples(client)
     grown = difference(before, after)
     assert grown["waybill_http_requests_total", "create", "503"] == 4, f"{grown}"

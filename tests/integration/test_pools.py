@@ -2,7 +2,8 @@
 
 import concurrent.futures
 
-from faults import ASYNC, BODY, add_gate, closed_gate, eventually, expect_right_file, fleet  # noqa: F401
+from deadline import wait_until
+from faults import ASYNC, BODY, add_gate, closed_gate, expect_right_file, fleet  # noqa: F401
 from schedules import Schedules
 
 ROWS = 200
@@ -27,7 +28,7 @@ def test_requests_cost_no_export_its_lease(fleet):  # noqa: F811
             holder.cursor().execute("LOCK TABLE waybill.credential IN ACCESS EXCLUSIVE MODE")
             requests = [callers.submit(api.status, task_id) for _ in range(2 * POOL)]
             blocked = "SELECT count(*) FROM pg_locks WHERE relation = 'waybill.credential'::regclass AND NOT granted"
-            eventually(lambda: made.site.sql(blocked) == [(POOL,)], "the requests have all of their connections")
+            wait_until(lambda: made.site.sql(blocked) == [(POOL,)], "the requests have all of their connections")
             seen = set()
 
             def is_renewed_twice():
@@ -35,9 +36,9 @@ def test_requests_cost_no_export_its_lease(fleet):  # noqa: F811
                 assert attempts == 1, "the export has lost its lease"
                 seen.add((lease, until))
                 return len(seen) == 3
-            eventually(is_renewed_twice, "the lease is renewed twice")
+            wait_until(is_renewed_twice, "the lease is renewed twice")
             open_gate()
-            eventually(lambda: made.task(task_id, "state", "attempts") == ("success", 1), "the export succeeds")
+            wait_until(lambda: made.task(task_id, "state", "attempts") == ("success", 1), "the export succeeds")
         finally:
             holder.close()
         assert {request.result().status for request in requests} == {200}
@@ -55,7 +56,7 @@ def test_housekeeping_costs_no_export_its_turn(fleet):  # noqa: F811
         made.start()
         blocked = ("SELECT pid, query_start FROM pg_stat_activity JOIN pg_locks USING (pid)"
                    " WHERE relation = 'waybill.discarded_file'::regclass AND NOT granted")
-        eventually(lambda: len(made.site.sql(blocked)) == 1, "housekeeping hangs")
+        wait_until(lambda: len(made.site.sql(blocked)) == 1, "housekeeping hangs")
         before = made.site.sql(blocked)
         status = made.api().finished(BODY)
         assert made.site.sql(blocked) == before, "the export has waited for housekeeping"
@@ -75,7 +76,7 @@ def test_notifications_cost_no_schedule_its_run(fleet):  # noqa: F811
         schedules = Schedules(made.api())
         schedule = schedules.add()
         blocked = ("SELECT count(*) FROM pg_locks WHERE relation = 'waybill.notification'::regclass AND NOT granted")
-        eventually(lambda: made.site.sql(blocked) == [(1,)], "one sender hangs; the others wait for its connection")
+        wait_until(lambda: made.site.sql(blocked) == [(1,)], "one sender hangs; the others wait for its connection")
         schedules.make_due(schedule)
         schedules.wait_for_runs(schedule["schedule_id"], ["success"])
         assert made.site.sql(blocked) == [(1,)]

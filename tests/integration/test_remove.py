@@ -11,9 +11,9 @@ import pytest
 from api import MINIMAL, expect_error
 from calls import add_volume, expect_gone, expect_removed, listed, remove, samples, value
 from clients import each_way
-from deadline import DEADLINE, OwnClock
+from deadline import DEADLINE, OwnClock, wait_until
 from fcgi import END_REQUEST, PARAMS, STDIN, STDOUT, Connection, begin, pairs, records
-from faults import (ASYNC, BODY, Orders, add_gate, closed_gate, detoured, eventually, expect_right_file,
+from faults import (ASYNC, BODY, Orders, add_gate, closed_gate, detoured, expect_right_file,
                     fleet)  # noqa: F401
 from service import Direct
 from web import EACH_WAY, start_web
@@ -94,7 +94,7 @@ def test_a_running_task(fleet, where, way):  # noqa: F811
 
     def counted(outcome):
         return value(samples(made.processes["one"].client), "waybill_exports_total", outcome=outcome)
-    eventually(lambda: counted("abandoned") == 1, "the end of the export is counted")
+    wait_until(lambda: counted("abandoned") == 1, "the end of the export is counted")
     assert counted("failure") == 0, "a removal is no failure"
 
 
@@ -268,7 +268,7 @@ def test_waiting_callers_are_notified(fleet, where):  # noqa: F811
         waiting = [wait_in_thread(lambda: api.status(task_id, headers={"Prefer": "wait=60"}), answers, clock.now)
                    for _ in range(2)]
         waiting.append(wait_in_thread(lambda: api.create(BODY, headers={"Prefer": "wait=60"}), created, clock.now))
-        eventually(lambda: made.site.tasks() == 2, "the tasks are there")
+        wait_until(lambda: made.site.tasks() == 2, "the tasks are there")
         for other, in made.site.sql("SELECT task_id::text FROM waybill.export_task"):
             expect_removed(remove(made.api(where), other))
         for thread in waiting:
@@ -317,7 +317,7 @@ def test_a_lock_that_is_released(patient, lock):
     try:
         thread = wait_in_thread(lambda: remove(api, status["task_id"]), answers)
         # Housekeeping, which a removal wakes, may wait for the same lock with a statement of its own.
-        eventually(lambda: service.site.sql(
+        wait_until(lambda: service.site.sql(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
             " AND query LIKE 'DELETE FROM waybill.export_task WHERE task_id = $4%'") == [(1,)],
             "the removal waits for the lock")
@@ -374,8 +374,8 @@ def test_a_file_that_can_not_be_removed_now(fleet):  # noqa: F811
     os.rename(made.site.files + ".away", made.site.files)
     done = made.site.waybill("task", "purge")
     assert done.returncode == 0, f"{done}"
-    eventually(lambda: os.listdir(made.site.files) == [], "the file goes")
-    eventually(lambda: made.site.sql("SELECT count(*) FROM waybill.discarded_file") == [(0,)], "its name is forgotten")
+    wait_until(lambda: os.listdir(made.site.files) == [], "the file goes")
+    wait_until(lambda: made.site.sql("SELECT count(*) FROM waybill.discarded_file") == [(0,)], "its name is forgotten")
 
 
 @pytest.fixture(scope="module")

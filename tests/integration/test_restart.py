@@ -8,10 +8,10 @@ import time
 
 import psycopg2
 import pytest
-from faults import (ASYNC, BODY, LEASE, add_brake, add_gate, closed_gate, eventually, expect_right_file,  # noqa: F401
+from faults import (ASYNC, BODY, LEASE, add_brake, add_gate, closed_gate, expect_right_file,  # noqa: F401
                     fleet)
 from api import expect_error
-from deadline import OwnClock
+from deadline import OwnClock, wait_until
 
 PROJECTS = {"p1": 1000, "p2": 1000}
 AT_MOST = 5  # seconds, without delays of a busy machine, for a response during the outage
@@ -93,14 +93,14 @@ def test_postgresql_crashes(private_postgres, fleet, names):  # noqa: F811
                 private_postgres.start()
                 made.site.superuser = made.site.connect()
                 made.wait_for_query(2 * len(names))
-            eventually(lambda: ("create", 200) in callers.answers, "creates succeed again")
+            wait_until(lambda: ("create", 200) in callers.answers, "creates succeed again")
         finally:
             callers.end()
     assert not callers.faults, f"{len(callers.faults)} faults: {callers.faults[:5]}"
     assert ("create", 503) in callers.answers, f"{callers.answers.keys()}"
 
     # A create whose response was lost has its task as well.
-    eventually(lambda: not made.site.unfinished(), "every task ends")
+    wait_until(lambda: not made.site.unfinished(), "every task ends")
     assert set(made.states()) == {"success"}, made.site.sql(
         "SELECT error_code, error_msg, attempts FROM waybill.export_task WHERE state = 'failure'")
     for project, task_id in tasks + callers.acknowledged:
@@ -156,7 +156,7 @@ def test_a_connection_that_dies_while_idle(fleet):  # noqa: F811
     try:
         made.site.sql("SELECT pg_terminate_backend(%s)", backend)
         task_id = made.api().create_task(BODY, headers=ASYNC)
-        eventually(lambda: made.task(task_id, "state") == ("running",), "the task is claimed")
+        wait_until(lambda: made.task(task_id, "state") == ("running",), "the task is claimed")
     finally:
         os.kill(backend, signal.SIGCONT)
     expect_right_file(made.api(), made.api().wait(task_id), 20)

@@ -8,8 +8,8 @@ import uuid
 
 from api import expect_error
 from calls import add_volume, expect_removed, listed, remove
-from deadline import DEADLINE
-from faults import BODY, eventually, expect_right_file, fleet  # noqa: F401
+from deadline import DEADLINE, wait_until
+from faults import BODY, expect_right_file, fleet  # noqa: F401
 from service import BUILD, environment
 
 HOUR = 3600 * 1000
@@ -43,7 +43,7 @@ def expect_purge(made, before, *counts):
     process may have been faster."""
     done = purge(made)
     expected = add(before, counts)
-    eventually(lambda: add(done, kept_house(made)) == expected, f"{done} and {kept_house(made)} come to {expected}")
+    wait_until(lambda: add(done, kept_house(made)) == expected, f"{done} and {kept_house(made)} come to {expected}")
 
 
 def shift(made, column, hours, *task_ids):
@@ -100,8 +100,8 @@ def test_a_start_begins_with_housekeeping(fleet):  # noqa: F811
                   " WHERE task_id = %s", failed["task_id"])
     assert len(files(made)) == 4
     made.start()
-    eventually(lambda: files(made) == {kept["file_id"]}, "the others are removed")
-    eventually(lambda: made.states() == {"success": 2}, "the old failure is purged")
+    wait_until(lambda: files(made) == {kept["file_id"]}, "the others are removed")
+    wait_until(lambda: made.states() == {"success": 2}, "the old failure is purged")
     expect_expired(made.api(), expired["task_id"])
     expect_error(made.api().status(failed["task_id"]), 404, "HSS.0011")
 
@@ -156,9 +156,9 @@ def test_no_task_goes_before_its_file(fleet):  # noqa: F811
     expect_right_file(made.api(), status, ROWS)
     shift(made, "expire_time", 1000, status["task_id"])
     purge(made)
-    eventually(lambda: files(made) == set(), "the file goes")
+    wait_until(lambda: files(made) == set(), "the file goes")
     purge(made)
-    eventually(lambda: made.site.tasks() == 0, "and then the task")
+    wait_until(lambda: made.site.tasks() == 0, "and then the task")
 
 
 def test_more_than_a_statement_takes(fleet):  # noqa: F811
@@ -188,7 +188,7 @@ def test_the_oldest_make_room(fleet):  # noqa: F811
     room = (1 << 20) // size
     assert 2 <= room <= 4, f"files of {size} bytes are no use here"
     newest = {status["file_id"] for status in small[-room:]}
-    eventually(lambda: files(made) == newest, "the oldest make room")
+    wait_until(lambda: files(made) == newest, "the oldest make room")
     for status in small[:-room]:
         expect_expired(made.api(), status["task_id"])
         assert made.api().status(status["task_id"]).json()["expire_time"] >= status["finish_time"], f"{status}"
@@ -199,12 +199,12 @@ def test_the_oldest_make_room(fleet):  # noqa: F811
 
     large = made.api(project="p2").finished(BODY)
     assert large["file_size"] > 1 << 20, f"{large}"
-    eventually(lambda: files(made) == {large["file_id"]}, "all others make room for one that is too large")
+    wait_until(lambda: files(made) == {large["file_id"]}, "all others make room for one that is too large")
     expect_right_file(made.api(project="p2"), large, 15)
     assert purge(made) == (0, 0, 0), "the newest always stays"
 
     last = made.api().finished(BODY)
-    eventually(lambda: files(made) == {last["file_id"]}, "it makes room in turn")
+    wait_until(lambda: files(made) == {last["file_id"]}, "it makes room in turn")
     expect_expired(made.api(project="p2"), large["task_id"])
     expect_right_file(made.api(), last, 4)
 
@@ -335,7 +335,7 @@ def test_a_file_that_can_not_be_removed(fleet):  # noqa: F811
     os.rmdir(path)
     os.rename(path + ".away", path)
     purge(made)
-    eventually(lambda: files(made) == set(), "it is removed in the end")
+    wait_until(lambda: files(made) == set(), "it is removed in the end")
 
 
 def test_many_at_once(fleet):  # noqa: F811
@@ -360,4 +360,4 @@ def test_many_at_once(fleet):  # noqa: F811
         logged = re.findall(r"event=housekeeping files_expired=(\d+) tasks_purged=0 files_removed=(\d+)", logs)
         return sum(int(count[which + 1]) for count in counts) + sum(int(count[which]) for count in logged)
     for which in (0, 1):
-        eventually(lambda: told(which) == 30, "each is told of once")
+        wait_until(lambda: told(which) == 30, "each is told of once")

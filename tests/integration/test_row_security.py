@@ -11,8 +11,9 @@ import threading
 import psycopg2
 import pytest
 from api import Api, expect_error
+from build import built_with_sanitizers
 from deadline import wait_until
-from faults import HERE, built_with_sanitizers
+from faults import HERE
 from service import Direct, Site
 
 PROJECTS = ("alpha", "beta")

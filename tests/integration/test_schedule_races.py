@@ -7,7 +7,8 @@ import zlib
 
 import pytest
 from api import expect_error
-from faults import eventually, fleet, soon  # noqa: F401
+from deadline import wait_until
+from faults import fleet, soon  # noqa: F401
 from pgproxy import CUT, HOLD, RESET, SILENCE, Proxy
 from schedules import HOUR, REQUEST, Schedules
 
@@ -72,7 +73,7 @@ def test_a_late_commit_at_the_start_of_a_run(due):
     rule = due.proxy.on("COMMIT", HOLD, after=ADVANCE)
     schedules = start(due)
     rule.seen.wait()
-    eventually(lambda: "schedules cannot be run" in due.processes["back"].log_text(), "it gives up")
+    wait_until(lambda: "schedules cannot be run" in due.processes["back"].log_text(), "it gives up")
     assert len(schedules.runs(due.schedule["schedule_id"])) <= 1
     rule.release()
     schedules.wait_for_runs(due.schedule["schedule_id"], ["success"])
@@ -98,7 +99,7 @@ def test_a_lost_answer_at_a_retry(due, text, after, action):
     rule = due.proxy.on(text, action, after=after)
     due.site.sql("REVOKE SELECT ON waybill.container FROM waybill_service")
     schedules = start(due)
-    eventually(lambda: due.site.sql("SELECT count(*) FROM waybill.schedule_run WHERE retry_time IS NOT NULL")
+    wait_until(lambda: due.site.sql("SELECT count(*) FROM waybill.schedule_run WHERE retry_time IS NOT NULL")
                == [(1,)], "the retry is awaited")
     due.site.sql("GRANT SELECT ON waybill.container TO waybill_service")
     due.site.sql("UPDATE waybill.schedule_run SET retry_time = now()")
@@ -114,7 +115,7 @@ def held(made, statement, *values):
         connection.autocommit = False
         connection.cursor().execute(statement, values)
         yield
-        eventually(lambda: made.site.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        wait_until(lambda: made.site.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
                                          " AND datname = current_database()") == [(1,)], "the request waits")
         connection.commit()
 

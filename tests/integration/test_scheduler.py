@@ -5,7 +5,8 @@ import zlib
 
 import pytest
 from api import Api
-from faults import Orders, add_gate, closed_gate, eventually, fleet, soon  # noqa: F401
+from deadline import wait_until
+from faults import Orders, add_gate, closed_gate, fleet, soon  # noqa: F401
 from schedules import EACH_SECOND, HOUR, REQUEST, Schedules, now_ms
 
 
@@ -71,7 +72,7 @@ def test_a_downtime_of_many_thousand_occurrences(made):
     made.site.sql("UPDATE waybill.export_schedule SET enabled = true, pending_from = now() - interval '2 days',"
                   " next_run_time = now() - interval '2 days'")
     schedules.wake()
-    eventually(lambda: any(run["state"] == "skipped" and "at least" in run["reason"]
+    wait_until(lambda: any(run["state"] == "skipped" and "at least" in run["reason"]
                            for run in schedules.runs(schedule["schedule_id"])), "the downtime is recorded")
     assert schedules.request("DELETE", f"/{schedule['schedule_id']}").status == 204
 

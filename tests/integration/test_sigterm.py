@@ -5,8 +5,8 @@ import signal
 
 import fcgi
 from clients import parse
-from deadline import OwnClock
-from faults import ASYNC, BODY, LEASE, add_gate, closed_gate, eventually, expect_right_file, fleet  # noqa: F401
+from deadline import OwnClock, wait_until
+from faults import ASYNC, BODY, LEASE, add_gate, closed_gate, expect_right_file, fleet  # noqa: F401
 
 ROWS = 3000
 GRACE = 2
@@ -114,7 +114,7 @@ def test_sigterm_lets_what_ends_in_time_end(fleet):  # noqa: F811
     assert made.site.sql("SELECT DISTINCT attempts FROM waybill.export_task WHERE state = 'queued'") == [(0,)]
     made.expect_files_of_tasks_alone()
     made.start("two")
-    eventually(lambda: made.states() == {"success": 3}, "the next process does the rest")
+    wait_until(lambda: made.states() == {"success": 3}, "the next process does the rest")
 
 
 def test_sigkill_ends_the_queries_too(fleet):  # noqa: F811
@@ -126,7 +126,7 @@ def test_sigkill_ends_the_queries_too(fleet):  # noqa: F811
         tasks = begin_exports(made, 2)
         made.kill("one")
         made.wait_for_query(0)
-        eventually(lambda: made.site.sql(
+        wait_until(lambda: made.site.sql(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND usename = 'waybill_service'") == [(0,)], "no connection of the dead process is left")
         assert made.states() == {"running": 2}

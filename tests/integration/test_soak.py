@@ -5,7 +5,8 @@ import os
 import random
 import threading
 
-from faults import ALL, FINDINGS, eventually, expect_right_file, fleet  # noqa: F401
+from deadline import wait_until
+from faults import ALL, FINDINGS, expect_right_file, fleet  # noqa: F401
 
 EXPORTS = int(os.environ.get("WAYBILL_TEST_SOAK", "300"))
 PROJECTS = {"p1": 3, "p2": 40}
@@ -98,7 +99,7 @@ def test_a_days_work(fleet):  # noqa: F811
     faults = [caller.fault for caller in callers if caller.fault]
     assert not faults, f"{faults}"
 
-    eventually(lambda: not made.site.unfinished(), "every task ends")
+    wait_until(lambda: not made.site.unfinished(), "every task ends")
     kept = [task for caller in callers for task in caller.kept]
     assert made.states() == {"success": len(kept)}, f"{made.states()}, {len(kept)} kept"
     assert len(kept) + sum(caller.removed for caller in callers) >= EXPORTS // CALLERS * CALLERS

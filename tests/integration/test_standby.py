@@ -6,7 +6,8 @@ import socket
 import time
 
 import pytest
-from faults import (ASYNC, BODY, LEASE, add_gate, closed_gate, eventually, expect_right_file, fill,
+from deadline import wait_until
+from faults import (ASYNC, BODY, LEASE, add_gate, closed_gate, expect_right_file, fill,
                     fleet)  # noqa: F401
 from postgres import Postgres, Standby
 from service import MIGRATIONS
@@ -66,13 +67,13 @@ def test_exports_read_from_the_standby(pair):
     pair.made.start()
     with closed_gate(pair.made.site, pair.standby) as open_gate:
         task_id = pair.made.api().create_task(BODY, headers=ASYNC)
-        eventually(lambda: pair.queries(pair.standby) == 1, "the standby is read")
+        wait_until(lambda: pair.queries(pair.standby) == 1, "the standby is read")
         assert pair.queries(pair.primary) == 0
         open_gate()
     expect_right_file(pair.made.api(), pair.made.api().wait(task_id), ROWS)
 
     pair.standby.ask("SELECT pg_wal_replay_pause() IS NOT NULL")
-    eventually(lambda: pair.standby.ask("SELECT pg_get_wal_replay_pause_state()") == "paused", "replay pauses")
+    wait_until(lambda: pair.standby.ask("SELECT pg_get_wal_replay_pause_state()") == "paused", "replay pauses")
     fill(pair.made.site, p2=5)
     api = pair.made.api(project="p2")
     expect_right_file(api, api.finished(BODY), 0)
@@ -100,7 +101,7 @@ def test_the_standby_is_lost_during_an_export(pair):
     pair.made.start()
     with closed_gate(pair.made.site, pair.standby):
         task_id = pair.made.api().create_task(BODY, headers=ASYNC)
-        eventually(lambda: pair.queries(pair.standby) == 1, "the standby is read")
+        wait_until(lambda: pair.queries(pair.standby) == 1, "the standby is read")
         pair.standby.stop_immediately()
     status = pair.made.api().wait(task_id)
     assert status["task_status"] == "success", f"{status}"
@@ -112,7 +113,7 @@ def test_the_standby_is_lost_during_an_export(pair):
     pair.made.start()
     with closed_gate(pair.made.site, pair.standby) as open_gate:
         task_id = pair.made.api().create_task(BODY, headers=ASYNC)
-        eventually(lambda: pair.queries(pair.standby) == 1, "the standby is read")
+        wait_until(lambda: pair.queries(pair.standby) == 1, "the standby is read")
         open_gate()
     expect_right_file(pair.made.api(), pair.made.api().wait(task_id), ROWS)
     pair.made.expect_files_of_tasks_alone()
@@ -125,7 +126,7 @@ def test_the_standby_takes_over_during_an_export(pair):
     before = pair.made.api().finished(BODY)
     with closed_gate(pair.made.site, pair.standby) as open_gate:
         task_id = pair.made.api().create_task(BODY, headers=ASYNC)
-        eventually(lambda: pair.queries(pair.standby) == 1, "the standby is read")
+        wait_until(lambda: pair.queries(pair.standby) == 1, "the standby is read")
         pair.standby.catch_up()
         pair.made.site.superuser.close()
         pair.primary.stop_immediately()
@@ -134,7 +135,7 @@ def test_the_standby_takes_over_during_an_export(pair):
     pair.made.site.postgres = pair.standby
     pair.made.site.superuser = pair.made.site.connect()
     api = pair.made.api()
-    eventually(lambda: api.request("GET", "/healthz/ready").status == 200, "the service is ready again")
+    wait_until(lambda: api.request("GET", "/healthz/ready").status == 200, "the service is ready again")
     status = api.wait(task_id)
     assert status["task_status"] == "success", f"{status}"
     for known in (before, status, api.finished(BODY)):
@@ -148,9 +149,9 @@ def test_a_query_that_replication_ends(pair):
     pair.made.start()
     with closed_gate(pair.made.site, pair.standby):
         task_id = pair.made.api().create_task(BODY, headers=ASYNC)
-        eventually(lambda: pair.queries(pair.standby) == 1, "the standby is read")
+        wait_until(lambda: pair.queries(pair.standby) == 1, "the standby is read")
         pair.made.site.sql("ALTER TABLE waybill.container ADD note text")
-        eventually(lambda: pair.made.task(task_id, "attempts") == (2,), "the export begins anew")
+        wait_until(lambda: pair.made.task(task_id, "attempts") == (2,), "the export begins anew")
     status = pair.made.api().wait(task_id)
     assert status["task_status"] == "success", f"{status}"
     expect_right_file(pair.made.api(), status, ROWS)

@@ -3,7 +3,8 @@
 import os
 
 import pytest
-from faults import (ASYNC, BODY, FAILED, FULL, Orders, eventually, expect_failure, expect_right_file, fleet,
+from deadline import wait_until
+from faults import (ASYNC, BODY, FAILED, FULL, Orders, expect_failure, expect_right_file, fleet,
                     mounted_tmpfs)  # noqa: F401
 
 ROWS = 5000  # about a MiB
@@ -54,7 +55,7 @@ def test_a_full_disk(small):
     ballast = os.path.join(small.site.files, "ballast")
     leave_room(ballast, 512 * 1024)
     expect_failure(small, FULL, ["ballast"])
-    eventually(lambda: api.request("GET", "/healthz").status == 200, "the failed export has closed its unlinked file")
+    wait_until(lambda: api.request("GET", "/healthz").status == 200, "the failed export has closed its unlinked file")
     expect_health(api, 200)
 
     leave_room(ballast, 0)
@@ -117,7 +118,7 @@ def test_a_file_that_cannot_be_removed_at_first(faulty):
     assert api.request("DELETE", api.path(f"export-task/{task_id}")).status == 204
     assert api.download(removed).status == 404
     log = faulty.processes["one"].log_text
-    eventually(lambda: "a discarded file cannot be removed" in log(), "it is tried")
+    wait_until(lambda: "a discarded file cannot be removed" in log(), "it is tried")
     assert sorted(os.listdir(faulty.site.files)) == sorted([kept, removed])
     faulty.order()
     faulty.start("two")

@@ -11,8 +11,8 @@ import uuid
 import inventory
 import pytest
 from api import MINIMAL, expect_error
-from deadline import DEADLINE
-from faults import ASYNC, BODY, add_gate, closed_gate, detoured, eventually, expect_right_file, fleet  # noqa: F401
+from deadline import DEADLINE, wait_until
+from faults import ASYNC, BODY, add_gate, closed_gate, detoured, expect_right_file, fleet  # noqa: F401
 from service import BUILD, LOG_LINE, Site, environment, worker
 
 HEADER = "TASK STATE PROJECT ATTEMPTS ROWS CREATED FINISHED ERROR".split()
@@ -392,7 +392,7 @@ def test_a_worker_does_the_housekeeping(fleet):  # noqa: F811
     made.site.sql("UPDATE waybill.export_task SET expire_time = now()")
     process = worker(made.site)
     try:
-        eventually(lambda: os.listdir(made.site.files) == [], "the file is removed")
+        wait_until(lambda: os.listdir(made.site.files) == [], "the file is removed")
     finally:
         process.stop()
     made.start("two")
@@ -408,7 +408,7 @@ def test_a_worker_without_the_database(detoured):  # noqa: F811
     made.detour.close()
     process = worker(made.site)
     try:
-        eventually(lambda: "cannot claim tasks" in process.log_text(), "it finds no database")
+        wait_until(lambda: "cannot claim tasks" in process.log_text(), "it finds no database")
         made.detour.open()
         made.site.write_config({**made.detour.options, "export.threads": 0})
         made.start("front")
