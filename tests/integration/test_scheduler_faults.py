@@ -30,10 +30,7 @@ def test_a_hundred_schedules_in_one_second(fleet, when):  # noqa: F811
     schedules = Schedules(made.api())
     for number in range(MANY):
         schedules.add(f"schedule {number}")
-    start = now_ms() // 1000 * 1000 + 3000
-    made.site.sql("UPDATE waybill.export_schedule SET (start_time, pending_from, next_run_time) ="
-                  " ROW (t, t, t) FROM to_timestamp(%s) AS t", start / 1000)
-    schedules.wake()
+    start = schedules.start_in(3)
     wait_for(start + when)
     made.kill("two")
     wait_until(lambda: made.site.sql("SELECT count(*) FROM waybill.schedule_run WHERE state = 'success'")
@@ -51,8 +48,8 @@ def test_postgresql_is_away_at_the_moment(fleet, private_postgres):  # noqa: F81
     made = fleet("schedule_outage", server=private_postgres, p1=10)
     made.start()
     schedules = Schedules(made.api())
-    start = now_ms() // 1000 * 1000 + 3000
-    schedule = schedules.add(start_time=start)
+    schedule = schedules.add()
+    start = schedules.start_in(3)
     private_postgres.stop()
     wait_for(start + 500)
     private_postgres.start()
@@ -67,9 +64,9 @@ def test_all_processes_are_down_at_the_moment(fleet):  # noqa: F811
     made = fleet("schedule_down", p1=10)
     made.start()
     schedules = Schedules(made.api())
-    start = now_ms() // 1000 * 1000 + 2000
-    schedule = schedules.add(start_time=start)
+    schedule = schedules.add()
     made.kill("one")
+    start = schedules.start_in(1)
     wait_for(start + 500)
     made.start()
     schedules = Schedules(made.api())
@@ -82,7 +79,7 @@ def test_a_change_wakes_the_schedulers_of_all_processes(fleet):  # noqa: F811
     made.start("one")
     made.start("two")
     schedules = Schedules(made.api("one"))
-    start = now_ms() // 1000 * 1000 + 2000
+    start = now_ms() // 1000 * 1000 + 5000
     schedule = schedules.add(start_time=start)
     made.kill("one")
     schedules = Schedules(made.api("two"))
@@ -97,10 +94,9 @@ def test_a_process_that_stops_hands_on_its_schedules(fleet):  # noqa: F811
     made.start("one")
     made.start("two")
     schedules = Schedules(made.api("two"))
-    start = now_ms() // 1000 * 1000 + 3000
     for number in range(20):
-        schedules.add(f"schedule {number}", start_time=start)
-    wait_for(start)
+        schedules.add(f"schedule {number}")
+    wait_for(schedules.start_in(2))
     made.processes["one"].stop()
     wait_until(lambda: made.site.sql("SELECT count(*) FROM waybill.schedule_run WHERE state = 'success'") == [(20,)],
                "all runs succeed")
