@@ -98,7 +98,7 @@ def postgres(scratch):
     server = Postgres(os.path.join(scratch, "postgres"))
     server.start()
     yield server
-    server.stop()
+    server.remove()
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def private_postgres(scratch):
     server = Postgres(os.path.join(scratch, f"postgres-{time.monotonic_ns()}"))
     server.start()
     yield server
-    server.stop()
+    server.remove()
 
 
 @pytest.fixture(scope="session")

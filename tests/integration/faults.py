@@ -248,14 +248,16 @@ def expect_failure(made, reason, kept=()):
 
 @pytest.fixture
 def fleet(scratch, postgres):
-    """Makes a site with that inventory: fleet(name, {"section.option": value}, project=rows, ...), and ends all of
-    its processes with the test."""
+    """Makes a site with that inventory: fleet(name, {"section.option": value}, project=rows, ...). All of its processes
+    end with the test, and its database is dropped."""
     with contextlib.ExitStack() as stack:
         def begin(name, options=None, server=None, **rows):
             full = None
             if server is None and sum(rows.values()) >= 1000:
                 full = filled(postgres, **rows)
             site = Site(server or postgres, os.path.join(scratch, name), options, template=full or TEMPLATE)
+            if server is None:
+                stack.callback(postgres.drop_database, site.database)
             stack.callback(site.close)
             if full is None:
                 fill(site, **rows)

@@ -20,7 +20,7 @@ SETTINGS = {
     "full_page_writes": "off",
     "max_connections": "600",
     "shared_buffers": "256MB",
-    "max_wal_size": "4GB",
+    "max_wal_size": "512MB",
     "log_min_messages": "warning",
     "log_line_prefix": "%m [%p] %d ",
 }
@@ -99,6 +99,11 @@ class Postgres:
             self.process.wait(timeout=DEADLINE)
             self.process = None
 
+    def remove(self):
+        """Stops the server and removes its data."""
+        self.stop()
+        shutil.rmtree(self.directory)
+
     def stop_immediately(self):
         """Stops the server like a crash: unfinished work is lost, and the next start recovers."""
         self.stop(signal.SIGQUIT)
@@ -118,9 +123,13 @@ class Postgres:
 
     def clone_database(self, name, template=TEMPLATE):
         """Clones a database and the privileges on it, which PostgreSQL does not copy."""
-        self.run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"',
+        self.run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy',
                  f"UPDATE pg_database SET datacl = t.datacl FROM pg_database AS t"
                  f" WHERE pg_database.datname = '{name}' AND t.datname = '{template}'")
+
+    def drop_database(self, name):
+        """Drops a database with the connections to it."""
+        self.run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     def run(self, *statements):
         """Runs statements as superuser, each in a transaction of its own."""

@@ -63,8 +63,8 @@ class Schedules:
         return times
 
     def start_in(self, seconds):
-        """Moves the first occurrence of all schedules to about this number of seconds from now. Returns its time. So the
-        time that their creation takes does not matter."""
+        """Moves the first occurrence of all schedules to about this number of seconds from now, so that the duration of
+        their creation does not matter. Returns its time."""
         start = now_ms() // 1000 * 1000 + seconds * 1000
         self.site.sql("UPDATE waybill.export_schedule SET (start_time, pending_from, next_run_time) = ROW (t, t, t)"
                       " FROM to_timestamp(%s) AS t", start / 1000)

@@ -75,7 +75,7 @@ def server(scratch, network):
         hba.write("host all waybill_service 10.77.0.0/16 trust\n")
     made.start(listen_addresses=",".join(f"10.77.{number}.1" for number in HOSTS.values()))
     yield made
-    made.stop()
+    made.remove()
 
 
 @pytest.fixture

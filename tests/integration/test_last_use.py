@@ -165,4 +165,4 @@ def test_a_standby(private_postgres, fleet):  # noqa: F811
         assert row(api)[0] is None
         made.stop()
     finally:
-        standby.stop()
+        standby.remove()

@@ -306,7 +306,7 @@ def test_a_standby_does_not_know_what_became_of_a_claim(private_postgres, pair, 
     with contextlib.ExitStack() as stack:
         pair = pair({"export.lease": 600}, private_postgres)
         standby.start()
-        stack.callback(standby.stop)
+        stack.callback(standby.remove)
         task_id = pair.create()
         standby.catch_up()
         standby.ask("SELECT pg_wal_replay_pause() IS NOT NULL")

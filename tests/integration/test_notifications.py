@@ -293,4 +293,4 @@ def test_outage_of_the_database(scratch):
             assert process.log_text().count("notifications cannot be claimed") == 1
     finally:
         outbox.close()
-        postgres.stop()
+        postgres.remove()

@@ -20,7 +20,7 @@ def alone(scratch):
     yield service
     service.stop()
     site.close()
-    server.stop()
+    server.remove()
 
 
 def test_outage(alone):

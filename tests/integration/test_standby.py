@@ -44,8 +44,8 @@ class Pair:
                           " AND state = 'active' AND query LIKE 'COPY%'", self.made.site.database)
 
     def stop(self):
-        self.standby.stop()
-        self.primary.stop()
+        self.standby.remove()
+        self.primary.remove()
 
 
 @pytest.fixture
