@@ -73,8 +73,8 @@ class Connection:
     def run(self, work):
         with contextlib.suppress(OSError, EOFError):
             work()
-        if self.rule is not None and self.rule.action == HOLD:
-            self.executed.wait_in_thread()
+        if work == self.listen_to_client and self.rule is not None and self.rule.action == HOLD:
+            self.executed.wait_in_thread()  # the client has gone, and the server still executes the statement
         self.cut()
 
     def cut(self):

@@ -191,7 +191,7 @@ def test_the_process_is_killed_before_the_commit(proxied):
 
 def test_a_process_that_hangs_before_the_commit(proxied):
     """PostgreSQL ends its transaction, which is idle, before the request that waits for it reaches its time limit."""
-    made = proxied("idempotency_hang", **{"database.query_timeout_ms": 60000})
+    made = proxied("idempotency_hang", **{"database.query_timeout_ms": 20000})
     made.start("two")
     rule = made.detour.on(INSERT, HOLD)
     with concurrent.futures.ThreadPoolExecutor() as pool:
