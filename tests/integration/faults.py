@@ -19,7 +19,7 @@ from build import built_with_sanitizers
 from calls import Detour
 from deadline import OwnClock, wait_until
 from postgres import TEMPLATE
-from service import BUILD, SBIN, Direct, Site
+from service import SBIN, Direct, Site
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ALL = [[key, key] for key in inventory.EXPORTED]

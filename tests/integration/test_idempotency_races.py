@@ -9,7 +9,7 @@ import fcgi
 import pytest
 from api import HEADERS, MINIMAL, expect_error
 from deadline import wait_until
-from faults import ASYNC, BODY, detoured, fleet  # noqa: F401
+from faults import ASYNC, detoured, fleet  # noqa: F401
 from pgproxy import CUT, HOLD, RESET, SILENCE, Proxy
 
 KEY = {"Idempotency-Key": "k", **ASYNC}
